@@ -1,0 +1,77 @@
+import type { PipelineDraft } from '@vrsky/contracts/pipeline-spec';
+import type { RolloutView } from '../nodes/types.ts';
+
+/** `draft`: never published. `rolling_out`: some node has not answered yet. `failed`: no node runs it. */
+export type PipelineState = 'draft' | 'rolling_out' | 'running' | 'degraded' | 'failed';
+
+export interface MinutePoint {
+  /** Start of the minute, ISO. */
+  at: string;
+  delivered: number;
+  filtered: number;
+  deadLettered: number;
+  retrying: number;
+}
+
+export interface PipelineSummary {
+  id: string;
+  name: string;
+  state: PipelineState;
+  publishedRevision: number | null;
+  hasUnpublishedChanges: boolean;
+  updatedAt: string;
+  lastMessageAt: string | null;
+  /** Last 60 minutes. */
+  perMinute: MinutePoint[];
+  shape: { steps: number; destinations: number };
+}
+
+export interface PipelineDetail extends PipelineSummary {
+  draft: PipelineDraft;
+  /** Send it back with the next save (optimistic locking). */
+  draftVersion: number;
+  ingestUrl: string;
+  /** The built-in test receiver of this tenant: a ready value for a destination's URL. */
+  receiverUrl: string;
+  rollout: RolloutView[];
+  revisions: { number: number; hash: string; createdAt: string; createdBy: string }[];
+}
+
+export interface CodeProblem {
+  /** From 1. */
+  line: number;
+  column: number;
+  endLine: number;
+  endColumn: number;
+  severity: 'error' | 'warning';
+  message: string;
+}
+
+/** Why a draft cannot be published: a path into the draft (JSON Pointer) and a sentence. */
+export interface DraftProblem {
+  path: string;
+  /** The part it belongs to, when it belongs to one. */
+  partId: string | null;
+  message: string;
+  code?: CodeProblem[];
+}
+
+export interface SaveResult {
+  draftVersion: number;
+  problems: DraftProblem[];
+}
+
+export type PublishResult = { ok: true; revision: number; epoch: number; generation: number } | { ok: false; problems: DraftProblem[] };
+
+/** What a step made of a sample, run on a node. */
+export interface SampleRun {
+  ok: boolean;
+  result: 'ok' | 'filtered' | 'failed' | 'unavailable';
+  output: { text: string; contentType: string; bytes: number } | null;
+  reason: string | null;
+  line: number | null;
+  column: number | null;
+  instructions: number;
+  durationUs: number;
+  logs: string[];
+}

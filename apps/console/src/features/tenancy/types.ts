@@ -1,0 +1,22 @@
+export const roles = ['owner', 'admin', 'developer', 'operator', 'viewer', 'auditor'] as const;
+export type Role = (typeof roles)[number];
+
+/** One closed list; `tenantProcedure` takes one of these. */
+export const permissions = ['pipeline.read', 'pipeline.write', 'pipeline.publish', 'message.read', 'message.resend', 'node.read', 'apikey.read', 'apikey.write'] as const;
+export type Permission = (typeof permissions)[number];
+
+export interface SessionView {
+  user: { id: string; email: string; name: string };
+  tenant: { id: string; slug: string; name: string; role: Role };
+  tenants: { id: string; slug: string; name: string; role: Role }[];
+  permissions: Permission[];
+}
+
+export interface ApiKeyView {
+  id: string;
+  name: string;
+  /** First characters, to recognise it; the rest is shown once, when it is made. */
+  prefix: string;
+  createdAt: string;
+  lastUsedAt: string | null;
+}

@@ -1,0 +1,46 @@
+/** Named bounds. Every list, queue, retry, payload and wait has one; the plan of a tenant may lower them. */
+export const limits = {
+  /** Largest body a source accepts; larger ones answer 413. */
+  payloadBytesMax: 1_048_576,
+  /** Largest output of one step. */
+  stepOutputBytesMax: 1_048_576,
+  stepInstructionsMax: 20_000_000,
+  /** A tripwire of ours: a step is stopped by its instructions long before. */
+  stepWallMsMax: 5_000,
+  stepMemoryBytesMax: 16 * 1_048_576,
+  stepSourceBytesMax: 262_144,
+  stepsPerPipelineMax: 20,
+  destinationsPerPipelineMax: 8,
+  pipelinesPerTenantMax: 200,
+  bundleBytesMax: 4 * 1_048_576,
+  /** Messages in one pack, and its bytes. */
+  packMessagesMax: 256,
+  packBytesMax: 4 * 1_048_576,
+  /** Messages a connector may hand over beyond those acknowledged. */
+  sourceCreditMax: 4_096,
+  /** Messages a node has in delivery at a time, for one pipeline. */
+  inFlightPerPipelineMax: 2_048,
+  attemptsDefault: 6,
+  attemptsMax: 20,
+  retryInitialMs: 1_000,
+  retryMaxMs: 60_000,
+  requestTimeoutMsDefault: 10_000,
+  requestTimeoutMsMax: 60_000,
+  /** What is kept of a receiver's answer. */
+  answerBytesMax: 1_024,
+  ingestBytesMax: 1_073_741_824,
+  ingestAgeMs: 7 * 86_400_000,
+  dlqBytesMax: 268_435_456,
+  dlqAgeMs: 30 * 86_400_000,
+  trailBytesMax: 268_435_456,
+  trailAgeMs: 3 * 86_400_000,
+  dedupWindowMs: 600_000,
+  ackWaitMs: 30_000,
+  pubAckWaitMs: 5_000,
+  receiverRequestsMax: 1_000,
+  /** A node is live within this age of its lease, then silent, then gone. */
+  leaseEveryMs: 5_000,
+  leaseSilentMs: 15_000,
+  leaseGoneMs: 60_000,
+  configPollMs: 30_000,
+} as const;

@@ -1,0 +1,31 @@
+/** Headers of a pack (a JetStream message with one or more messages of one pipeline). */
+export const packHeaders = {
+  msgId: 'Nats-Msg-Id',
+  customerId: 'Customer-ID',
+  pipeline: 'Vrsky-Pipeline',
+  revision: 'Vrsky-Revision',
+  connection: 'Vrsky-Connection',
+  /** How many messages are inside. */
+  pack: 'Vrsky-Pack',
+  /** `0`: all entries are of one tenant. */
+  mixed: 'Vrsky-Mixed',
+  /** Keyed proof that the platform stamped this pack; see proof.ts. */
+  proof: 'Vrsky-Proof',
+  /** On the retry lane: attempts made so far. */
+  attempt: 'Vrsky-Attempt',
+  /** On the retry lane: `sequence.index` of the message as it first came in. */
+  origin: 'Vrsky-Origin',
+  /** On a message that was sent again: the sequence of the dead letter. */
+  replayOf: 'Vrsky-Replay-Of',
+  /** In the DLQ: why, and a stable code. */
+  reason: 'Vrsky-Reason',
+  reasonCode: 'Vrsky-Reason-Code',
+  destination: 'Vrsky-Destination',
+  schedule: 'Nats-Schedule',
+  scheduleTarget: 'Nats-Schedule-Target',
+} as const;
+
+/** Header and metadata key of the Customer-ID on every hop, the outgoing request included. */
+export const CUSTOMER_ID = 'Customer-ID';
+/** The same on every attempt for one message and destination, so that a receiver can drop repeats. */
+export const IDEMPOTENCY_KEY = 'Idempotency-Key';

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { limits } from './limits.ts';
+
+/** A name that a person gave; shown everywhere, unique nowhere. */
+const nameSchema = z.string().trim().min(1, 'Give it a name').max(80, 'A name has at most 80 characters');
+/** Unique within the pipeline; stable over revisions, so that metrics and trails of a step go on. */
+const partIdSchema = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'An id is lower-case letters, digits, - and _, at most 40 characters');
+
+export const httpMethods = ['POST', 'PUT', 'PATCH'] as const;
+
+export const httpSourceSettingsSchema = z.strictObject({
+  /** The secret part of the URL: `<ingest>/in/<path>`. */
+  path: z.string().regex(/^in_[0-9a-hjkmnp-tv-z]{24}$/, 'A source path is made by the console'),
+});
+
+const headerNameSchema = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, 'A header name has only letters, digits and -');
+const headerValueSchema = z.string().max(4_096, 'A header value has at most 4,096 characters').regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'A header value has no line breaks');
+/** Set by the platform or by the protocol; a pipeline does not choose them. */
+const reservedHeaders = new Set(['customer-id', 'idempotency-key', 'traceparent', 'tracestate', 'host', 'content-length', 'transfer-encoding', 'connection', 'upgrade', 'te', 'trailer', 'expect', 'keep-alive', 'proxy-connection']);
+
+export const httpDestinationSettingsSchema = z.strictObject({
+  url: z.string().max(2_048, 'A URL has at most 2,048 characters').superRefine((value, context) => {
+    const problem = urlProblem(value);
+    if (problem) context.addIssue({ code: 'custom', message: problem });
+  }),
+  method: z.enum(httpMethods).default('POST'),
+  headers: z
+    .array(z.strictObject({ name: headerNameSchema.refine((name) => !reservedHeaders.has(name.toLowerCase()), 'The platform sets this header itself'), value: headerValueSchema }))
+    .max(32, 'At most 32 headers')
+    .default([]),
+  timeoutMs: z.int().min(100, 'At least 100 ms').max(limits.requestTimeoutMsMax, `At most ${limits.requestTimeoutMsMax} ms`).default(limits.requestTimeoutMsDefault),
+});
+
+function urlProblem(value: string): string | null {
+  if (!URL.canParse(value)) return 'Enter a whole URL, such as https://api.example.com/orders';
+  const url = new URL(value);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') return 'A URL starts with http:// or https://';
+  if (url.username !== '' || url.password !== '') return 'Do not put a user name or password into the URL: use a header';
+  return null;
+}
+
+export const retryPolicySchema = z.strictObject({
+  attempts: z.int().min(1, 'At least one attempt').max(limits.attemptsMax, `At most ${limits.attemptsMax} attempts`).default(limits.attemptsDefault),
+  initialMs: z.int().min(50).max(limits.retryMaxMs).default(limits.retryInitialMs),
+  maxMs: z.int().min(50).max(3_600_000).default(limits.retryMaxMs),
+});
+
+export const sourceSchema = z.strictObject({
+  id: partIdSchema,
+  name: nameSchema,
+  connector: z.literal('http'),
+  settings: httpSourceSettingsSchema,
+});
+
+export const stepSchema = z.strictObject({
+  id: partIdSchema,
+  name: nameSchema,
+  kind: z.enum(['convert', 'filter']),
+  language: z.literal('typescript'),
+  source: z.string().max(limits.stepSourceBytesMax, `A step has at most ${limits.stepSourceBytesMax} characters`),
+  /** What the editor shows beside the code; never used at run time. */
+  sample: z.string().max(65_536, 'A sample has at most 65,536 characters').optional(),
+});
+
+export const destinationSchema = z.strictObject({
+  id: partIdSchema,
+  name: nameSchema,
+  connector: z.literal('http'),
+  settings: httpDestinationSettingsSchema,
+  retry: retryPolicySchema.default({ attempts: limits.attemptsDefault, initialMs: limits.retryInitialMs, maxMs: limits.retryMaxMs }),
+});
+
+/** The graph of a pipeline as it is published: one source, steps in order, then every destination gets the result. */
+export const pipelineSpecSchema = z
+  .strictObject({
+    v: z.literal(1),
+    source: sourceSchema,
+    steps: z.array(stepSchema).max(limits.stepsPerPipelineMax, `At most ${limits.stepsPerPipelineMax} steps`),
+    destinations: z.array(destinationSchema).min(1, 'Add a destination: where should messages go?').max(limits.destinationsPerPipelineMax, `At most ${limits.destinationsPerPipelineMax} destinations`),
+  })
+  .superRefine((spec, context) => {
+    const seen = new Set<string>();
+    const parts = [{ id: spec.source.id, path: ['source'] as (string | number)[] }, ...spec.steps.map((step, i) => ({ id: step.id, path: ['steps', i] })), ...spec.destinations.map((destination, i) => ({ id: destination.id, path: ['destinations', i] }))];
+    for (const part of parts) {
+      if (seen.has(part.id)) context.addIssue({ code: 'custom', path: [...part.path, 'id'], message: `Two parts have the id ${part.id}` });
+      seen.add(part.id);
+    }
+  });
+
+/** A draft may be unfinished: a pipeline without a destination, a step whose code does not compile. */
+export const pipelineDraftSchema = z.strictObject({
+  v: z.literal(1),
+  source: sourceSchema,
+  steps: z.array(stepSchema).max(limits.stepsPerPipelineMax),
+  destinations: z.array(destinationSchema.extend({ settings: httpDestinationSettingsSchema.extend({ url: z.string().max(2_048) }) })).max(limits.destinationsPerPipelineMax),
+});
+
+export type PipelineSpec = z.infer<typeof pipelineSpecSchema>;
+export type PipelineDraft = z.infer<typeof pipelineDraftSchema>;
+export type SourceSpec = z.infer<typeof sourceSchema>;
+export type StepSpec = z.infer<typeof stepSchema>;
+export type DestinationSpec = z.infer<typeof destinationSchema>;
+export type RetryPolicy = z.infer<typeof retryPolicySchema>;
+export type HttpSourceSettings = z.infer<typeof httpSourceSettingsSchema>;
+export type HttpDestinationSettings = z.infer<typeof httpDestinationSettingsSchema>;

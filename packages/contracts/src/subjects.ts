@@ -1,0 +1,43 @@
+/** Every NATS name that two processes must agree on. Nobody writes a subject by hand elsewhere. */
+
+/** Streams of a tenant's account. */
+export const streamNames = { ingest: 'INGEST', dlq: 'DLQ', trail: 'TRAIL' } as const;
+
+/** Buckets of the account CONTROL. */
+export const bucketNames = { config: 'config', status: 'status' } as const;
+
+export const subjects = {
+  /** Packs as they came in. */
+  ingest: (pipelineId: string) => `in.${pipelineId}.0`,
+  /** Single entries on their next attempt, and dead letters that were sent again. */
+  retry: (pipelineId: string) => `in.${pipelineId}.retry`,
+  ingestAll: (pipelineId: string) => `in.${pipelineId}.>`,
+  /** Where an entry waits for its time; the server moves it to `retry` (`Nats-Schedule`). */
+  schedule: (pipelineId: string, key: string) => `sched.${pipelineId}.${key}`,
+  dlq: (pipelineId: string) => `dlq.${pipelineId}`,
+  quarantine: (pipelineId: string) => `quarantine.${pipelineId}`,
+  trail: (pipelineId: string) => `trail.${pipelineId}`,
+  /** Request to any node of the pool: run a pipeline's steps on one message and show what each made of it. */
+  run: (pool: string) => `rpc.run.${pool}`,
+} as const;
+
+/** Keys in the bucket `config`. */
+export const configKeys = {
+  head: (pool: string) => `pool.${pool}.head`,
+  bundle: (pool: string, tenantId: string) => `pool.${pool}.tenant.${tenantId}`,
+  poolAll: (pool: string) => `pool.${pool}.>`,
+  grant: (nodeId: string, tenantId: string) => `node.${nodeId}.tenant.${tenantId}`,
+  nodeAll: (nodeId: string) => `node.${nodeId}.>`,
+} as const;
+
+/** Keys in the bucket `status`. */
+export const statusKeys = {
+  lease: (nodeId: string) => `node.${nodeId}.lease`,
+  report: (nodeId: string, tenantId: string) => `node.${nodeId}.tenant.${tenantId}`,
+  nodeAll: (nodeId: string) => `node.${nodeId}.>`,
+} as const;
+
+export const consumerNames = { pipeline: (pipelineId: string) => `p_${pipelineId}`, trail: 'projector' } as const;
+
+/** Where a client of this name gets its answers; one client must not read another's. */
+export const inboxPrefix = (clientName: string) => `_INBOX_${clientName}`;
