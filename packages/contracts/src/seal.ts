@@ -94,8 +94,8 @@ function extract(salt: Buffer, ikm: Buffer): Buffer {
 }
 
 function expand(prk: Buffer, info: Buffer, length: number): Buffer {
-  let block = EMPTY;
-  let out = EMPTY;
+  let block: Buffer = EMPTY;
+  let out: Buffer = EMPTY;
   for (let i = 1; out.length < length; i++) {
     block = hmac(prk, Buffer.concat([block, info, Buffer.from([i])]));
     out = Buffer.concat([out, block]);

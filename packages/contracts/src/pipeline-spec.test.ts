@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { newInletPath } from './ids.ts';
+import { pipelineDraftSchema, pipelineSpecSchema } from './pipeline-spec.ts';
+
+const source = { id: 'source', name: 'Webhook', connector: 'http', settings: { path: newInletPath() } };
+const destination = (settings: object = {}, id = 'out') => ({ id, name: 'Send', connector: 'http', settings: { url: 'https://api.example.com/orders', ...settings } });
+const spec = (extra: object = {}) => ({ v: 1, source, steps: [], destinations: [destination()], ...extra });
+
+function problems(value: unknown): string[] {
+  const parsed = pipelineSpecSchema.safeParse(value);
+  return parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+}
+
+test('defaults are filled in, so that a stored spec says everything', () => {
+  expect(pipelineSpecSchema.parse(spec()).destinations[0]).toMatchObject({ settings: { method: 'POST', headers: [], timeoutMs: 10_000 }, retry: { attempts: 6, initialMs: 1_000, maxMs: 60_000 } });
+});
+
+test('a pipeline without a destination cannot be published but can be drafted', () => {
+  expect(problems(spec({ destinations: [] }))).toEqual(['destinations: Add a destination: where should messages go?']);
+  expect(pipelineDraftSchema.safeParse(spec({ destinations: [] })).success).toBe(true);
+});
+
+test('a draft keeps a URL that is still being typed', () => {
+  expect(pipelineDraftSchema.safeParse(spec({ destinations: [destination({ url: 'https:/' })] })).success).toBe(true);
+  expect(pipelineDraftSchema.safeParse(spec({ destinations: [destination({ url: '' })] })).success).toBe(true);
+  expect(problems(spec({ destinations: [destination({ url: '' })] }))[0]).toContain('whole URL');
+});
+
+test.each([
+  ['file:///etc/passwd', 'starts with http'],
+  ['orders', 'whole URL'],
+  ['https://user:pass@api.example.com/', 'user name or password'],
+])('the URL %s is refused with what to do', (url, message) => {
+  expect(problems(spec({ destinations: [destination({ url })] }))[0]).toContain(message);
+});
+
+test('a pipeline cannot set what the platform stamps, nor break a header line', () => {
+  for (const name of ['Customer-ID', 'traceparent', 'Content-Length', 'idempotency-key']) {
+    expect(problems(spec({ destinations: [destination({ headers: [{ name, value: 'x' }] })] }))[0]).toContain('The platform sets this header');
+  }
+  expect(problems(spec({ destinations: [destination({ headers: [{ name: 'x-a', value: 'b\r\nx-evil: 1' }] })] }))[0]).toContain('no line breaks');
+});
+
+test('two parts with one id are refused, naming the second', () => {
+  expect(problems(spec({ destinations: [destination({}, 'a'), destination({}, 'a')] }))).toEqual(['destinations.1.id: Two parts have the id a']);
+});
+
+test('an unknown field is refused instead of dropped', () => {
+  expect(problems({ ...spec(), extra: true })[0]).toContain('extra');
+});
