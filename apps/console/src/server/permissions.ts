@@ -1,0 +1,23 @@
+import type { Permission, Role } from '../features/tenancy/types.ts';
+
+const reading: Permission[] = ['pipeline.read', 'message.read', 'node.read'];
+const running: Permission[] = [...reading, 'message.resend'];
+const building: Permission[] = [...running, 'pipeline.write', 'pipeline.publish'];
+const administering: Permission[] = [...building, 'apikey.read', 'apikey.write'];
+
+/** What each role may do in its tenant; the only place that says so. */
+export const rolePermissions: Record<Role, readonly Permission[]> = {
+  owner: administering,
+  admin: administering,
+  developer: building,
+  operator: running,
+  viewer: reading,
+  auditor: [...reading, 'apikey.read'],
+};
+
+/** API keys work for machines that build, run and watch pipelines; they do not make further keys. */
+export const apiKeyRole: Role = 'developer';
+
+export function isAllowed(role: Role, permission: Permission): boolean {
+  return rolePermissions[role].includes(permission);
+}

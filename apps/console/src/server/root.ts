@@ -1,0 +1,25 @@
+import { deadLettersRouter, messagesRouter } from '../features/messages/server/router.ts';
+import { nodesRouter } from '../features/nodes/server/router.ts';
+import { overviewRouter } from '../features/overview/server/router.ts';
+import { pipelinesRouter } from '../features/pipelines/server/router.ts';
+import { receiverRouter } from '../features/receiver/server/router.ts';
+import { apiKeysRouter, sessionRouter } from '../features/tenancy/server/router.ts';
+import { liveRouter } from './live-router.ts';
+import { createCallerFactory, router } from './trpc.ts';
+
+/** Everything the console's pages can ask for. */
+export const appRouter = router({
+  session: sessionRouter,
+  overview: overviewRouter,
+  pipelines: pipelinesRouter,
+  messages: messagesRouter,
+  deadLetters: deadLettersRouter,
+  nodes: nodesRouter,
+  receiver: receiverRouter,
+  apiKeys: apiKeysRouter,
+  live: liveRouter,
+});
+
+export type AppRouter = typeof appRouter;
+
+export const createCaller = createCallerFactory(appRouter);
