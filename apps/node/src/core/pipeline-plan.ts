@@ -1,0 +1,74 @@
+import type { Bundle, BundlePipeline } from '@vrsky/contracts/bundle';
+import { limits } from '@vrsky/contracts/limits';
+import type { RetryPolicy } from '@vrsky/contracts/pipeline-spec';
+
+export interface StepPlan {
+  stepId: string;
+  name: string;
+  kind: 'convert' | 'filter';
+  sha256: string;
+  code: string;
+}
+
+export interface DestinationPlan {
+  id: string;
+  name: string;
+  connectionId: string;
+  policy: RetryPolicy;
+  /** When the node gives up on the connector's answer: its own timeout and some for the way through it. */
+  deadlineMs: number;
+}
+
+export interface ConnectionPlan {
+  connectionId: string;
+  role: 'source' | 'destination';
+  settings: unknown;
+}
+
+/** One published revision of a pipeline, as a node runs it. */
+export interface PipelinePlan {
+  tenantId: string;
+  pipelineId: string;
+  name: string;
+  revision: number;
+  sourceConnectionId: string;
+  steps: StepPlan[];
+  destinations: DestinationPlan[];
+  connections: ConnectionPlan[];
+}
+
+const deadlineSlackMs = 5_000;
+
+export function planPipelines(bundle: Bundle): PipelinePlan[] {
+  return bundle.pipelines.map((pipeline) => planPipeline(bundle.tenantId, pipeline));
+}
+
+function planPipeline(tenantId: string, pipeline: BundlePipeline): PipelinePlan {
+  const { spec, pipelineId } = pipeline;
+  const modules = new Map(pipeline.modules.map((module) => [module.stepId, module]));
+  const sourceConnectionId = `${pipelineId}/${spec.source.id}`;
+  const destinations = spec.destinations.map((destination) => ({
+    id: destination.id,
+    name: destination.name,
+    connectionId: `${pipelineId}/${destination.id}`,
+    policy: destination.retry,
+    deadlineMs: Math.min(destination.settings.timeoutMs, limits.requestTimeoutMsMax) + deadlineSlackMs,
+  }));
+  return {
+    tenantId,
+    pipelineId,
+    name: pipeline.name,
+    revision: pipeline.revision,
+    sourceConnectionId,
+    steps: spec.steps.map((step) => {
+      const module = modules.get(step.id);
+      if (!module) throw new Error(`bug: a verified bundle has no code for step ${step.id}`);
+      return { stepId: step.id, name: step.name, kind: step.kind, sha256: module.sha256, code: module.code };
+    }),
+    destinations,
+    connections: [
+      { connectionId: sourceConnectionId, role: 'source', settings: spec.source.settings },
+      ...spec.destinations.map((destination) => ({ connectionId: `${pipelineId}/${destination.id}`, role: 'destination' as const, settings: destination.settings })),
+    ],
+  };
+}
