@@ -1,0 +1,78 @@
+'use client';
+
+import { useQueryClient } from '@tanstack/react-query';
+import { useSubscription } from '@trpc/tanstack-react-query';
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react';
+import { backoff } from '@vrsky/kernel/backoff';
+import { createGatherer } from './gather.ts';
+import { useTRPC } from './trpc-context.ts';
+
+export type LiveKind = 'messages' | 'rollout' | 'pipelines' | 'nodes' | 'receiver';
+
+export interface Live {
+  /** `reconnecting`: what the page shows is as of `lostAt`. */
+  state: 'connecting' | 'live' | 'reconnecting';
+  lostAt: number | null;
+}
+
+const LiveContext = createContext<Live>({ state: 'connecting', lostAt: null });
+
+/** How the page's one live connection is doing. Pages need nothing else: their queries are asked again when something they show has changed. */
+export function useLive(): Live {
+  return useContext(LiveContext);
+}
+
+/** Asks again at most this often for one kind of change, the first time at once. */
+const GATHER_MS = 1_000;
+
+/** Keeps one subscription per tab and marks the queries a change touches as out of date; those on the page are then asked again. */
+export function LiveProvider({ children }: { children: ReactNode }) {
+  const trpc = useTRPC();
+  const queryClient = useQueryClient();
+  const [live, setLive] = useState<Live>({ state: 'connecting', lostAt: null });
+  const wasLive = useRef(false);
+
+  const gatherer = useMemo(() => {
+    const touched: Record<LiveKind, (readonly unknown[])[]> = {
+      messages: [trpc.overview.pathKey(), trpc.messages.list.pathKey(), trpc.messages.get.pathKey(), trpc.deadLetters.pathKey(), trpc.pipelines.list.pathKey(), trpc.pipelines.get.pathKey()],
+      rollout: [trpc.overview.pathKey(), trpc.nodes.pathKey(), trpc.pipelines.list.pathKey(), trpc.pipelines.get.pathKey(), trpc.pipelines.rollout.pathKey()],
+      pipelines: [trpc.overview.pathKey(), trpc.pipelines.list.pathKey(), trpc.pipelines.get.pathKey()],
+      nodes: [trpc.overview.pathKey(), trpc.nodes.pathKey()],
+      receiver: [trpc.receiver.list.pathKey()],
+    };
+    return createGatherer<LiveKind>(GATHER_MS, (kinds) => {
+      const keys = new Map([...kinds].flatMap((kind) => touched[kind]).map((key) => [JSON.stringify(key), key]));
+      for (const queryKey of keys.values()) void queryClient.invalidateQueries({ queryKey });
+    });
+  }, [trpc, queryClient]);
+  useEffect(() => () => gatherer.stop(), [gatherer]);
+
+  const subscription = useSubscription(trpc.live.changes.subscriptionOptions(undefined, { onData: ({ data }) => gatherer.add(data.kind) }));
+
+  useEffect(() => {
+    if (subscription.status === 'pending') {
+      // Whatever changed while the line was down is not told again in full: ask for everything on the page.
+      if (wasLive.current) void queryClient.invalidateQueries();
+      wasLive.current = true;
+      setLive({ state: 'live', lostAt: null });
+      return;
+    }
+    setLive((before) => (before.state === 'live' ? { state: 'reconnecting', lostAt: Date.now() } : before));
+  }, [subscription.status, queryClient]);
+
+  useReset(subscription.status === 'error', subscription.reset);
+
+  return <LiveContext value={live}>{children}</LiveContext>;
+}
+
+/** The browser reconnects a broken line by itself, but gives up when the server answers with an error; then we try anew, ever more slowly. */
+function useReset(failed: boolean, reset: () => void): void {
+  const [retry] = useState(() => backoff({ initialMs: 1_000, maxMs: 15_000 }));
+  const latest = useRef(reset);
+  latest.current = reset;
+  useEffect(() => {
+    if (!failed) return;
+    const timer = setTimeout(() => latest.current(), retry.nextMs());
+    return () => clearTimeout(timer);
+  }, [failed, retry]);
+}

@@ -1,0 +1,7 @@
+'use client';
+
+import { createTRPCContext } from '@trpc/tanstack-react-query';
+import type { AppRouter } from '../server/root.ts';
+
+/** `useTRPC()` gives the typed routes: `useQuery(useTRPC().messages.list.queryOptions({…}))`. */
+export const { TRPCProvider, useTRPC } = createTRPCContext<AppRouter>();
