@@ -13,7 +13,10 @@ function program(text: string): string {
 }
 
 test('an app is awaited, told to stop, and gone afterwards', async () => {
-  const app = await spawnApp({ entry: program(`process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1e6); console.log('listening')`), ready: /listening/ });
+  const app = await spawnApp({
+    entry: program(`process.on('SIGTERM', () => process.exit(7)); setInterval(() => {}, 1e6); console.log('listening')`),
+    ready: /listening/,
+  });
   expect(await app.stop()).toEqual({ code: 7, signal: null });
   expect(findProcess(app.pid)).toBeNull();
 });
@@ -24,11 +27,17 @@ test('an app that will not stop is killed after the grace', async () => {
 });
 
 test('an app that ends before it is ready says why', async () => {
-  await expect(spawnApp({ entry: program(`console.error('no database'); process.exit(78)`), ready: /listening/ })).rejects.toThrow(/ended with code 78 before it was ready:\nno database/);
+  await expect(spawnApp({ entry: program(`console.error('no database'); process.exit(78)`), ready: /listening/ })).rejects.toThrow(
+    /ended with code 78 before it was ready:\nno database/,
+  );
 });
 
 test('an app sees only what it was given, not the environment of the test', async () => {
-  const app = await spawnApp({ entry: program(`console.log(JSON.stringify(Object.keys(process.env).sort()), 'ready')`), env: { ONLY: '1' }, ready: /ready/ });
+  await using app = await spawnApp({
+    entry: program(`console.log(JSON.stringify(Object.keys(process.env).sort()), 'ready'); setInterval(() => {}, 1e6)`),
+    env: { ONLY: '1' },
+    ready: /ready/,
+  });
   const names = JSON.parse(app.output().split(' ready')[0] ?? '') as string[];
   expect(names).toContain('ONLY');
   expect(names.filter((name) => name.startsWith('VITEST'))).toEqual([]);

@@ -1,5 +1,5 @@
-import { eventually } from './eventually.ts';
 import { plainEnv } from './config.ts';
+import { eventually } from './eventually.ts';
 import { type Child, launch } from './launch.ts';
 
 export interface AppOptions {

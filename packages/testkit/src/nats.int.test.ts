@@ -30,5 +30,10 @@ test('a configuration that the server refuses is shown in the error', async () =
 });
 
 test('versions compare by number, not by text', () => {
-  expect([isAtLeast('2.12.5', '2.12.5'), isAtLeast('2.9.10', '2.12.5'), isAtLeast('2.15.1', '2.12.5'), isAtLeast('2.12.10', '2.12.5')]).toEqual([true, false, true, true]);
+  expect([isAtLeast('2.12.5', '2.12.5'), isAtLeast('2.9.10', '2.12.5'), isAtLeast('2.15.1', '2.12.5'), isAtLeast('2.12.10', '2.12.5')]).toEqual([
+    true,
+    false,
+    true,
+    true,
+  ]);
 });

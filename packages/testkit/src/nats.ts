@@ -77,7 +77,14 @@ export async function startNats(options: NatsOptions): Promise<NatsServer> {
       const configFile = path.join(dir, 'nats-server.conf');
       writeFileSync(configFile, await options.config(port, dir), { mode: 0o600 });
       // GOGC: four times the heap between collections costs some memory and saves a tenth of the CPU under load.
-      const started = await launch({ command: program, args: ['-c', configFile], env: { ...plainEnv(), GOGC: '400' }, cwd: dir, ...(options.logFile === undefined ? {} : { logFile: options.logFile }), ownGroup: true });
+      const started = await launch({
+        command: program,
+        args: ['-c', configFile],
+        env: { ...plainEnv(), GOGC: '400' },
+        cwd: dir,
+        ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
+        ownGroup: true,
+      });
       writeFileSync(recordFile, JSON.stringify(started.record));
       child = started;
       await ready(started);
@@ -106,7 +113,9 @@ export function findNatsServer(): string {
     if (version !== null && isAtLeast(version, natsServerLeast)) return candidate;
     seen.push(`${candidate} is ${version ?? 'not a nats-server'}`);
   }
-  throw new Error(`nats-server ${natsServerLeast} or newer is needed (${seen.length === 0 ? 'none found' : seen.join(', ')}): run \`make bootstrap\`, or put one on PATH`);
+  throw new Error(
+    `nats-server ${natsServerLeast} or newer is needed (${seen.length === 0 ? 'none found' : seen.join(', ')}): run \`make bootstrap\`, or put one on PATH`,
+  );
 }
 
 /** The version that a nats-server binary names, or null when it is something else. */

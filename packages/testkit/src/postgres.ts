@@ -76,7 +76,15 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       if (!existsSync(data)) await initialise(programs.initdb, dir, data, path.join(dir, 'superuser-password'));
       const args = ['-D', data, '-p', String(port), '-h', '127.0.0.1', '-k', '', '-c', 'max_connections=200'];
       const [command, ...rest] = asPostgresUser(withDeathSignal('INT', [programs.postgres, ...args])) as [string, ...string[]];
-      const started = await launch({ command, args: rest, env: postgresEnv(), cwd: dir, ...(options.logFile === undefined ? {} : { logFile: options.logFile }), ownGroup: true, deathSignal: false });
+      const started = await launch({
+        command,
+        args: rest,
+        env: postgresEnv(),
+        cwd: dir,
+        ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
+        ownGroup: true,
+        deathSignal: false,
+      });
       child = started;
       await ready(started);
     },
@@ -146,7 +154,18 @@ function postgresEnv(): Record<string, string> {
 async function initialise(initdb: string, dir: string, data: string, passwordFile: string): Promise<void> {
   const unfinished = `${data}.new`;
   rmSync(unfinished, { recursive: true, force: true });
-  const args = ['-D', unfinished, '-U', 'postgres', '--auth=scram-sha-256', `--pwfile=${passwordFile}`, '--encoding=UTF8', '--locale=C.UTF-8', '--no-instructions', '--no-sync'];
+  const args = [
+    '-D',
+    unfinished,
+    '-U',
+    'postgres',
+    '--auth=scram-sha-256',
+    `--pwfile=${passwordFile}`,
+    '--encoding=UTF8',
+    '--locale=C.UTF-8',
+    '--no-instructions',
+    '--no-sync',
+  ];
   const [command, ...rest] = asPostgresUser(withDeathSignal('KILL', [initdb, ...args])) as [string, ...string[]];
   const child = await launch({ command, args: rest, env: postgresEnv(), cwd: dir, deathSignal: false });
   const { code } = await child.exited;
@@ -169,7 +188,9 @@ function chooseUser(): (command: string[]) => string[] {
   if (process.getuid === undefined || (process.getuid() !== 0 && hasName())) return (command) => command;
   const unshare = ['unshare', '--user', '--map-user=65534', '--map-group=65534'];
   if (spawnSync(unshare[0] as string, [...unshare.slice(1), 'true'], { stdio: 'ignore' }).status === 0) return (command) => [...unshare, ...command];
-  throw new Error(`Postgres does not run as ${process.getuid() === 0 ? 'root' : `uid ${process.getuid()}, which has no name`}, and user namespaces are off here: run as an ordinary user`);
+  throw new Error(
+    `Postgres does not run as ${process.getuid() === 0 ? 'root' : `uid ${process.getuid()}, which has no name`}, and user namespaces are off here: run as an ordinary user`,
+  );
 }
 
 function hasName(): boolean {

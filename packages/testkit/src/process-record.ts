@@ -22,7 +22,12 @@ export function isAlive(record: ProcessRecord): boolean {
 /** The direct children of a process, at this moment. */
 export function childrenOf(pid: number): ProcessRecord[] {
   const list = process.platform === 'linux' ? readIfThere(`/proc/${pid}/task/${pid}/children`) : childrenByPs(pid);
-  return (list ?? '').trim().split(/\s+/).filter((text) => text !== '').map((text) => findProcess(Number(text))).filter((record) => record !== null);
+  return (list ?? '')
+    .trim()
+    .split(/\s+/)
+    .filter((text) => text !== '')
+    .map((text) => findProcess(Number(text)))
+    .filter((record) => record !== null);
 }
 
 /** Asks a recorded process to end, then makes it; does nothing when it is gone or its pid is someone else's by now. */

@@ -1,0 +1,11 @@
+import { installNatsServer } from './install-nats-server.ts';
+import { step } from './progress.ts';
+import { sentenceOf } from './sentence.ts';
+
+// The second half of bootstrap, on the project's own Node.
+try {
+  await step('nats-server', installNatsServer);
+} catch (error) {
+  console.error(sentenceOf(error));
+  process.exitCode = 1;
+}
