@@ -1,0 +1,119 @@
+import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { EmptySchema } from '@bufbuild/protobuf/wkt';
+import { Client, credentials } from '@grpc/grpc-js';
+import { AppError } from '@vrsky/kernel/errors';
+import { sleep } from '@vrsky/kernel/lifecycle';
+import { GRPCController } from '@vrsky/proto/gen/goplugin/grpc_controller_pb';
+import { GRPCStdio, StdioData_Channel, StdioDataSchema } from '@vrsky/proto/gen/goplugin/grpc_stdio_pb';
+import { Health, HealthCheckResponse_ServingStatus } from '@vrsky/proto/gen/goplugin/health_pb';
+import { toBuffer } from '@vrsky/proto/wire';
+import { certToPem, createIdentity, type Identity } from './certificate.ts';
+import { type Exit, type LaunchedPlugin, type LaunchOptions, launchPlugin } from './launch.ts';
+import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
+import { callUnary, channelOptions, isEndOfStream, methodPath } from './rpc.ts';
+
+/** A running plugin, as its host sees it. */
+export interface PluginHandle {
+  readonly pid: number;
+  /** The application version both sides speak. */
+  readonly version: number;
+  readonly handshakeMs: number;
+  /** For the application's own calls. */
+  readonly client: Client;
+  /** Resolves when the process is gone, however that came; never rejects. */
+  readonly exited: Promise<Exit>;
+  /** Rejects when it does not answer in time that it serves. */
+  ping(deadlineMs: number): Promise<void>;
+  /** Asks it to end, and ends it when it does not: at most 4 s, also for a plugin that is stopped or deaf. */
+  close(): Promise<Exit>;
+  /** SIGKILL, for a plugin that is past asking. */
+  kill(): Promise<Exit>;
+}
+
+export type OpenOptions = Omit<LaunchOptions, 'identity'>;
+
+/** The service name under which a plugin reports its health. */
+const HEALTH_SERVICE = 'plugin';
+const SHUTDOWN_MS = 2_000;
+const EXIT_MS = 2_000;
+const READY_MS = 10_000;
+
+/** Launches a plugin and connects to it. Throws the errors of `launchPlugin`, or AppError `PLUGIN.CONNECT`. */
+export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
+  const identity = createIdentity();
+  const launched = await launchPlugin({ ...options, identity });
+  try {
+    return await connect(launched, identity, options.onLog);
+  } catch (cause) {
+    await launched.kill();
+    throw new AppError({ code: 'PLUGIN.CONNECT', kind: 'unavailable', source: 'plugin', message: 'the plugin does not accept our connection', publicMessage: 'The connector did not start properly. It is tried again.', cause });
+  }
+}
+
+async function connect(launched: LaunchedPlugin, identity: Identity, onLog: (record: PluginLogRecord) => void): Promise<PluginHandle> {
+  const { handshake, exited } = launched;
+  const client = new Client(handshake.target, mutualTls(handshake.serverCert, identity), {
+    ...channelOptions,
+    'grpc.ssl_target_name_override': 'localhost',
+    'grpc.default_authority': 'localhost',
+  });
+  const ping = async (deadlineMs: number): Promise<void> => {
+    const { status } = await callUnary(client, Health.method.check, { service: HEALTH_SERVICE }, deadlineMs);
+    if (status !== HealthCheckResponse_ServingStatus.SERVING) throw new AppError({ code: 'PLUGIN.UNHEALTHY', kind: 'unavailable', source: 'plugin', message: `the plugin reports health ${status}` });
+  };
+  const kill = (): Promise<Exit> => {
+    client.close();
+    return launched.kill();
+  };
+  try {
+    await ping(READY_MS);
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+  readStdio(client, onLog);
+  return {
+    pid: launched.pid,
+    version: handshake.version,
+    handshakeMs: launched.handshakeMs,
+    client,
+    exited,
+    ping,
+    kill,
+    async close() {
+      // Without a deadline a stopped plugin would hold us for ever; a plugin that dies while answering has done what we asked.
+      await callUnary(client, GRPCController.method.shutdown, {}, SHUTDOWN_MS).catch(() => undefined);
+      const timer = new AbortController();
+      await Promise.race([exited, sleep(EXIT_MS, timer.signal)]);
+      timer.abort();
+      return await kill();
+    },
+  };
+}
+
+/** Trusts exactly the certificate of the handshake, and shows the one the plugin was given. */
+function mutualTls(serverCert: Buffer, identity: Identity): ReturnType<typeof credentials.createSsl> {
+  return credentials.createSsl(Buffer.from(certToPem(serverCert)), Buffer.from(identity.keyPem), Buffer.from(identity.certPem));
+}
+
+/** What the plugin prints after its handshake. Read from the start and without a pause, or its prints would block. */
+function readStdio(client: Client, onLog: (record: PluginLogRecord) => void): void {
+  const readers = new Map([
+    [StdioData_Channel.STDOUT, createPluginLogReader((record) => onLog({ ...record, module: 'stdout' }))],
+    [StdioData_Channel.STDERR, createPluginLogReader((record) => onLog({ ...record, module: 'stderr' }))],
+  ]);
+  const stream = client.makeServerStreamRequest(
+    methodPath(GRPCStdio.method.streamStdio),
+    (message: ReturnType<typeof create<typeof EmptySchema>>) => toBuffer(toBinary(EmptySchema, message)),
+    (bytes: Buffer) => fromBinary(StdioDataSchema, bytes),
+    create(EmptySchema),
+  );
+  stream.on('data', (data) => readers.get(data.channel)?.push(toBuffer(data.data)));
+  stream.on('end', () => {
+    for (const reader of readers.values()) reader.end();
+  });
+  stream.on('error', (error) => {
+    // Plugins before go-plugin 1.0.2 do not know the call: they print to their own stdout, which is drained anyway.
+    if (!isEndOfStream(error)) onLog({ level: 'warn', message: `the plugin's output stream ended: ${error.message}`, module: 'stdio', fields: {} });
+  });
+}

@@ -1,0 +1,173 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { AppError } from '@vrsky/kernel/errors';
+import type { Identity } from './certificate.ts';
+import { type Handshake, HANDSHAKE_BYTES_MAX, type MagicCookie, parseHandshake, pluginEnv, refused } from './handshake.ts';
+import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
+
+export interface LaunchOptions {
+  command: string;
+  args?: readonly string[];
+  cookie: MagicCookie;
+  versions: readonly number[];
+  /** The host's certificate: the plugin lets nobody in who does not hold its key. */
+  identity: Identity;
+  /** The plugin's whole environment, beside what the protocol and every program needs. Ours is never passed on. */
+  env?: Readonly<Record<string, string>>;
+  /** go-plugin's own default is 60 s. */
+  startTimeoutMs?: number;
+  onLog(record: PluginLogRecord): void;
+}
+
+export interface Exit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** A plugin process that has said hello. */
+export interface LaunchedPlugin {
+  readonly pid: number;
+  readonly handshake: Handshake;
+  readonly handshakeMs: number;
+  /** Resolves when the process is gone; never rejects. */
+  readonly exited: Promise<Exit>;
+  /** SIGKILL to its whole process group, which also ends a stopped one; waits for the end and removes its sockets. */
+  kill(): Promise<Exit>;
+}
+
+const START_TIMEOUT_MS = 60_000;
+/** Leaves 27 bytes of `sun_path` for the name of the socket. */
+const SOCKET_DIR_BYTES_MAX = 80;
+const STDERR_TAIL_CHARS = 2_000;
+
+/**
+ * Starts a plugin and waits for its handshake. Whatever ends before that is a failure, status 0 included: a Go plugin that cannot
+ * create its socket exits so. Throws AppError `PLUGIN.START`, `PLUGIN.EXITED`, `PLUGIN.TIMEOUT`, `PLUGIN.HANDSHAKE`, `PLUGIN.VERSION`.
+ */
+export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlugin> {
+  const startedMs = performance.now();
+  const socketDir = await makeSocketDir();
+  const [command, ...args] = [...(await parentDeathPrefix()), options.command, ...(options.args ?? [])] as [string, ...string[]];
+  // Its own process group: a Ctrl-C in the terminal is for the host, which then ends its plugins in order.
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: pluginEnvironment(options, socketDir) });
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+    child.once('error', () => resolve({ code: null, signal: null }));
+  });
+  const kill = async (): Promise<Exit> => {
+    killGroup(child);
+    const exit = await exited;
+    await rm(socketDir, { recursive: true, force: true });
+    return exit;
+  };
+  try {
+    const line = await firstLine(child, exited, options);
+    const handshake = parseHandshake(line, { versions: options.versions, socketDir });
+    return { pid: child.pid as number, handshake, handshakeMs: performance.now() - startedMs, exited, kill };
+  } catch (error) {
+    await kill();
+    throw error;
+  }
+}
+
+function pluginEnvironment(options: LaunchOptions, socketDir: string): Record<string, string> {
+  return {
+    // First the folder of the Node that runs us: a plugin that is a Node script must not meet an older one.
+    PATH: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`,
+    LANG: 'C.UTF-8',
+    TZ: 'UTC',
+    HOME: '/nonexistent',
+    ...options.env,
+    // Plugins built before go-plugin 1.5 look at TMPDIR.
+    TMPDIR: socketDir,
+    [options.cookie.key]: options.cookie.value,
+    [pluginEnv.protocolVersions]: options.versions.join(','),
+    [pluginEnv.minPort]: '10000',
+    [pluginEnv.maxPort]: '25000',
+    [pluginEnv.clientCert]: options.identity.certPem,
+    [pluginEnv.socketDir]: socketDir,
+  };
+}
+
+/** Readable by us alone; in /tmp when the temporary directory's own path is too long for a socket in it. */
+async function makeSocketDir(): Promise<string> {
+  const name = 'vrsky-p-';
+  const base = Buffer.byteLength(join(tmpdir(), name)) + 6 <= SOCKET_DIR_BYTES_MAX ? tmpdir() : '/tmp';
+  return await mkdtemp(join(base, name));
+}
+
+/** The first line of stdout. Afterwards both outputs are drained for ever: a full pipe would stop the plugin. */
+function firstLine(child: ChildProcess, exited: Promise<Exit>, options: LaunchOptions): Promise<string> {
+  const { stdout, stderr } = child as ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream };
+  const timeoutMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
+  const reader = createPluginLogReader(options.onLog);
+  let tail = '';
+  stderr.on('data', (chunk: Buffer) => {
+    tail = (tail + chunk.toString('utf8')).slice(-STDERR_TAIL_CHARS);
+    reader.push(chunk);
+  });
+  stderr.on('end', reader.end);
+
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => fail('PLUGIN.TIMEOUT', `no handshake within ${timeoutMs} ms`), timeoutMs);
+    const fail = (code: string, message: string, cause?: unknown): void => {
+      clearTimeout(timer);
+      reject(new AppError({ code, kind: 'unavailable', source: 'plugin', message: `${options.command}: ${message}`, publicMessage: START_FAILED, details: { stderr: tail }, cause }));
+    };
+    let head = Buffer.alloc(0);
+    let found = false;
+    const rest = createPluginLogReader((record) => options.onLog({ ...record, module: 'stdout' }));
+    stdout.on('data', (chunk: Buffer) => {
+      if (found) {
+        rest.push(chunk);
+        return;
+      }
+      head = Buffer.concat([head, chunk]);
+      const end = head.indexOf(10);
+      if (end < 0 && head.length <= HANDSHAKE_BYTES_MAX) return;
+      found = true;
+      clearTimeout(timer);
+      if (end < 0 || end > HANDSHAKE_BYTES_MAX) {
+        reject(refused(`its first line has more than ${HANDSHAKE_BYTES_MAX} bytes`));
+        return;
+      }
+      resolve(head.toString('utf8', 0, end));
+      rest.push(head.subarray(end + 1));
+    });
+    stdout.on('end', rest.end);
+    child.once('error', (cause) => fail('PLUGIN.START', 'the system does not start it', cause));
+    void exited.then(({ code, signal }) => fail('PLUGIN.EXITED', `it ended before its handshake (${signal ?? `status ${code}`})`));
+  });
+}
+
+const START_FAILED = 'The connector did not start. It is tried again; if this stays, tell the platform’s operator.';
+
+/**
+ * Words before a command that let the kernel kill it when we die. Held by the thread that starts the plugin: only start plugins
+ * from the main thread. Empty where the system has no such program; plugins made with our SDK then watch their parent themselves.
+ */
+export function parentDeathPrefix(): Promise<string[]> {
+  prefix ??= detectParentDeathPrefix();
+  return prefix;
+}
+let prefix: Promise<string[]> | undefined;
+
+async function detectParentDeathPrefix(): Promise<string[]> {
+  const setpriv = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(path));
+  if (process.platform !== 'linux' || setpriv === undefined) return [];
+  const words = [setpriv, '--pdeathsig', 'KILL', '--no-new-privs', '--'];
+  const usable = await new Promise<boolean>((resolve) => execFile(setpriv, [...words.slice(1), '/bin/true'], (error) => resolve(error === null)));
+  return usable ? words : [];
+}
+
+function killGroup(child: ChildProcess): void {
+  if (child.pid === undefined) return; // never started
+  try {
+    process.kill(-child.pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // the whole group is gone already
+  }
+}
