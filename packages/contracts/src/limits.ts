@@ -30,6 +30,8 @@ export const limits = {
   answerBytesMax: 1_024,
   ingestBytesMax: 1_073_741_824,
   ingestAgeMs: 7 * 86_400_000,
+  /** Entries that wait for their next attempt. */
+  retryBytesMax: 268_435_456,
   dlqBytesMax: 268_435_456,
   dlqAgeMs: 30 * 86_400_000,
   trailBytesMax: 268_435_456,

@@ -11,6 +11,8 @@ export const packHeaders = {
   mixed: 'Vrsky-Mixed',
   /** Keyed proof that the platform stamped this pack; see proof.ts. */
   proof: 'Vrsky-Proof',
+  /** On the retry lane: not due before this time, in milliseconds since the Unix epoch. */
+  notBefore: 'Vrsky-Not-Before',
   /** On the retry lane: attempts made so far. */
   attempt: 'Vrsky-Attempt',
   /** On the retry lane: `sequence.index` of the message as it first came in. */
@@ -21,8 +23,6 @@ export const packHeaders = {
   reason: 'Vrsky-Reason',
   reasonCode: 'Vrsky-Reason-Code',
   destination: 'Vrsky-Destination',
-  schedule: 'Nats-Schedule',
-  scheduleTarget: 'Nats-Schedule-Target',
 } as const;
 
 /** Header and metadata key of the Customer-ID on every hop, the outgoing request included. */

@@ -1,7 +1,7 @@
 /** Every NATS name that two processes must agree on. Nobody writes a subject by hand elsewhere. */
 
 /** Streams of a tenant's account. */
-export const streamNames = { ingest: 'INGEST', dlq: 'DLQ', trail: 'TRAIL' } as const;
+export const streamNames = { ingest: 'INGEST', retry: 'RETRY', dlq: 'DLQ', trail: 'TRAIL' } as const;
 
 /** Buckets of the account CONTROL. */
 export const bucketNames = { config: 'config', status: 'status' } as const;
@@ -9,11 +9,14 @@ export const bucketNames = { config: 'config', status: 'status' } as const;
 export const subjects = {
   /** Packs as they came in. */
   ingest: (pipelineId: string) => `in.${pipelineId}.0`,
-  /** Single entries on their next attempt, and dead letters that were sent again. */
-  retry: (pipelineId: string) => `in.${pipelineId}.retry`,
+  /** Dead letters that were sent again: they are stored like new input. */
+  resend: (pipelineId: string) => `in.${pipelineId}.resend`,
   ingestAll: (pipelineId: string) => `in.${pipelineId}.>`,
-  /** Where an entry waits for its time; the server moves it to `retry` (`Nats-Schedule`). */
-  schedule: (pipelineId: string, key: string) => `sched.${pipelineId}.${key}`,
+  /**
+   * Single entries that wait in the stream RETRY for their next attempt: each goes back to the server until its header
+   * `Vrsky-Not-Before` has passed, and is gone when acknowledged.
+   */
+  retry: (pipelineId: string) => `retry.${pipelineId}`,
   dlq: (pipelineId: string) => `dlq.${pipelineId}`,
   quarantine: (pipelineId: string) => `quarantine.${pipelineId}`,
   trail: (pipelineId: string) => `trail.${pipelineId}`,
@@ -37,7 +40,7 @@ export const statusKeys = {
   nodeAll: (nodeId: string) => `node.${nodeId}.>`,
 } as const;
 
-export const consumerNames = { pipeline: (pipelineId: string) => `p_${pipelineId}`, trail: 'projector' } as const;
+export const consumerNames = { pipeline: (pipelineId: string) => `p_${pipelineId}`, retry: (pipelineId: string) => `r_${pipelineId}`, trail: 'projector' } as const;
 
 /** Where a client of this name gets its answers; one client must not read another's. */
 export const inboxPrefix = (clientName: string) => `_INBOX_${clientName}`;

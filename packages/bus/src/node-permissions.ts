@@ -1,0 +1,57 @@
+import type { Permissions } from '@nats-io/jwt';
+import { bucketNames, configKeys, inboxPrefix, statusKeys, streamNames, subjects } from '@vrsky/contracts/subjects';
+import { bucketStream, bucketSubject } from './stream-configs.ts';
+
+export interface NodeIdentity {
+  nodeId: string;
+  pool: string;
+  /** The node's NATS user key (`U…`). */
+  publicKey: string;
+}
+
+/** How long a node may take to answer a request of the console. */
+const ANSWER_WITHIN_MS = 60_000;
+
+/** In CONTROL a node reads its pool's and its own configuration and writes its own status, nothing else. */
+export function controlPermissions({ nodeId, pool }: NodeIdentity): Permissions {
+  const config = bucketStream(bucketNames.config);
+  const readable = [configKeys.poolAll(pool), configKeys.nodeAll(nodeId)].map((keys) => bucketSubject(bucketNames.config, keys));
+  const written = bucketSubject(bucketNames.status, statusKeys.nodeAll(nodeId));
+  return {
+    pub: {
+      allow: [
+        // The key is in the subject of these two, so the server checks it. Never add STREAM.MSG.GET or STREAM.INFO: there it
+        // is in the body, and one grant reads every key, or names every tenant.
+        ...readable.map((keys) => `$JS.API.CONSUMER.CREATE.${config}.*.${keys}`),
+        ...readable.map((keys) => `$JS.API.DIRECT.GET.${config}.${keys}`),
+        `$JS.FC.${config}.>`,
+        written,
+        `$JS.API.DIRECT.GET.${bucketStream(bucketNames.status)}.${written}`,
+      ],
+    },
+    sub: { allow: [`${inboxPrefix(nodeId)}.>`] },
+  };
+}
+
+/** In a tenant's account a node stores, works off and keeps the books of messages; it manages nothing. */
+export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
+  const { ingest, retry } = streamNames;
+  return {
+    pub: {
+      allow: [
+        ...['in.>', 'retry.>', 'dlq.>', 'quarantine.>', 'trail.>'],
+        ...[ingest, retry].flatMap((stream) => [
+          `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
+          `$JS.API.CONSUMER.INFO.${stream}.>`,
+          `$JS.API.STREAM.INFO.${stream}`,
+          // The second form, with domain and account, is the one that newer servers can be switched to.
+          `$JS.ACK.${stream}.>`,
+          `$JS.ACK.*.*.${stream}.>`,
+        ]),
+        `$JS.API.DIRECT.GET.${ingest}`,
+      ],
+    },
+    sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool)] },
+    resp: { max: 1, ttl: ANSWER_WITHIN_MS * 1_000_000 },
+  };
+}
