@@ -7,7 +7,11 @@ const kept = globalThis as { [key]?: Db };
 
 /** The console's pool, as role vrsky_app. Kept on the global object: Next loads a module once for each of its bundles. */
 export function getDb(): Db {
-  const log = createLog('console');
-  kept[key] ??= createDb({ url: getConsoleConfig().secrets.databaseUrl, name: 'vrsky console', log: (line) => log.warn(line) });
+  kept[key] ??= openDb();
   return kept[key];
+}
+
+function openDb(): Db {
+  const log = createLog('console');
+  return createDb({ url: getConsoleConfig().secrets.databaseUrl, name: 'vrsky console', log: (line) => log.warn(line) });
 }
