@@ -17,6 +17,8 @@ export const packHeaders = {
   attempt: 'Vrsky-Attempt',
   /** On the retry lane: `sequence.index` of the message as it first came in. */
   origin: 'Vrsky-Origin',
+  /** On the retry lane and in the DLQ: when it was first stored, in milliseconds since the Unix epoch. */
+  storedAt: 'Vrsky-Stored-At',
   /** On a message that was sent again: the sequence of the dead letter. */
   replayOf: 'Vrsky-Replay-Of',
   /** In the DLQ: why, and a stable code. */

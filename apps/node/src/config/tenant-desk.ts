@@ -1,0 +1,177 @@
+import { type Bundle, compareFences, type Fence, type Grant, grantSealContext } from '@vrsky/contracts/bundle';
+import type { Report } from '@vrsky/contracts/node-status';
+import { unseal } from '@vrsky/contracts/seal';
+import type { TrustedKey } from '@vrsky/contracts/signed';
+import { describeError } from '@vrsky/kernel/errors';
+import type { Log } from '@vrsky/kernel/log';
+import { judgeBundle, judgeGrant, type Standing } from '../core/judge-documents.ts';
+import type { LastGood, LastGoodStore } from './last-good.ts';
+
+export interface Deployment {
+  bundle: Bundle;
+  grant: Grant;
+  proofKey: Buffer;
+}
+
+/** Makes a tenant's configuration the running one. */
+export interface Deployer {
+  /** Throws when nothing of it could be applied: what ran before goes on. */
+  deploy(deployment: Deployment): Promise<Report['pipelines']>;
+  remove(tenantId: string): Promise<void>;
+}
+
+/** One tenant's documents on this node: judged, kept on disk, then applied, one after the other. */
+export interface TenantDesk {
+  offerBundle(text: string): Promise<void>;
+  offerGrant(text: string): Promise<void>;
+  /** From disk, at start. */
+  restore(documents: LastGood): Promise<void>;
+  /** The pool no longer serves this tenant. */
+  remove(): Promise<void>;
+  /** What the pool's head says is current. */
+  setDesired(fence: Fence): void;
+  report(): Report;
+  readonly desired: Fence | null;
+  readonly applied: { fence: Fence; issuedAt: string } | null;
+  /** True when the head speaks of a newer bundle than we run, or we still lack a part. */
+  isBehind(): boolean;
+}
+
+export interface TenantDeskOptions {
+  tenantId: string;
+  nodeId: string;
+  pool: string;
+  trusted: readonly TrustedKey[];
+  sealPrivateKey: string;
+  store: LastGoodStore;
+  deployer: Deployer;
+  /** The report has changed. */
+  onReport(report: Report): void;
+  onRejected(code: string): void;
+  log: Log;
+}
+
+interface Held<T> {
+  value: T;
+  text: string;
+  standing: Standing;
+}
+
+export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
+  const { tenantId, nodeId, pool, trusted, store, deployer, log } = options;
+  let bundle: Held<Bundle> | null = null;
+  let grant: Held<Grant> | null = null;
+  /** Verified, and waits for its grant. */
+  let candidate: Held<Bundle> | null = null;
+  let desired: Fence | null = null;
+  let received: Fence | null = null;
+  let rejected: Report['rejected'] = null;
+  let pipelines: Report['pipelines'] = [];
+  let refusedText = '';
+  let queue: Promise<void> = Promise.resolve();
+
+  /** Documents of one tenant are dealt with in order of arrival, and a fault of one ends nothing. */
+  const inTurn = (work: () => Promise<void>): Promise<void> => {
+    queue = queue.then(work).catch((error: unknown) => reject('NODE.FAULT', `A fault of the node: ${describeError(error)}`, null, error));
+    return queue;
+  };
+
+  const report = (): Report => ({ v: 1, nodeId, tenantId, at: new Date().toISOString(), received, applied: bundle?.standing.fence ?? null, rejected, pipelines });
+  const changed = (): void => options.onReport(report());
+
+  const reject = (code: string, reason: string, fence: Fence | null, error?: unknown): void => {
+    rejected = { ...fence, code, reason: reason.length > 2_000 ? `${reason.slice(0, 1_999)}…` : reason, at: new Date().toISOString() };
+    options.onRejected(code);
+    log.error({ tenantId, code, reason, fence, ...(error === undefined ? {} : { err: error }) }, 'configuration refused; what runs goes on');
+    changed();
+  };
+
+  const offerBundle = async (text: string, isRestore = false): Promise<void> => {
+    const standing = candidate?.standing ?? bundle?.standing ?? null;
+    // Watches and polls bring the same document again and again; a bad one was reported once.
+    if (text === candidate?.text || text === refusedText) return;
+    if (text === bundle?.text) return backToNormal();
+    const judgement = judgeBundle({ text, pool, tenantId, trusted, standing, ...(isRestore || desired === null ? {} : { least: desired }) });
+    if (judgement.verdict === 'same') return backToNormal();
+    if (judgement.verdict === 'refuse') {
+      refusedText = text;
+      return reject(judgement.code, judgement.reason, judgement.fence);
+    }
+    received = judgement.standing.fence;
+    candidate = { value: judgement.value, text, standing: judgement.standing };
+    if (grant === null) {
+      log.info({ tenantId, fence: received }, 'a bundle is here; its grant is not yet');
+      return changed();
+    }
+    await apply(candidate, grant);
+  };
+
+  /** What runs is what the control plane has there: an earlier refusal is over. */
+  const backToNormal = (): void => {
+    refusedText = '';
+    if (rejected === null) return;
+    rejected = null;
+    changed();
+  };
+
+  const offerGrant = async (text: string): Promise<void> => {
+    if (text === grant?.text) return;
+    const judgement = judgeGrant({ text, nodeId, tenantId, trusted, standing: grant?.standing ?? null });
+    if (judgement.verdict === 'same') return;
+    if (judgement.verdict === 'refuse') return reject(judgement.code, judgement.reason, judgement.fence);
+    const next = { value: judgement.value, text, standing: judgement.standing };
+    const target = candidate ?? bundle;
+    if (target === null) grant = next;
+    else await apply(target, next);
+  };
+
+  /** Disk first: what runs is always what a restart would run. */
+  const apply = async (nextBundle: Held<Bundle>, nextGrant: Held<Grant>): Promise<void> => {
+    try {
+      const proofKey = unseal(options.sealPrivateKey, grantSealContext(nodeId, tenantId), nextGrant.value.sealedProofKey);
+      await store.write(tenantId, { bundle: nextBundle.text, grant: nextGrant.text });
+      pipelines = await deployer.deploy({ bundle: nextBundle.value, grant: nextGrant.value, proofKey });
+    } catch (error) {
+      // Not held as ours: the next poll offers the same documents again.
+      candidate = null;
+      return reject('BUNDLE.NOT_APPLIED', `The node could not apply it: ${describeError(error)}`, nextBundle.standing.fence, error);
+    }
+    bundle = nextBundle;
+    grant = nextGrant;
+    candidate = null;
+    rejected = null;
+    refusedText = '';
+    log.info({ tenantId, fence: nextBundle.standing.fence, pipelines: pipelines.length }, 'configuration applied');
+    changed();
+  };
+
+  return {
+    offerBundle: (text) => inTurn(() => offerBundle(text)),
+    offerGrant: (text) => inTurn(() => offerGrant(text)),
+    restore: (documents) =>
+      inTurn(async () => {
+        await offerGrant(documents.grant);
+        await offerBundle(documents.bundle, true);
+      }),
+    remove: () =>
+      inTurn(async () => {
+        await deployer.remove(tenantId);
+        await store.remove(tenantId);
+        bundle = candidate = grant = null;
+        pipelines = [];
+        log.info({ tenantId }, 'the pool no longer serves this tenant; its work has ended here');
+        changed();
+      }),
+    setDesired(fence) {
+      desired = fence;
+    },
+    report,
+    get desired() {
+      return desired;
+    },
+    get applied() {
+      return bundle === null ? null : { fence: bundle.standing.fence, issuedAt: bundle.value.issuedAt };
+    },
+    isBehind: () => bundle === null || (desired !== null && compareFences(bundle.standing.fence, desired) < 0),
+  };
+}

@@ -1,0 +1,212 @@
+import { consumePacks, type PackConsumer, type StoredPack } from '@vrsky/bus/consumer';
+import { limits } from '@vrsky/contracts/limits';
+import { packHeaders } from '@vrsky/contracts/message-headers';
+import { consumerNames, streamNames, subjects } from '@vrsky/contracts/subjects';
+import { backoffMs } from '@vrsky/kernel/backoff';
+import { describeError } from '@vrsky/kernel/errors';
+import type { Log } from '@vrsky/kernel/log';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { headerText } from '../core/pack-headers.ts';
+import type { PipelinePlan } from '../core/pipeline-plan.ts';
+import { createRecent } from '../core/recent.ts';
+import type { NodeMetrics } from '../metrics.ts';
+import type { Tenant } from '../tenant.ts';
+import type { Tracing } from '../tracing.ts';
+import { createPause } from './pause.ts';
+import type { Sender, StepRunner } from './ports.ts';
+import { Abandoned, processPack } from './process-pack.ts';
+import { createTally } from './tally.ts';
+
+export interface RunnerOptions {
+  nodeId: string;
+  tenant: Tenant;
+  plan: PipelinePlan;
+  steps: StepRunner;
+  sender: Sender;
+  metrics: NodeMetrics;
+  tracing: Tracing;
+  log: Log;
+}
+
+/** Works off one pipeline's queues: packs as they came in, and entries on a later attempt. */
+export interface PipelineRunner {
+  /** Packs from now on run this revision; those in hand end with theirs. */
+  update(plan: PipelinePlan): void;
+  /** Keeps packs in hand alive on the server; call it well within the server's waiting time. */
+  touch(nowMs: number): void;
+  readonly packsInHand: number;
+  readonly messagesInHand: number;
+  /** When the oldest pack in hand was stored; null when there is none. */
+  oldestStoredAtMs(): number | null;
+  /** Takes no new packs; resolves when those in hand are done, or given back after `deadline`. */
+  stop(deadline: AbortSignal): Promise<void>;
+}
+
+type QueueName = typeof streamNames.ingest | typeof streamNames.retry;
+
+/** A pack between its delivery and its settlement. */
+interface Hand {
+  readonly pack: StoredPack;
+  /** The same pack, delivered again while we still work on it; all are settled together. */
+  readonly again: StoredPack[];
+  readonly stream: QueueName;
+  takenAtMs: number;
+  openMessages: number;
+}
+
+/** Packs in hand and asked for. An ingest pack holds up to `packMessagesMax` messages, a retry entry one. */
+const packsMax: Record<QueueName, number> = { [streamNames.ingest]: 64, [streamNames.retry]: 256 };
+const touchAfterMs = limits.ackWaitMs / 3;
+/** Packs that were done lately: when their acknowledgement got lost they come again, and are acknowledged without a second delivery. */
+const recentMax = 4_096;
+/** A pack that meets a fault of ours this often is set aside, so that it does not hold up those behind it for ever. */
+const faultsMax = 5;
+
+export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
+  const { tenant, metrics, log } = options;
+  const { pipelineId } = options.plan;
+  const hands = new Map<string, Hand>();
+  const faults = new Map<string, number>();
+  const recent = createRecent(recentMax);
+  const abandon = new AbortController();
+  const pauses = { connector: createPause({ initialMs: 200, maxMs: 5_000 }), steps: createPause({ initialMs: 50, maxMs: 2_000 }), bus: createPause({ initialMs: 200, maxMs: 5_000 }) };
+  const consumers: PackConsumer[] = [];
+  let plan = options.plan;
+  let isStopping = false;
+  const onEmpty: (() => void)[] = [];
+
+  const take = (pack: StoredPack, stream: QueueName): void => {
+    const key = `${stream}:${pack.seq}:${pack.storedAtMs}`;
+    if (pack.deliveryCount > 1) metrics.redelivered.inc();
+    const known = hands.get(key);
+    if (known) {
+      known.again.push(pack);
+      known.takenAtMs = Date.now();
+      return;
+    }
+    if (recent.has(key)) return pack.ack();
+    const hand: Hand = { pack, again: [], stream, takenAtMs: Date.now(), openMessages: Math.max(1, Number(pack.header(packHeaders.pack)) || 1) };
+    hands.set(key, hand);
+    void work(key, hand);
+  };
+
+  const work = async (key: string, hand: Hand): Promise<void> => {
+    try {
+      await processPack({
+        nodeId: options.nodeId,
+        tenant,
+        plan,
+        pack: hand.pack,
+        stream: hand.stream,
+        steps: options.steps,
+        sender: options.sender,
+        tally: createTally(metrics, tenant.tenantId),
+        tracing: options.tracing,
+        log,
+        pauses,
+        onMessageDone: () => void hand.openMessages--,
+        stop: abandon.signal,
+      });
+      recent.add(key);
+      faults.delete(key);
+      settle(hand, (pack) => pack.ack());
+    } catch (error) {
+      if (error instanceof Abandoned) settle(hand, (pack) => pack.nak());
+      else await giveBack(key, hand, error);
+    }
+    hands.delete(key);
+    if (hands.size === 0) for (const resolve of onEmpty.splice(0)) resolve();
+  };
+
+  /** A fault of ours: the pack comes again later, and after some times is set aside for people to look at. */
+  const giveBack = async (key: string, hand: Hand, error: unknown): Promise<void> => {
+    const times = (faults.get(key) ?? 0) + 1;
+    faults.set(key, times);
+    log.error({ tenantId: tenant.tenantId, pipelineId, stream: hand.stream, seq: hand.pack.seq, times, err: error }, 'a pack could not be processed');
+    if (times < faultsMax) return settle(hand, (pack) => pack.nak(backoffMs(times, { initialMs: 1_000, maxMs: 30_000 })));
+    const headers = {
+      [packHeaders.msgId]: `quarantine:${key}`,
+      [packHeaders.customerId]: tenant.tenantId,
+      [packHeaders.pipeline]: pipelineId,
+      [packHeaders.reasonCode]: 'internal',
+      [packHeaders.reason]: headerText(`A fault of the platform: ${describeError(error)}`),
+    };
+    try {
+      await tenant.bus.publish(subjects.quarantine(pipelineId), headers, hand.pack.data);
+    } catch (cause) {
+      log.error({ tenantId: tenant.tenantId, pipelineId, err: cause }, 'a pack could not be set aside; it comes again');
+      return settle(hand, (pack) => pack.nak(30_000));
+    }
+    metrics.quarantined.inc({ tenant: metrics.tenantLabel(tenant.tenantId), hop: 'fault' }, hand.openMessages);
+    faults.delete(key);
+    settle(hand, (pack) => pack.ack());
+  };
+
+  const consume = (nc: NatsConnection, stream: QueueName, consumer: string): void => {
+    const consuming = consumePacks(nc, {
+      stream,
+      consumer,
+      maxPacks: packsMax[stream],
+      onPack: (pack) => take(pack, stream),
+      onError: (error) => log.warn({ tenantId: tenant.tenantId, pipelineId, stream, err: error }, 'the queue cannot be read now; trying again'),
+    });
+    consuming.done.catch((error: unknown) => {
+      if (!isStopping) log.error({ tenantId: tenant.tenantId, pipelineId, stream, err: error }, 'the queue is not read any more');
+    });
+    consumers.push(consuming);
+  };
+
+  tenant.bus.connected.then(
+    (nc) => {
+      if (isStopping) return;
+      consume(nc, streamNames.ingest, consumerNames.pipeline(pipelineId));
+      consume(nc, streamNames.retry, consumerNames.retry(pipelineId));
+    },
+    () => {}, // closed before it was there: nothing to work off
+  );
+
+  return {
+    update(next) {
+      plan = next;
+    },
+    touch(nowMs) {
+      for (const hand of hands.values()) {
+        if (nowMs - hand.takenAtMs < touchAfterMs) continue;
+        hand.takenAtMs = nowMs;
+        (hand.again.at(-1) ?? hand.pack).working();
+      }
+    },
+    get packsInHand() {
+      return hands.size;
+    },
+    get messagesInHand() {
+      let messages = 0;
+      for (const hand of hands.values()) messages += hand.openMessages;
+      return messages;
+    },
+    oldestStoredAtMs() {
+      let oldest: number | null = null;
+      for (const { pack, stream } of hands.values()) {
+        const storedAtMs = stream === streamNames.retry ? Number(pack.header(packHeaders.storedAt)) || pack.storedAtMs : pack.storedAtMs;
+        oldest = oldest === null ? storedAtMs : Math.min(oldest, storedAtMs);
+      }
+      return oldest;
+    },
+    async stop(deadline) {
+      isStopping = true;
+      await Promise.all(consumers.map((consumer) => consumer.stop()));
+      if (hands.size === 0) return;
+      const empty = new Promise<void>((resolve) => onEmpty.push(resolve));
+      const giveUp = (): void => abandon.abort();
+      if (deadline.aborted) giveUp();
+      else deadline.addEventListener('abort', giveUp, { once: true });
+      await empty;
+      deadline.removeEventListener('abort', giveUp);
+    },
+  };
+}
+
+function settle(hand: Hand, answer: (pack: StoredPack) => void): void {
+  answer(hand.pack);
+  for (const pack of hand.again) answer(pack);
+}

@@ -1,0 +1,45 @@
+import type { LogicResult, LogicStep } from '@vrsky/logic/pool';
+import type { AttemptOutcome } from '../core/attempts.ts';
+
+/** One message for one destination, as a connector gets it. */
+export interface OutgoingMessage {
+  connectionId: string;
+  customerId: string;
+  pipelineId: string;
+  messageId: string;
+  traceparent: string;
+  tracestate: string;
+  attempt: number;
+  headers: [string, string][];
+  payload: Uint8Array;
+  contentType: string;
+}
+
+export interface SendOutcome extends AttemptOutcome {
+  peerStatus: number;
+  peerAnswer: Uint8Array;
+  startedAtMs: number;
+  durationUs: number;
+}
+
+/** The destination side of a connector. */
+export interface Sender {
+  /** Never rejects: a connector that is away or late is an outcome. */
+  send(message: OutgoingMessage, deadlineMs: number): Promise<SendOutcome>;
+}
+
+/** Runs a pipeline's steps. */
+export interface StepRunner {
+  /** One result for each message, in order. Rejects when it takes no work now. */
+  run(request: { tenantId: string; steps: LogicStep[]; messages: LogicMessage[] }): Promise<LogicResult[]>;
+}
+
+export interface LogicMessage {
+  id: string;
+  customerId: string;
+  traceId: string;
+  headers: [string, string][];
+  contentType: string;
+  payload: Uint8Array;
+  receivedAtMs: number;
+}

@@ -1,0 +1,23 @@
+/** A message as a source connector hands it over. */
+export interface ReceivedEntry {
+  readonly seq: number;
+  readonly connectionId: string;
+  /** What the connector claims; never believed. */
+  readonly customerId: string;
+  readonly raw: Uint8Array;
+}
+
+export type AckStatus = 'stored' | 'unavailable' | 'exhausted' | 'too_large' | 'not_found';
+
+/** Where the answers to a source connector go. */
+export interface SourceAcks {
+  ack(seq: number, status: AckStatus, options: { messageId: string; retryAfterMs?: number }): void;
+}
+
+/** Whose messages arrive on a connection, by the verified bundle. */
+export interface Route {
+  readonly tenantId: string;
+  readonly pipelineId: string;
+  readonly revision: number;
+  readonly connectionId: string;
+}
