@@ -1,6 +1,7 @@
 import { plainEnv } from './config.ts';
 import { eventually } from './eventually.ts';
 import { type Child, launch } from './launch.ts';
+import type { ProcessRecord } from './process-record.ts';
 
 export interface AppOptions {
   /** A program of ours, run by this same Node. */
@@ -15,6 +16,8 @@ export interface AppOptions {
   nodeArgs?: string[];
   logFile?: string;
   ownGroup?: boolean;
+  /** Called as soon as the process exists, before it is ready. */
+  onLaunch?: (record: ProcessRecord) => void;
 }
 
 /** Starts one of our programs as a real process and waits until it is ready; it dies with us. */
@@ -28,6 +31,7 @@ export async function spawnApp(options: AppOptions): Promise<Child & AsyncDispos
     ...(options.logFile === undefined ? {} : { logFile: options.logFile }),
     ownGroup: options.ownGroup ?? true,
   });
+  options.onLaunch?.(child.record);
   try {
     await eventually(() => child.exit() !== null || isReady(child, options.ready), { timeoutMs: readyMs, what: `${options.entry} to be ready` });
   } catch (cause) {
