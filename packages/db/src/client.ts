@@ -17,6 +17,8 @@ export interface DbOptions {
   name: string;
   /** Connections at most. */
   max?: number;
+  /** Acts as this role instead of the URL's; that one has to be allowed to (`SET ROLE`). */
+  actAs?: string;
   log?: (line: string) => void;
 }
 
@@ -26,6 +28,7 @@ export function createDb(options: DbOptions): Db {
     connectionString: options.url,
     application_name: options.name,
     max: options.max ?? 10,
+    ...(options.actAs === undefined ? {} : { options: `-c role=${options.actAs}` }),
     connectionTimeoutMillis: 5_000,
     idleTimeoutMillis: 60_000,
     statement_timeout: 30_000,

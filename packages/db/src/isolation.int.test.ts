@@ -34,7 +34,7 @@ beforeAll(async () => {
         VALUES ('cus_${t}', now(), 'msg_${t}', 'pip_${t}', 1, now(), 'delivered', 1, 'text/plain', 't', 1, 0, '[]', '[]', 1);
       INSERT INTO dead_letter (tenant_id, message_id, destination_id, pipeline_id, revision, received_at, at, attempts, code, reason) VALUES ('cus_${t}', 'msg_${t}', 'http', 'pip_${t}', 1, now(), now(), 6, 'c', 'r');
       INSERT INTO message_minute (tenant_id, pipeline_id, minute) VALUES ('cus_${t}', 'pip_${t}', now());
-      INSERT INTO trail_position (tenant_id, stream_created, seq, as_of, behind) VALUES ('cus_${t}', 'x', 1, now(), false);`);
+      INSERT INTO trail_position (tenant_id, as_of, behind) VALUES ('cus_${t}', now(), false);`);
   }
 });
 afterAll(async () => {

@@ -1,6 +1,7 @@
 import { type PlatformKeysFile, readPlatformKeysFile } from '@vrsky/contracts/platform-keys-file';
 import { ConfigError, createEnvReader, type Env, type EnvReader } from '@vrsky/kernel/config';
 import { describeError } from '@vrsky/kernel/errors';
+import { singleton } from './singleton.ts';
 
 /** What both processes of the control plane know about the platform around them. */
 export interface PlatformConfig {
@@ -14,6 +15,8 @@ export interface PlatformConfig {
 
 export interface ConsoleConfig extends PlatformConfig {
   port: number;
+  /** Where the control worker serves its metrics, which the console shows with its own. */
+  workerUrl: string;
 }
 
 export interface WorkerConfig extends PlatformConfig {
@@ -32,7 +35,9 @@ export type ConsoleSecrets = DatabaseSecret & { keys: PlatformKeysFile };
 export function readConsoleConfig(env: Env): { config: ConsoleConfig; secrets: ConsoleSecrets } {
   const reader = createEnvReader(env);
   const port = reader.integer('PORT', { min: 1, max: 65_535, fallback: 4800 });
-  return finish(reader, { ...platformConfig(reader), port }, reader.text('DATABASE_URL'));
+  const workerPort = reader.integer('VRSKY_WORKER_PORT', { min: 1, max: 65_535, fallback: 4804 });
+  const workerUrl = withoutSlash(reader.text('VRSKY_WORKER_URL', `http://127.0.0.1:${workerPort}`));
+  return finish(reader, { ...platformConfig(reader), port, workerUrl }, reader.text('DATABASE_URL'));
 }
 
 /** The control worker, as role vrsky_platform. */
@@ -83,10 +88,7 @@ function withoutSlash(url: string): string {
   return url.replace(/\/+$/, '');
 }
 
-let current: ReturnType<typeof readConsoleConfig> | undefined;
-
 /** The console's own configuration, read from the environment once. */
 export function getConsoleConfig(): ReturnType<typeof readConsoleConfig> {
-  current ??= readConsoleConfig(process.env);
-  return current;
+  return singleton('config', () => readConsoleConfig(process.env));
 }

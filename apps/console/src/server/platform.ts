@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { PlatformKeysFile } from '@vrsky/contracts/platform-keys-file';
 import { type SigningKey, signingKeyFromSeed, type TrustedKey } from '@vrsky/contracts/signed';
 import { getConsoleConfig, type PlatformConfig } from './config.ts';
+import { singleton } from './singleton.ts';
 
 /** The key under which tenants' keys are sealed, and the name it has in the rows that it sealed. */
 export interface KeyEncryptionKey {
@@ -32,13 +33,10 @@ export function createPlatform(config: PlatformConfig, keys: PlatformKeysFile): 
   };
 }
 
-let current: Platform | undefined;
-
 /** The console's platform. */
 export function getPlatform(): Platform {
-  if (!current) {
+  return singleton('platform', () => {
     const { config, secrets } = getConsoleConfig();
-    current = createPlatform(config, secrets.keys);
-  }
-  return current;
+    return createPlatform(config, secrets.keys);
+  });
 }

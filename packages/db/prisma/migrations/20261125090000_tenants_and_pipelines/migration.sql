@@ -300,11 +300,9 @@ CREATE TABLE message_minute (
 );
 CREATE INDEX message_minute_tenant_id_minute_idx ON message_minute (tenant_id, minute);
 
--- How far the projection of a tenant's stream TRAIL has come. A stream made anew starts again at 1, hence its birth.
+-- How far the projection of a tenant's stream TRAIL has come.
 CREATE TABLE trail_position (
   tenant_id text NOT NULL,
-  stream_created text NOT NULL,
-  seq bigint NOT NULL,
   -- When the last projected record was stored.
   as_of timestamptz(3) NOT NULL,
   -- Whether more was waiting behind it.
