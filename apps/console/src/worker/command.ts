@@ -1,0 +1,12 @@
+import { ConfigError, EXIT_CONFIG } from '@vrsky/kernel/config';
+import { describeError } from '@vrsky/kernel/errors';
+
+/** Runs an operator's command: its answer goes to standard output, trouble as one sentence to standard error and into the exit code. */
+export async function runCommand(command: () => Promise<string>): Promise<void> {
+  try {
+    console.log(await command());
+  } catch (error) {
+    console.error(error instanceof ConfigError ? error.message : describeError(error));
+    process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
+  }
+}
