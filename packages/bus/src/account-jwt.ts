@@ -18,7 +18,7 @@ export async function systemAccountJwt(keys: PlatformKeys): Promise<string> {
 
 export async function controlAccountJwt(keys: PlatformKeys): Promise<string> {
   const account = nkeyFromSeed('account', keys.controlAccountSeed);
-  const streams = controlStreams();
+  const streams = controlStreams(keys);
   const jetStream = { ...storageOf(streams.map((stream) => stream.max_bytes)), streams: streams.length, consumer: -1, max_ack_pending: -1 };
   return encodeAccount('CONTROL', keyPair(account), { limits: { ...unlimited, ...isolated, ...jetStream } }, { signer: keyPair(operator(keys)) });
 }

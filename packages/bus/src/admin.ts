@@ -77,7 +77,7 @@ export function createBusAdmin(options: BusAdminOptions): BusAdmin {
       requireVersion(sys.info?.version ?? '');
       await requireSyncAlways(sys);
       const jsm = await manager(await control());
-      for (const stream of controlStreams()) await ensureStream(jsm, stream);
+      for (const stream of controlStreams(keys)) await ensureStream(jsm, stream);
     },
     async ensureTenant(t) {
       const account = nkeyFromSeed('account', t.accountSeed);

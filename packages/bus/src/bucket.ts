@@ -45,14 +45,15 @@ const FORGET_MS = 30_000;
 const RETRY = { initialMs: 100, maxMs: 5_000 };
 const OPERATION = 'KV-Operation';
 
-export function createBucket(nc: NatsConnection, name: string): Bucket {
+/** `writeSubject`: where a key is written, when that is not where it is read. */
+export function createBucket(nc: NatsConnection, name: string, writeSubject = (key: string) => bucketSubject(name, key)): Bucket {
   const stream = bucketStream(name);
   const write = async (key: string, value: string, headers: Record<string, string>): Promise<number> => {
     const doing = `write ${key} to bucket ${name}`;
     if (!isUp(nc)) throw unavailable(`${doing}: NATS is not connected`);
     const sent = newHeaders();
     for (const [header, text] of Object.entries(headers)) sent.set(header, text);
-    const answer = await nc.request(bucketSubject(name, key), value, { timeout: TIMEOUT_MS, headers: sent }).catch((error: unknown) => {
+    const answer = await nc.request(writeSubject(key), value, { timeout: TIMEOUT_MS, headers: sent }).catch((error: unknown) => {
       throw toBusError(doing, error);
     });
     const { seq, error } = answer.json<{ seq?: number; error?: { err_code: number; description: string } }>();

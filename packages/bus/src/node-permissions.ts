@@ -16,7 +16,6 @@ const ANSWER_WITHIN_MS = 60_000;
 export function controlPermissions({ nodeId, pool }: NodeIdentity): Permissions {
   const config = bucketStream(bucketNames.config);
   const readable = [configKeys.poolAll(pool), configKeys.nodeAll(nodeId)].map((keys) => bucketSubject(bucketNames.config, keys));
-  const written = bucketSubject(bucketNames.status, statusKeys.nodeAll(nodeId));
   return {
     pub: {
       allow: [
@@ -25,8 +24,8 @@ export function controlPermissions({ nodeId, pool }: NodeIdentity): Permissions 
         ...readable.map((keys) => `$JS.API.CONSUMER.CREATE.${config}.*.${keys}`),
         ...readable.map((keys) => `$JS.API.DIRECT.GET.${config}.${keys}`),
         `$JS.FC.${config}.>`,
-        written,
-        `$JS.API.DIRECT.GET.${bucketStream(bucketNames.status)}.${written}`,
+        // Written, not read back: with a direct get whose answer goes to another node's key, a node could forge that node's status.
+        bucketSubject(bucketNames.status, statusKeys.nodeAll(nodeId)),
       ],
     },
     sub: { allow: [`${inboxPrefix(nodeId)}.>`] },

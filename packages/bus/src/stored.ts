@@ -32,7 +32,8 @@ async function directGet(nc: NatsConnection, stream: string, request: string, bo
   if (code === 404) return null;
   if (code !== 0) throw refusedByJetStream(doing, code, answer.headers?.description ?? '');
   const headers: Record<string, string> = {};
-  for (const [name, values] of answer.headers ?? []) headers[name] = values[0] ?? '';
+  // The server adds its own headers behind those of the message, so the last value of a name is the one to trust.
+  for (const [name, values] of answer.headers ?? []) headers[name] = values.at(-1) ?? '';
   const { 'Nats-Stream': _stream, 'Nats-Subject': subject = '', 'Nats-Sequence': sequence, 'Nats-Time-Stamp': time = '', 'Nats-Num-Pending': _pending, 'Nats-Last-Sequence': _last, ...own } = headers;
   return { subject, seq: Number(sequence), timeMs: Date.parse(time), headers: own, data: answer.data };
 }

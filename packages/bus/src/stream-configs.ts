@@ -1,6 +1,8 @@
+import { createHmac } from 'node:crypto';
 import type { ConsumerConfig, StreamConfig } from '@nats-io/jetstream';
 import { limits } from '@vrsky/contracts/limits';
 import { bucketNames, consumerNames, streamNames, subjects } from '@vrsky/contracts/subjects';
+import type { PlatformKeys } from './platform-keys.ts';
 
 /** What one tenant may store. */
 export interface TenantStorage {
@@ -11,7 +13,8 @@ export interface TenantStorage {
 }
 
 /** The complete wish: every field that decides about loss, order or reach is named, so that reading back compares it. */
-export type WantedStream = Required<Pick<StreamConfig, 'name' | 'subjects' | 'retention' | 'storage' | 'discard' | 'max_bytes' | 'max_age' | 'max_msgs' | 'max_msgs_per_subject' | 'max_msg_size' | 'max_consumers' | 'num_replicas' | 'duplicate_window' | 'allow_direct' | 'allow_rollup_hdrs' | 'allow_msg_schedules' | 'allow_msg_ttl' | 'deny_delete' | 'deny_purge' | 'sealed'>>;
+export type WantedStream = Required<Pick<StreamConfig, 'name' | 'subjects' | 'retention' | 'storage' | 'discard' | 'max_bytes' | 'max_age' | 'max_msgs' | 'max_msgs_per_subject' | 'max_msg_size' | 'max_consumers' | 'num_replicas' | 'duplicate_window' | 'allow_direct' | 'allow_rollup_hdrs' | 'allow_msg_schedules' | 'allow_msg_ttl' | 'deny_delete' | 'deny_purge' | 'sealed'>> &
+  Pick<StreamConfig, 'subject_transform'>;
 
 export type WantedConsumer = Required<Pick<ConsumerConfig, 'name' | 'durable_name' | 'filter_subject' | 'deliver_policy' | 'ack_policy' | 'ack_wait' | 'max_deliver' | 'max_ack_pending' | 'replay_policy'>>;
 
@@ -43,11 +46,20 @@ export function tenantStreams(storage?: TenantStorage): WantedStream[] {
   ];
 }
 
-export function controlStreams(): WantedStream[] {
+export function controlStreams(keys: PlatformKeys): WantedStream[] {
+  const name = bucketNames.config;
+  // Whoever may send any request to JetStream may have the answer sent to any subject, also one he may not publish to. So the
+  // subjects that write configuration are secret; the stream files what arrives there under the keys that everybody reads.
+  const written = configWriteSubject(keys, '>');
   return [
-    bucket(bucketNames.config),
+    { ...bucket(name), subjects: [written], subject_transform: { src: written, dest: bucketSubject(name, '>') } },
     { ...bucket(bucketNames.status), max_bytes: STATUS_BUCKET_BYTES, max_msg_size: STATUS_VALUE_BYTES_MAX },
   ];
+}
+
+/** Where the control plane writes a key of the bucket `config`. Secret. */
+export function configWriteSubject(keys: PlatformKeys, key: string): string {
+  return `cfg.${createHmac('sha256', keys.controlAccountSeed).update('vrsky/config-bucket/1').digest('hex')}.${key}`;
 }
 
 export function pipelineConsumer(pipelineId: string): WantedConsumer {

@@ -1,0 +1,144 @@
+import { encodeAccount } from '@nats-io/jwt';
+import { createAccount, createOperator, createUser } from '@nats-io/nkeys';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { limits } from '@vrsky/contracts/limits';
+import { startNats } from '@vrsky/testkit/nats';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startBus, type TestBus } from '../test/bus.ts';
+import { userJwt } from './account-jwt.ts';
+import { createBusAdmin, issueControlJwt, issueTenantJwt } from './admin.ts';
+import { ask, connectBus } from './connect.ts';
+import { nkeyFromSeed } from './nkey.ts';
+import { createAccountSeed, createPlatformKeys, createUserKey } from './platform-keys.ts';
+import { natsServerConfig } from './server-config.ts';
+
+let bus: TestBus;
+beforeAll(async () => {
+  bus = await startBus();
+});
+afterAll(() => bus[Symbol.asyncDispose]());
+
+const managerOf = async (tenant: Parameters<TestBus['admin']['tenant']>[0]) => jetstreamManager(await bus.admin.tenant(tenant), { checkAPI: false });
+
+test('a tenant gets its streams as the limits say, and asking again changes nothing', async () => {
+  const tenant = { tenantId: 'cus_full', accountSeed: createAccountSeed() };
+  await bus.admin.ensureTenant(tenant);
+  await bus.admin.ensurePipelineConsumer(tenant, 'pip_1');
+  const jsm = await managerOf(tenant);
+  const before = await jsm.streams.info('INGEST');
+  expect(before.config).toMatchObject({ subjects: ['in.>'], retention: 'limits', storage: 'file', discard: 'new', max_bytes: limits.ingestBytesMax, allow_direct: true });
+  expect((await jsm.streams.info('RETRY')).config).toMatchObject({ subjects: ['retry.>'], retention: 'workqueue', discard: 'new' });
+  expect((await jsm.streams.info('DLQ')).config).toMatchObject({ subjects: ['dlq.>', 'quarantine.>'], discard: 'new' });
+  expect((await jsm.streams.info('TRAIL')).config).toMatchObject({ subjects: ['trail.>'], discard: 'old' });
+  expect((await jsm.consumers.info('TRAIL', 'projector')).config).toMatchObject({ ack_policy: 'explicit', max_deliver: -1 });
+  expect((await jsm.consumers.info('INGEST', 'p_pip_1')).config).toMatchObject({ filter_subject: 'in.pip_1.>', max_ack_pending: 1024, ack_wait: limits.ackWaitMs * 1e6, max_deliver: -1, deliver_policy: 'all' });
+  await bus.admin.ensureTenant(tenant);
+  await bus.admin.ensurePipelineConsumer(tenant, 'pip_1');
+  expect((await jsm.streams.info('INGEST')).created).toBe(before.created);
+});
+
+test('a stream that someone changed is put right again', async () => {
+  const tenant = await bus.tenant('cus_mended');
+  const jsm = await managerOf(tenant);
+  await jsm.streams.update('INGEST', { discard: 'old', max_age: 3_600_000_000_000 });
+  await bus.admin.ensureTenant(tenant);
+  expect((await jsm.streams.info('INGEST')).config).toMatchObject({ discard: 'new', max_age: limits.ingestAgeMs * 1e6 });
+});
+
+test('a stream that cannot be put right stops the work, naming the field', async () => {
+  const tenant = await bus.tenant('cus_wrong');
+  const jsm = await managerOf(tenant);
+  const { config } = await jsm.streams.info('DLQ');
+  await jsm.streams.delete('DLQ');
+  await jsm.streams.add({ ...config, retention: 'workqueue' });
+  await expect(bus.admin.ensureTenant(tenant)).rejects.toMatchObject({ code: 'BUS.CONFIG_MISMATCH', message: expect.stringMatching(/stream DLQ .*retention is "workqueue", not "limits"/), details: { fields: ['retention'] } });
+});
+
+test('a consumer that reads another pipeline\'s subjects, or waits for nobody, is put right or refused', async () => {
+  const tenant = await bus.tenant('cus_filter');
+  const jsm = await managerOf(tenant);
+  await jsm.consumers.add('INGEST', { durable_name: 'p_pip_1', name: 'p_pip_1', ack_policy: 'explicit', filter_subject: 'in.pip_2.>' });
+  await bus.admin.ensurePipelineConsumer(tenant, 'pip_1');
+  expect((await jsm.consumers.info('INGEST', 'p_pip_1')).config.filter_subject).toBe('in.pip_1.>');
+
+  await jsm.consumers.add('INGEST', { durable_name: 'p_pip_2', name: 'p_pip_2', ack_policy: 'none', filter_subject: 'in.pip_2.>' });
+  await expect(bus.admin.ensurePipelineConsumer(tenant, 'pip_2')).rejects.toMatchObject({ code: 'BUS.CONFIG_MISMATCH', message: expect.stringContaining('ack_policy is "none", not "explicit"') });
+});
+
+test('a removed pipeline has no consumer left, and removing it again is no error', async () => {
+  const tenant = await bus.tenant('cus_removed');
+  await bus.admin.ensurePipelineConsumer(tenant, 'pip_1');
+  await bus.admin.removePipelineConsumer(tenant, 'pip_1');
+  await bus.admin.removePipelineConsumer(tenant, 'pip_1');
+  const jsm = await managerOf(tenant);
+  expect((await jsm.streams.info('INGEST')).state.consumer_count).toBe(0);
+  expect((await jsm.streams.info('RETRY')).state.consumer_count).toBe(0);
+});
+
+test('the account holds the plan\'s limits: no further stream, none without a bound', async () => {
+  const tenant = await bus.tenant('cus_limits');
+  const jsm = await managerOf(tenant);
+  await expect(jsm.streams.add({ name: 'MORE', subjects: ['more.>'], max_bytes: 1_000 })).rejects.toThrow(/maximum number of streams/);
+  await jsm.streams.delete('TRAIL');
+  await expect(jsm.streams.add({ name: 'MORE', subjects: ['more.>'] })).rejects.toThrow(/max bytes/);
+  await bus.admin.ensureTenant(tenant);
+});
+
+test('a larger plan reaches the account and its streams', async () => {
+  const tenant = await bus.tenant('cus_grows');
+  const larger = { ...tenant, storage: { ...tenant.storage, ingestBytes: 64 * 1_048_576 } } as typeof tenant;
+  await bus.admin.ensureTenant(larger);
+  expect((await (await managerOf(tenant)).streams.info('INGEST')).config.max_bytes).toBe(64 * 1_048_576);
+});
+
+test('a server that acknowledges before it has written is refused', async () => {
+  const keys = createPlatformKeys();
+  await using nats = await startNats({ config: async (port, dir) => (await natsServerConfig({ keys, port, dir })).replace('sync_interval: always', 'sync_interval: 2m') });
+  const admin = createBusAdmin({ url: nats.url, keys, name: 'test' });
+  await expect(admin.ensureControl()).rejects.toMatchObject({ code: 'BUS.NOT_DURABLE' });
+  await admin.close();
+});
+
+test('an account signed by another operator opens nothing, although the server says it was updated', async () => {
+  const sysSeed = bus.keys.systemUserSeed;
+  const jwt = await userJwt(nkeyFromSeed('account', bus.keys.systemAccountSeed), { name: 'sys', publicKey: nkeyFromSeed('user', sysSeed).publicKey });
+  const sys = await bus.connect({ url: bus.nats.url, name: 'sys', inbox: '_INBOX_sys', credentials: () => ({ jwt, seed: sysSeed }) });
+  const evil = createAccount();
+  const answer = await ask(sys, '$SYS.REQ.CLAIMS.UPDATE', await encodeAccount('EVIL', evil, { limits: {} }, { signer: createOperator() }), 2_000);
+  expect(answer.text).toContain('200');
+  const user = createUser();
+  const seed = Buffer.from(user.getSeed()).toString();
+  const evilSeed = Buffer.from(evil.getSeed()).toString();
+  const userToken = await userJwt(nkeyFromSeed('account', evilSeed), { name: 'evil', publicKey: user.getPublicKey() });
+  await expect(connectBus({ url: bus.nats.url, name: 'evil', inbox: '_INBOX_evil', credentials: () => ({ jwt: userToken, seed }) })).rejects.toMatchObject({ code: 'BUS.UNAUTHENTICATED' });
+});
+
+test('an account that only the attacker\'s operator signed is replaced by ours', async () => {
+  const tenant = { tenantId: 'cus_taken', accountSeed: createAccountSeed() };
+  const sysSeed = bus.keys.systemUserSeed;
+  const jwt = await userJwt(nkeyFromSeed('account', bus.keys.systemAccountSeed), { name: 'sys', publicKey: nkeyFromSeed('user', sysSeed).publicKey });
+  const sys = await bus.connect({ url: bus.nats.url, name: 'sys', inbox: '_INBOX_sys', credentials: () => ({ jwt, seed: sysSeed }) });
+  await ask(sys, '$SYS.REQ.CLAIMS.UPDATE', await encodeAccount('cus_taken', nkeyFromSeed('account', tenant.accountSeed).publicKey, { limits: {} }, { signer: createOperator() }), 2_000);
+  await bus.admin.ensureTenant(tenant);
+  expect((await bus.admin.tenant(tenant)).isClosed()).toBe(false);
+});
+
+test('names that would widen a permission are refused before anything is signed', async () => {
+  const { publicKey } = createUserKey();
+  for (const bad of ['*', '>', 'a.b', 'a.>', '', ' ', 'a b', 'ä']) {
+    await expect(issueControlJwt(bus.keys, { nodeId: bad, pool: 'p', publicKey })).rejects.toMatchObject({ code: 'BUS.BAD_NAME' });
+    await expect(issueTenantJwt(createAccountSeed(), { nodeId: 'n', pool: bad, publicKey })).rejects.toMatchObject({ code: 'BUS.BAD_NAME' });
+  }
+  await expect(issueControlJwt(bus.keys, { nodeId: 'n', pool: 'p', publicKey: createUserKey().seed })).rejects.toMatchObject({ code: 'BUS.BAD_NAME' });
+});
+
+test('work that failed because there was no server succeeds once there is one', async () => {
+  const keys = createPlatformKeys();
+  await using nats = await startNats({ config: (port, dir) => natsServerConfig({ keys, port, dir }) });
+  const admin = createBusAdmin({ url: nats.url, keys, name: 'test' });
+  await nats.kill();
+  await expect(admin.ensureControl()).rejects.toMatchObject({ code: 'BUS.UNAVAILABLE' });
+  await nats.start();
+  await admin.ensureControl();
+  await admin.close();
+});
