@@ -13,7 +13,8 @@ export function printFigures(bench: string, figures: Record<string, Figure>): vo
 /** A table for people: right-aligned columns under a rule. */
 export function printTable(head: string[], rows: string[][]): void {
   const widths = head.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)));
-  const line = (cells: string[]) => cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ');
+  const line = (cells: string[]) =>
+    cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join('  ');
   process.stdout.write(`${line(head)}\n${widths.map((width) => '─'.repeat(width)).join('  ')}\n${rows.map((row) => line(row)).join('\n')}\n`);
 }
 

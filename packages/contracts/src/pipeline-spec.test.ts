@@ -3,7 +3,12 @@ import { newInletPath } from './ids.ts';
 import { pipelineDraftSchema, pipelineSpecSchema } from './pipeline-spec.ts';
 
 const source = { id: 'source', name: 'Webhook', connector: 'http', settings: { path: newInletPath() } };
-const destination = (settings: object = {}, id = 'out') => ({ id, name: 'Send', connector: 'http', settings: { url: 'https://api.example.com/orders', ...settings } });
+const destination = (settings: object = {}, id = 'out') => ({
+  id,
+  name: 'Send',
+  connector: 'http',
+  settings: { url: 'https://api.example.com/orders', ...settings },
+});
 const spec = (extra: object = {}) => ({ v: 1, source, steps: [], destinations: [destination()], ...extra });
 
 function problems(value: unknown): string[] {
@@ -12,7 +17,10 @@ function problems(value: unknown): string[] {
 }
 
 test('defaults are filled in, so that a stored spec says everything', () => {
-  expect(pipelineSpecSchema.parse(spec()).destinations[0]).toMatchObject({ settings: { method: 'POST', headers: [], timeoutMs: 10_000 }, retry: { attempts: 6, initialMs: 1_000, maxMs: 60_000 } });
+  expect(pipelineSpecSchema.parse(spec()).destinations[0]).toMatchObject({
+    settings: { method: 'POST', headers: [], timeoutMs: 10_000 },
+    retry: { attempts: 6, initialMs: 1_000, maxMs: 60_000 },
+  });
 });
 
 test('a pipeline without a destination cannot be published but can be drafted', () => {

@@ -14,21 +14,51 @@ export const httpSourceSettingsSchema = z.strictObject({
 });
 
 const headerNameSchema = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, 'A header name has only letters, digits and -');
-const headerValueSchema = z.string().max(4_096, 'A header value has at most 4,096 characters').regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'A header value has no line breaks');
+const headerValueSchema = z
+  .string()
+  .max(4_096, 'A header value has at most 4,096 characters')
+  .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'A header value has no line breaks');
 /** Set by the platform or by the protocol; a pipeline does not choose them. */
-const reservedHeaders = new Set(['customer-id', 'idempotency-key', 'traceparent', 'tracestate', 'host', 'content-length', 'transfer-encoding', 'connection', 'upgrade', 'te', 'trailer', 'expect', 'keep-alive', 'proxy-connection']);
+const reservedHeaders = new Set([
+  'customer-id',
+  'idempotency-key',
+  'traceparent',
+  'tracestate',
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'te',
+  'trailer',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+]);
 
 export const httpDestinationSettingsSchema = z.strictObject({
-  url: z.string().max(2_048, 'A URL has at most 2,048 characters').superRefine((value, context) => {
-    const problem = urlProblem(value);
-    if (problem) context.addIssue({ code: 'custom', message: problem });
-  }),
+  url: z
+    .string()
+    .max(2_048, 'A URL has at most 2,048 characters')
+    .superRefine((value, context) => {
+      const problem = urlProblem(value);
+      if (problem) context.addIssue({ code: 'custom', message: problem });
+    }),
   method: z.enum(httpMethods).default('POST'),
   headers: z
-    .array(z.strictObject({ name: headerNameSchema.refine((name) => !reservedHeaders.has(name.toLowerCase()), 'The platform sets this header itself'), value: headerValueSchema }))
+    .array(
+      z.strictObject({
+        name: headerNameSchema.refine((name) => !reservedHeaders.has(name.toLowerCase()), 'The platform sets this header itself'),
+        value: headerValueSchema,
+      }),
+    )
     .max(32, 'At most 32 headers')
     .default([]),
-  timeoutMs: z.int().min(100, 'At least 100 ms').max(limits.requestTimeoutMsMax, `At most ${limits.requestTimeoutMsMax} ms`).default(limits.requestTimeoutMsDefault),
+  timeoutMs: z
+    .int()
+    .min(100, 'At least 100 ms')
+    .max(limits.requestTimeoutMsMax, `At most ${limits.requestTimeoutMsMax} ms`)
+    .default(limits.requestTimeoutMsDefault),
 });
 
 function urlProblem(value: string): string | null {
@@ -76,11 +106,18 @@ export const pipelineSpecSchema = z
     v: z.literal(1),
     source: sourceSchema,
     steps: z.array(stepSchema).max(limits.stepsPerPipelineMax, `At most ${limits.stepsPerPipelineMax} steps`),
-    destinations: z.array(destinationSchema).min(1, 'Add a destination: where should messages go?').max(limits.destinationsPerPipelineMax, `At most ${limits.destinationsPerPipelineMax} destinations`),
+    destinations: z
+      .array(destinationSchema)
+      .min(1, 'Add a destination: where should messages go?')
+      .max(limits.destinationsPerPipelineMax, `At most ${limits.destinationsPerPipelineMax} destinations`),
   })
   .superRefine((spec, context) => {
     const seen = new Set<string>();
-    const parts = [{ id: spec.source.id, path: ['source'] as (string | number)[] }, ...spec.steps.map((step, i) => ({ id: step.id, path: ['steps', i] })), ...spec.destinations.map((destination, i) => ({ id: destination.id, path: ['destinations', i] }))];
+    const parts = [
+      { id: spec.source.id, path: ['source'] as (string | number)[] },
+      ...spec.steps.map((step, i) => ({ id: step.id, path: ['steps', i] })),
+      ...spec.destinations.map((destination, i) => ({ id: destination.id, path: ['destinations', i] })),
+    ];
     for (const part of parts) {
       if (seen.has(part.id)) context.addIssue({ code: 'custom', path: [...part.path, 'id'], message: `Two parts have the id ${part.id}` });
       seen.add(part.id);
@@ -92,7 +129,9 @@ export const pipelineDraftSchema = z.strictObject({
   v: z.literal(1),
   source: sourceSchema,
   steps: z.array(stepSchema).max(limits.stepsPerPipelineMax),
-  destinations: z.array(destinationSchema.extend({ settings: httpDestinationSettingsSchema.extend({ url: z.string().max(2_048) }) })).max(limits.destinationsPerPipelineMax),
+  destinations: z
+    .array(destinationSchema.extend({ settings: httpDestinationSettingsSchema.extend({ url: z.string().max(2_048) }) }))
+    .max(limits.destinationsPerPipelineMax),
 });
 
 export type PipelineSpec = z.infer<typeof pipelineSpecSchema>;

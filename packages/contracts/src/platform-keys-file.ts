@@ -10,7 +10,13 @@ const keySchema = z.string().regex(/^[A-Za-z0-9_-]{43}$/, '32 bytes as base64url
 /** Every secret of a platform that is not a tenant's: one JSON file, readable by its owner only, never in NATS or Postgres. */
 export const platformKeysFileSchema = z.strictObject({
   /** The shape of `PlatformKeys` in @vrsky/bus. */
-  nats: z.strictObject({ operatorSeed: seedSchema, systemAccountSeed: seedSchema, systemUserSeed: seedSchema, controlAccountSeed: seedSchema, controlUserSeed: seedSchema }),
+  nats: z.strictObject({
+    operatorSeed: seedSchema,
+    systemAccountSeed: seedSchema,
+    systemUserSeed: seedSchema,
+    controlAccountSeed: seedSchema,
+    controlUserSeed: seedSchema,
+  }),
   /** Signs bundles, heads, grants and run requests; nodes pin its public half. */
   bundleKey: z.strictObject({ keyId: z.string().min(1).max(100), seed: keySchema, publicKey: keySchema }),
   /** Key-encryption key: tenants' account seeds and proof keys hang on it. */

@@ -6,7 +6,10 @@ import { lengthPrefixed } from './seal.ts';
  * its messages in order. Every hop verifies it, so a pack moved to another tenant or pipeline, or made up by a plugin, is seen.
  */
 export function packProof(key: Uint8Array, customerId: string, pipelineId: string, messageIds: readonly string[]): string {
-  return createHmac('sha256', key).update(lengthPrefixed([customerId, pipelineId])).update(messageIds.join('\n')).digest('base64url');
+  return createHmac('sha256', key)
+    .update(lengthPrefixed([customerId, pipelineId]))
+    .update(messageIds.join('\n'))
+    .digest('base64url');
 }
 
 export function isPackProof(proof: string, key: Uint8Array, customerId: string, pipelineId: string, messageIds: readonly string[]): boolean {

@@ -1,4 +1,4 @@
-import { CipherSuite, Aes256Gcm, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
+import { Aes256Gcm, CipherSuite, DhkemX25519HkdfSha256, HkdfSha256 } from '@hpke/core';
 import { expect, test } from 'vitest';
 import { generateSealKey, lengthPrefixed, seal, unseal } from './seal.ts';
 
@@ -32,11 +32,19 @@ test('what we seal, an independent implementation of RFC 9180 opens, and the oth
   const ours = seal(publicKey, context, secret);
   const aad = exact(lengthPrefixed(context.aad));
   const info = exact(Buffer.from(context.info));
-  const opened = await suite.open({ recipientKey: pair.privateKey, enc: exact(Buffer.from(ours.enc, 'base64url')), info }, exact(Buffer.from(ours.ciphertext, 'base64url')), aad);
+  const opened = await suite.open(
+    { recipientKey: pair.privateKey, enc: exact(Buffer.from(ours.enc, 'base64url')), info },
+    exact(Buffer.from(ours.ciphertext, 'base64url')),
+    aad,
+  );
   expect(Buffer.from(opened).toString()).toBe('a proof key');
 
   const key = generateSealKey();
-  const theirs = await suite.seal({ recipientPublicKey: await suite.kem.deserializePublicKey(exact(Buffer.from(key.publicKey, 'base64url'))), info }, exact(secret), aad);
+  const theirs = await suite.seal(
+    { recipientPublicKey: await suite.kem.deserializePublicKey(exact(Buffer.from(key.publicKey, 'base64url'))), info },
+    exact(secret),
+    aad,
+  );
   const sealed = { enc: Buffer.from(theirs.enc).toString('base64url'), ciphertext: Buffer.from(theirs.ct).toString('base64url') };
   expect(unseal(key.privateKey, context, sealed).toString()).toBe('a proof key');
 });

@@ -1,4 +1,13 @@
-import { createCipheriv, createDecipheriv, createHmac, createPrivateKey, createPublicKey, diffieHellman, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  generateKeyPairSync,
+  type KeyObject,
+} from 'node:crypto';
 import { AppError } from '@vrsky/kernel/errors';
 
 /**
@@ -117,7 +126,11 @@ function sharedSecret(dh: Buffer, enc: Buffer, recipient: Buffer): Buffer {
 }
 
 function keySchedule(shared: Buffer, info: Buffer): { key: Buffer; nonce: Buffer } {
-  const context = Buffer.concat([Buffer.from([0]), labeledExtract(HPKE_SUITE, EMPTY, 'psk_id_hash', EMPTY), labeledExtract(HPKE_SUITE, EMPTY, 'info_hash', info)]);
+  const context = Buffer.concat([
+    Buffer.from([0]),
+    labeledExtract(HPKE_SUITE, EMPTY, 'psk_id_hash', EMPTY),
+    labeledExtract(HPKE_SUITE, EMPTY, 'info_hash', info),
+  ]);
   const secret = labeledExtract(HPKE_SUITE, shared, 'secret', EMPTY);
   return { key: labeledExpand(HPKE_SUITE, secret, 'key', context, 32), nonce: labeledExpand(HPKE_SUITE, secret, 'base_nonce', context, 12) };
 }

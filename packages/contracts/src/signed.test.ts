@@ -27,6 +27,10 @@ test('a key that is not pinned is refused, also under the name of one that is', 
   expect(() => openEnvelope('bundle', JSON.stringify(signEnvelope('bundle', payload, { ...key, keyId: 'cp-2' })), trusted)).toThrow(/not among/);
 });
 
-test.each([['not json', 'not JSON'], ['{}', 'wrong shape'], [JSON.stringify({ ...signEnvelope('bundle', payload, key), extra: 1 }), 'wrong shape']])('%s is refused with what is wrong', (text, problem) => {
+test.each([
+  ['not json', 'not JSON'],
+  ['{}', 'wrong shape'],
+  [JSON.stringify({ ...signEnvelope('bundle', payload, key), extra: 1 }), 'wrong shape'],
+])('%s is refused with what is wrong', (text, problem) => {
   expect(() => openEnvelope('bundle', text, trusted)).toThrow(problem);
 });

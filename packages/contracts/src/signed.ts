@@ -59,11 +59,19 @@ export function openEnvelope(purpose: SignedPurpose, text: string, trusted: read
   }
   const key = trusted.find((item) => item.keyId === envelope.keyId);
   if (!key) {
-    throw new AppError({ code: 'SIGNATURE.UNKNOWN_KEY', kind: 'invalid', message: `signed with key ${envelope.keyId}, which is not among the ${trusted.length} pinned keys` });
+    throw new AppError({
+      code: 'SIGNATURE.UNKNOWN_KEY',
+      kind: 'invalid',
+      message: `signed with key ${envelope.keyId}, which is not among the ${trusted.length} pinned keys`,
+    });
   }
   const publicKey = createPublicKey({ key: Buffer.concat([spkiPrefix, Buffer.from(key.publicKey, 'base64url')]), format: 'der', type: 'spki' });
   if (!verify(null, signedBytes(purpose, envelope.payload), publicKey, Buffer.from(envelope.signature, 'base64url'))) {
-    throw new AppError({ code: 'SIGNATURE.INVALID', kind: 'invalid', message: `the signature of key ${envelope.keyId} does not match the document: it was changed after signing` });
+    throw new AppError({
+      code: 'SIGNATURE.INVALID',
+      kind: 'invalid',
+      message: `the signature of key ${envelope.keyId} does not match the document: it was changed after signing`,
+    });
   }
   return envelope.payload;
 }
@@ -76,6 +84,7 @@ function parseEnvelope(text: string): SignedEnvelope {
     throw new AppError({ code: 'SIGNATURE.MALFORMED', kind: 'invalid', message: 'the signed document is not JSON', cause });
   }
   const parsed = signedEnvelopeSchema.safeParse(value);
-  if (!parsed.success) throw new AppError({ code: 'SIGNATURE.MALFORMED', kind: 'invalid', message: `the signed document has the wrong shape: ${z.prettifyError(parsed.error)}` });
+  if (!parsed.success)
+    throw new AppError({ code: 'SIGNATURE.MALFORMED', kind: 'invalid', message: `the signed document has the wrong shape: ${z.prettifyError(parsed.error)}` });
   return parsed.data;
 }

@@ -40,7 +40,11 @@ export const statusKeys = {
   nodeAll: (nodeId: string) => `node.${nodeId}.>`,
 } as const;
 
-export const consumerNames = { pipeline: (pipelineId: string) => `p_${pipelineId}`, retry: (pipelineId: string) => `r_${pipelineId}`, trail: 'projector' } as const;
+export const consumerNames = {
+  pipeline: (pipelineId: string) => `p_${pipelineId}`,
+  retry: (pipelineId: string) => `r_${pipelineId}`,
+  trail: 'projector',
+} as const;
 
 /** Where a client of this name gets its answers; one client must not read another's. */
 export const inboxPrefix = (clientName: string) => `_INBOX_${clientName}`;

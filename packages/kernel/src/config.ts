@@ -48,7 +48,12 @@ export function createEnvReader(env: Env): EnvReader {
     },
     list(name, fallback) {
       const raw = optional(name);
-      return raw === undefined ? fallback : raw.split(',').map((item) => item.trim()).filter((item) => item !== '');
+      return raw === undefined
+        ? fallback
+        : raw
+            .split(',')
+            .map((item) => item.trim())
+            .filter((item) => item !== '');
     },
     check() {
       if (problems.length > 0) throw new ConfigError(problems);

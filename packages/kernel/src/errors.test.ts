@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { backoff, backoffMs } from './backoff.ts';
 import { AppError, describeError, isAppError, publicMessageOf } from './errors.ts';
 
-test('a person reads our sentence or the sentence of the kind, never a stranger\'s text', () => {
+test("a person reads our sentence or the sentence of the kind, never a stranger's text", () => {
   const hidden = new AppError({ code: 'DB.DOWN', kind: 'unavailable', message: 'connect ECONNREFUSED 10.0.0.1', cause: new Error('socket') });
   expect(publicMessageOf(hidden)).toBe('A part of the platform does not answer. Try again in a few seconds.');
   expect(publicMessageOf(new AppError({ code: 'X.Y', kind: 'invalid', message: 'internal', publicMessage: 'Give it a name.' }))).toBe('Give it a name.');
@@ -17,7 +17,9 @@ test('an error of another copy of the class is known by its brand', () => {
 
 test('a log line holds the whole chain of causes', () => {
   const cause = new Error('EPIPE');
-  expect(describeError(new AppError({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', message: 'publish failed', cause }))).toBe('BUS.UNAVAILABLE: publish failed ← EPIPE');
+  expect(describeError(new AppError({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', message: 'publish failed', cause }))).toBe(
+    'BUS.UNAVAILABLE: publish failed ← EPIPE',
+  );
 });
 
 test('delays double up to their limit and are jittered by at most half', () => {

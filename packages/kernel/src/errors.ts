@@ -84,9 +84,24 @@ export const errorKinds: Record<ErrorKind, KindRow> = {
   precondition: { http: 412, trpc: 'PRECONDITION_FAILED', title: 'Out of date', publicMessage: 'This was changed since you read it. Reload and try again.' },
   exhausted: { http: 429, trpc: 'TOO_MANY_REQUESTS', title: 'Limit reached', publicMessage: 'A limit is reached. Wait and try again.' },
   cancelled: { http: 499, trpc: 'CLIENT_CLOSED_REQUEST', title: 'Cancelled', publicMessage: 'The request was cancelled.' },
-  unavailable: { http: 503, trpc: 'SERVICE_UNAVAILABLE', title: 'Unavailable for the moment', publicMessage: 'A part of the platform does not answer. Try again in a few seconds.' },
-  timeout: { http: 504, trpc: 'GATEWAY_TIMEOUT', title: 'No answer in time', publicMessage: 'A part of the platform did not answer in time. Try again in a few seconds.' },
-  internal: { http: 500, trpc: 'INTERNAL_SERVER_ERROR', title: 'A fault of ours', publicMessage: 'This is a fault of ours. Try again, and send us the request id if it stays.' },
+  unavailable: {
+    http: 503,
+    trpc: 'SERVICE_UNAVAILABLE',
+    title: 'Unavailable for the moment',
+    publicMessage: 'A part of the platform does not answer. Try again in a few seconds.',
+  },
+  timeout: {
+    http: 504,
+    trpc: 'GATEWAY_TIMEOUT',
+    title: 'No answer in time',
+    publicMessage: 'A part of the platform did not answer in time. Try again in a few seconds.',
+  },
+  internal: {
+    http: 500,
+    trpc: 'INTERNAL_SERVER_ERROR',
+    title: 'A fault of ours',
+    publicMessage: 'This is a fault of ours. Try again, and send us the request id if it stays.',
+  },
 };
 
 /** What the person who asked may read. Never a stranger's text. */

@@ -11,6 +11,9 @@ export function createLog(service: string, level = 'info'): Log {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     // A last defence: values under these names never reach a log, whoever passes the object.
-    redact: { paths: ['password', 'secret', 'token', 'authorization', 'seed', '*.password', '*.secret', '*.token', '*.authorization', '*.seed'], censor: '[redacted]' },
+    redact: {
+      paths: ['password', 'secret', 'token', 'authorization', 'seed', '*.password', '*.secret', '*.token', '*.authorization', '*.seed'],
+      censor: '[redacted]',
+    },
   });
 }

@@ -1,0 +1,104 @@
+import type { DestinationSpec, PipelineDraft, SourceSpec, StepSpec } from '@vrsky/contracts/pipeline-spec';
+
+export type DraftPart =
+  | { kind: 'source'; part: SourceSpec }
+  | { kind: 'step'; part: StepSpec; index: number }
+  | { kind: 'destination'; part: DestinationSpec; index: number };
+
+/** All parts in the order a message meets them. */
+export function partsOf(draft: PipelineDraft): DraftPart[] {
+  return [
+    { kind: 'source', part: draft.source },
+    ...draft.steps.map((part, index) => ({ kind: 'step' as const, part, index })),
+    ...draft.destinations.map((part, index) => ({ kind: 'destination' as const, part, index })),
+  ];
+}
+
+export function findPart(draft: PipelineDraft, id: string): DraftPart | null {
+  return partsOf(draft).find((item) => item.part.id === id) ?? null;
+}
+
+/** Adds a step behind the others and says which id it got. */
+export function addStep(draft: PipelineDraft, kind: StepSpec['kind']): { draft: PipelineDraft; id: string } {
+  const id = freeId(draft, kind);
+  const name = kind === 'convert' ? 'Convert' : 'Filter';
+  const step: StepSpec = { id, name, kind, language: 'typescript', source: starters[kind] };
+  return { draft: { ...draft, steps: [...draft.steps, step] }, id };
+}
+
+export function addDestination(draft: PipelineDraft, url: string): { draft: PipelineDraft; id: string } {
+  const id = freeId(draft, 'http-out');
+  const destination: DestinationSpec = {
+    id,
+    name: 'HTTP request',
+    connector: 'http',
+    settings: { url, method: 'POST', headers: [], timeoutMs: 10_000 },
+    retry: { attempts: 6, initialMs: 1_000, maxMs: 60_000 },
+  };
+  return { draft: { ...draft, destinations: [...draft.destinations, destination] }, id };
+}
+
+/** The source stays: a pipeline without one receives nothing. */
+export function removePart(draft: PipelineDraft, id: string): PipelineDraft {
+  return { ...draft, steps: draft.steps.filter((step) => step.id !== id), destinations: draft.destinations.filter((destination) => destination.id !== id) };
+}
+
+/** Moves a step or destination among its own kind; at an end it stays where it is. */
+export function movePart(draft: PipelineDraft, id: string, by: 1 | -1): PipelineDraft {
+  return { ...draft, steps: moved(draft.steps, id, by), destinations: moved(draft.destinations, id, by) };
+}
+
+export function updateSource(draft: PipelineDraft, change: Partial<SourceSpec>): PipelineDraft {
+  return { ...draft, source: { ...draft.source, ...change } };
+}
+
+export function updateStep(draft: PipelineDraft, id: string, change: Partial<StepSpec>): PipelineDraft {
+  return { ...draft, steps: draft.steps.map((step) => (step.id === id ? { ...step, ...change } : step)) };
+}
+
+export function updateDestination(draft: PipelineDraft, id: string, change: Partial<DestinationSpec>): PipelineDraft {
+  return { ...draft, destinations: draft.destinations.map((destination) => (destination.id === id ? { ...destination, ...change } : destination)) };
+}
+
+/** The JSON Pointer under which the server reports problems of a part. */
+export function pointerOf(draft: PipelineDraft, id: string): string {
+  const found = findPart(draft, id);
+  if (!found || found.kind === 'source') return '/source';
+  return `/${found.kind === 'step' ? 'steps' : 'destinations'}/${found.index}`;
+}
+
+function moved<T extends { id: string }>(items: T[], id: string, by: 1 | -1): T[] {
+  const from = items.findIndex((item) => item.id === id);
+  const to = from + by;
+  const item = items[from];
+  if (!item || to < 0 || to >= items.length) return items;
+  return items.toSpliced(from, 1).toSpliced(to, 0, item);
+}
+
+function freeId(draft: PipelineDraft, base: string): string {
+  const taken = new Set(partsOf(draft).map((item) => item.part.id));
+  if (!taken.has(base)) return base;
+  let n = 2;
+  while (taken.has(`${base}-${n}`)) n++;
+  return `${base}-${n}`;
+}
+
+/** What a new step does until somebody edits it: nothing that could surprise. */
+const starters: Record<StepSpec['kind'], string> = {
+  convert: `import type { Message } from '@vrsky/sdk/logic';
+
+// Return what goes on: text, bytes, or any value (it is sent as JSON).
+export default function convert(message: Message) {
+  const body = message.json();
+  return { ...body, checked: true };
+}
+`,
+  filter: `import type { Message } from '@vrsky/sdk/logic';
+
+// Return true to let the message pass, or a sentence that says why not.
+export default function filter(message: Message) {
+  const body = message.json();
+  return body.id !== undefined || 'the message has no id';
+}
+`,
+};

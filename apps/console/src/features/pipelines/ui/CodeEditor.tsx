@@ -1,0 +1,10 @@
+'use client';
+
+import { Skeleton } from '@mantine/core';
+import dynamic from 'next/dynamic';
+
+/** A code editor; its library is loaded when the first one is shown. */
+export const CodeEditor = dynamic(() => import('./CodeEditorView.tsx').then((module) => module.CodeEditorView), {
+  ssr: false,
+  loading: () => <Skeleton height={260} radius="md" />,
+});

@@ -1,0 +1,180 @@
+'use client';
+
+import { ActionIcon, Button, Group, NumberInput, Select, Stack, TextInput } from '@mantine/core';
+import { IconPlus, IconTrash, IconWebhook } from '@tabler/icons-react';
+import { type DestinationSpec, destinationSchema, httpMethods } from '@vrsky/contracts/pipeline-spec';
+import Link from 'next/link';
+import { useState } from 'react';
+import { paths } from '../../../lib/paths.ts';
+import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import type { DraftProblem } from '../types.ts';
+import classes from './PipelineEditor.module.css';
+
+interface DestinationFormProps {
+  destination: DestinationSpec;
+  problems: DraftProblem[];
+  receiverUrl: string;
+  onChange: (change: Partial<DestinationSpec>) => void;
+}
+
+/** Where and how a destination sends, and how often it tries. */
+export function DestinationForm({ destination, problems, receiverUrl, onChange }: DestinationFormProps) {
+  const slug = useSlug();
+  const { settings, retry } = destination;
+  const [touched, setTouched] = useState(settings.url !== '');
+  const errors = fieldErrors(destination, problems);
+  const set = (change: Partial<DestinationSpec['settings']>) => onChange({ settings: { ...settings, ...change } });
+  const setHeader = (index: number, change: Partial<{ name: string; value: string }>) =>
+    set({ headers: settings.headers.map((header, i) => (i === index ? { ...header, ...change } : header)) });
+  const toReceiver = settings.url === receiverUrl;
+
+  return (
+    <section aria-label={`Destination ${destination.name}`}>
+      <h2 className={classes.formTitle}>HTTP out</h2>
+      <p className={classes.formLead}>
+        Each message is one request. An answer of 2xx is a delivery; other answers are tried again with growing waits and end as a dead letter.
+      </p>
+      <Stack gap="md" maw={640}>
+        <TextInput
+          label="Name"
+          value={destination.name}
+          onChange={(event) => onChange({ name: event.currentTarget.value })}
+          maxLength={80}
+          error={errors.get('name')}
+        />
+        <div>
+          <Group gap="xs" align="flex-start" wrap="nowrap">
+            <Select
+              label="Method"
+              w={110}
+              data={[...httpMethods]}
+              value={settings.method}
+              onChange={(method) => set({ method: httpMethods.find((item) => item === method) ?? 'POST' })}
+              allowDeselect={false}
+            />
+            <TextInput
+              label="URL"
+              style={{ flex: 1 }}
+              placeholder="https://api.example.com/orders"
+              value={settings.url}
+              onChange={(event) => set({ url: event.currentTarget.value })}
+              onBlur={() => setTouched(true)}
+              error={touched ? errors.get('settings/url') : undefined}
+              styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 'var(--mantine-font-size-sm)' } }}
+            />
+          </Group>
+          <Group gap="xs" mt={6}>
+            {toReceiver ? (
+              <Button component={Link} href={paths.receiver(slug)} variant="subtle" size="compact-xs" leftSection={<IconWebhook size={14} aria-hidden />}>
+                See what arrives at the test receiver
+              </Button>
+            ) : (
+              <Button variant="subtle" size="compact-xs" leftSection={<IconWebhook size={14} aria-hidden />} onClick={() => set({ url: receiverUrl })}>
+                Use the test receiver
+              </Button>
+            )}
+          </Group>
+        </div>
+        <div>
+          <p className={classes.label}>Headers</p>
+          <Stack gap={6}>
+            {settings.headers.map((header, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: a header has no identity but its place
+              <Group key={index} gap="xs" wrap="nowrap" align="flex-start">
+                <TextInput
+                  aria-label={`Name of header ${index + 1}`}
+                  placeholder="x-api-version"
+                  value={header.name}
+                  onChange={(event) => setHeader(index, { name: event.currentTarget.value })}
+                  error={errors.get(`settings/headers/${index}/name`)}
+                  w={220}
+                />
+                <TextInput
+                  aria-label={`Value of header ${index + 1}`}
+                  value={header.value}
+                  onChange={(event) => setHeader(index, { value: event.currentTarget.value })}
+                  error={errors.get(`settings/headers/${index}/value`)}
+                  style={{ flex: 1 }}
+                />
+                <ActionIcon size={36} aria-label={`Remove header ${index + 1}`} onClick={() => set({ headers: settings.headers.toSpliced(index, 1) })}>
+                  <IconTrash size={15} aria-hidden />
+                </ActionIcon>
+              </Group>
+            ))}
+          </Stack>
+          <Button
+            variant="subtle"
+            size="compact-xs"
+            mt={6}
+            leftSection={<IconPlus size={14} aria-hidden />}
+            onClick={() => set({ headers: [...settings.headers, { name: '', value: '' }] })}
+            disabled={settings.headers.length >= 32}
+          >
+            Add header
+          </Button>
+          <p className={classes.help}>Customer-ID, Idempotency-Key and traceparent are added by the platform.</p>
+        </div>
+        <Group gap="md" align="flex-start">
+          <NumberInput
+            label="Timeout"
+            suffix=" ms"
+            min={100}
+            max={60_000}
+            step={500}
+            thousandSeparator=","
+            value={settings.timeoutMs}
+            onChange={(value) => typeof value === 'number' && set({ timeoutMs: value })}
+            error={errors.get('settings/timeoutMs')}
+            w={150}
+            size="sm"
+          />
+          <NumberInput
+            label="Attempts"
+            min={1}
+            max={20}
+            value={retry.attempts}
+            onChange={(value) => typeof value === 'number' && onChange({ retry: { ...retry, attempts: value } })}
+            error={errors.get('retry/attempts')}
+            w={120}
+            size="sm"
+          />
+          <NumberInput
+            label="First wait"
+            suffix=" ms"
+            min={50}
+            max={60_000}
+            step={500}
+            thousandSeparator=","
+            value={retry.initialMs}
+            onChange={(value) => typeof value === 'number' && onChange({ retry: { ...retry, initialMs: value } })}
+            error={errors.get('retry/initialMs')}
+            w={150}
+            size="sm"
+          />
+          <NumberInput
+            label="Longest wait"
+            suffix=" ms"
+            min={50}
+            max={3_600_000}
+            step={5_000}
+            thousandSeparator=","
+            value={retry.maxMs}
+            onChange={(value) => typeof value === 'number' && onChange({ retry: { ...retry, maxMs: value } })}
+            error={errors.get('retry/maxMs')}
+            w={160}
+            size="sm"
+          />
+        </Group>
+      </Stack>
+    </section>
+  );
+}
+
+/** By path within the destination: what the schema says at once, and what only the server knows. */
+function fieldErrors(destination: DestinationSpec, problems: DraftProblem[]): Map<string, string> {
+  const errors = new Map<string, string>();
+  for (const problem of problems) errors.set(problem.path.replace(/^\/destinations\/\d+\//, ''), problem.message);
+  const parsed = destinationSchema.safeParse(destination);
+  for (const issue of parsed.error?.issues ?? []) errors.set(issue.path.join('/'), issue.message);
+  return errors;
+}

@@ -1,0 +1,117 @@
+'use client';
+
+import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
+import { IconArrowDown, IconArrowUp, IconFilter, IconPlus, IconSend, IconTransform, IconTrash, IconWebhook } from '@tabler/icons-react';
+import { addDestination, addStep, type DraftPart, movePart, partsOf, removePart } from '../draft.ts';
+import type { PipelineDetail } from '../types.ts';
+import classes from './PartList.module.css';
+import { kindWord, partIcon } from './part-look.ts';
+import type { PipelineDraftEditor } from './use-pipeline-draft.ts';
+
+interface PartListProps {
+  pipeline: PipelineDetail;
+  editor: PipelineDraftEditor;
+  selectedId: string;
+  onSelect: (id: string) => void;
+}
+
+/** The pipeline as an ordered list: everything the canvas can do, by keyboard. */
+export function PartList({ pipeline, editor, selectedId, onSelect }: PartListProps) {
+  const { draft, edit, problems } = editor;
+  const add = (added: { draft: typeof draft; id: string }) => {
+    edit(added.draft);
+    onSelect(added.id);
+  };
+  return (
+    <section className={classes.list} aria-label="Parts of the pipeline">
+      <ol>
+        {partsOf(draft).map((item) => (
+          <li key={item.part.id}>
+            <PartRow
+              item={item}
+              selected={item.part.id === selectedId}
+              problem={problems.some((problem) => problem.partId === item.part.id)}
+              onSelect={() => onSelect(item.part.id)}
+              onMove={(by) => edit(movePart(draft, item.part.id, by))}
+              onRemove={() => {
+                edit(removePart(draft, item.part.id));
+                onSelect(draft.source.id);
+              }}
+              last={item.kind === 'source' ? 0 : (item.kind === 'step' ? draft.steps : draft.destinations).length - 1}
+            />
+          </li>
+        ))}
+      </ol>
+      <div className={classes.add}>
+        <Menu position="bottom-start" width={280}>
+          <Menu.Target>
+            <Button variant="default" leftSection={<IconPlus size={15} aria-hidden />} fullWidth>
+              Add part
+            </Button>
+          </Menu.Target>
+          <Menu.Dropdown>
+            <Menu.Label>Step</Menu.Label>
+            <Menu.Item leftSection={<IconTransform size={16} aria-hidden />} onClick={() => add(addStep(draft, 'convert'))}>
+              Convert with TypeScript
+            </Menu.Item>
+            <Menu.Item leftSection={<IconFilter size={16} aria-hidden />} onClick={() => add(addStep(draft, 'filter'))}>
+              Filter with TypeScript
+            </Menu.Item>
+            <Menu.Label>Destination</Menu.Label>
+            <Menu.Item leftSection={<IconSend size={16} aria-hidden />} onClick={() => add(addDestination(draft, ''))}>
+              HTTP request
+            </Menu.Item>
+            <Menu.Item leftSection={<IconWebhook size={16} aria-hidden />} onClick={() => add(addDestination(draft, pipeline.receiverUrl))}>
+              HTTP request to the test receiver
+            </Menu.Item>
+          </Menu.Dropdown>
+        </Menu>
+      </div>
+    </section>
+  );
+}
+
+interface PartRowProps {
+  item: DraftPart;
+  selected: boolean;
+  problem: boolean;
+  last: number;
+  onSelect: () => void;
+  onMove: (by: 1 | -1) => void;
+  onRemove: () => void;
+}
+
+function PartRow({ item, selected, problem, last, onSelect, onMove, onRemove }: PartRowProps) {
+  const PartIcon = partIcon(item);
+  return (
+    <div className={classes.row} data-selected={selected || undefined} data-problem={problem || undefined}>
+      <button type="button" className={classes.part} onClick={onSelect} aria-current={selected ? 'true' : undefined}>
+        <PartIcon size={17} stroke={1.75} aria-hidden />
+        <span className={classes.words}>
+          <span className={classes.name}>{item.part.name}</span>
+          <span className={classes.kind}>
+            {kindWord(item)}
+            {problem ? ' · needs attention' : ''}
+          </span>
+        </span>
+      </button>
+      {item.kind !== 'source' && (
+        <span className={classes.tools}>
+          <Tool label={`Move ${item.part.name} up`} disabled={item.index === 0} onClick={() => onMove(-1)} icon={IconArrowUp} />
+          <Tool label={`Move ${item.part.name} down`} disabled={item.index === last} onClick={() => onMove(1)} icon={IconArrowDown} />
+          <Tool label={`Remove ${item.part.name}`} onClick={onRemove} icon={IconTrash} />
+        </span>
+      )}
+    </div>
+  );
+}
+
+function Tool({ label, icon: ToolIcon, disabled = false, onClick }: { label: string; icon: typeof IconTrash; disabled?: boolean; onClick: () => void }) {
+  return (
+    <Tooltip label={label}>
+      <ActionIcon size="sm" aria-label={label} disabled={disabled} onClick={onClick}>
+        <ToolIcon size={14} aria-hidden />
+      </ActionIcon>
+    </Tooltip>
+  );
+}

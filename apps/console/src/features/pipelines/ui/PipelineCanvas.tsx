@@ -1,0 +1,130 @@
+'use client';
+
+import '@xyflow/react/dist/base.css';
+import type { PipelineDraft } from '@vrsky/contracts/pipeline-spec';
+import { Background, Controls, type Edge, Handle, MiniMap, type Node, type NodeProps, Position, ReactFlow } from '@xyflow/react';
+import { useMemo } from 'react';
+import { formatCount, formatNumber } from '../../../ui/format.ts';
+import { fillMinutes, totalOf } from '../../../ui/minutes.ts';
+import { Sparkline } from '../../../ui/Sparkline.tsx';
+import { useNow } from '../../../ui/use-now.ts';
+import { type DraftPart, partsOf } from '../draft.ts';
+import type { DraftProblem, PipelineDetail } from '../types.ts';
+import classes from './PipelineCanvas.module.css';
+import { kindWord, partIcon } from './part-look.ts';
+
+const CARD_WIDTH = 190;
+const CARD_HEIGHT = 84;
+const GAP_X = 56;
+const GAP_Y = 20;
+/** From this many parts on one loses the overview without a map. */
+const MINIMAP_FROM = 15;
+/** Edges move while the last message is younger than this. */
+const FLOWING_MS = 60_000;
+
+interface PipelineCanvasProps {
+  pipeline: PipelineDetail;
+  draft: PipelineDraft;
+  problems: DraftProblem[];
+  selectedId: string;
+  onSelect: (id: string) => void;
+}
+
+type PartNode = Node<{ item: DraftPart; problem: boolean; rate: { values: number[]; label: string; now: string } | null }, 'part'>;
+
+/** The graph, left to right. It shows and selects; the list beside it edits. */
+export function PipelineCanvas({ pipeline, draft, problems, selectedId, onSelect }: PipelineCanvasProps) {
+  const now = useNow();
+  const minute = Math.floor(now / 60_000) * 60_000;
+  const flowing = pipeline.lastMessageAt !== null && now - Date.parse(pipeline.lastMessageAt) < FLOWING_MS;
+  const nodes = useMemo(() => toNodes(draft, pipeline, problems, selectedId, minute), [draft, pipeline, problems, selectedId, minute]);
+  const edges = useMemo(() => toEdges(draft, flowing), [draft, flowing]);
+  const height = Math.min(420, Math.max(150, draft.destinations.length * (CARD_HEIGHT + GAP_Y) + 44));
+  return (
+    <section className={classes.canvas} style={{ height }} aria-label="Graph of the pipeline">
+      <ReactFlow
+        key={nodes.length}
+        nodes={nodes}
+        edges={edges}
+        nodeTypes={nodeTypes}
+        onNodeClick={(_event, node) => onSelect(node.id)}
+        nodesDraggable={false}
+        nodesConnectable={false}
+        edgesFocusable={false}
+        nodesFocusable={false}
+        fitView
+        fitViewOptions={{ maxZoom: 1, minZoom: 0.4, padding: 0.08 }}
+        minZoom={0.3}
+        maxZoom={1.5}
+        preventScrolling={false}
+        zoomOnScroll={false}
+        proOptions={{ hideAttribution: true }}
+      >
+        <Background gap={16} size={1} color="var(--vr-line)" />
+        {nodes.length > 5 && <Controls showInteractive={false} />}
+        {nodes.length >= MINIMAP_FROM && <MiniMap pannable zoomable ariaLabel="Overview of the pipeline" />}
+      </ReactFlow>
+    </section>
+  );
+}
+
+const nodeTypes = { part: PartCard };
+
+function PartCard({ data, selected }: NodeProps<PartNode>) {
+  const { item, problem, rate } = data;
+  const PartIcon = partIcon(item);
+  return (
+    <div className={classes.card} data-selected={selected || undefined} data-problem={problem || undefined} style={{ width: CARD_WIDTH, height: CARD_HEIGHT }}>
+      {item.kind !== 'source' && <Handle type="target" position={Position.Left} className={classes.handle} isConnectable={false} />}
+      <div className={classes.head}>
+        <PartIcon size={16} stroke={1.75} aria-hidden />
+        <span className={classes.name}>{item.part.name}</span>
+      </div>
+      <div className={classes.foot}>
+        <span className={classes.kind}>{problem ? `${kindWord(item)} · needs attention` : kindWord(item)}</span>
+        {rate && (
+          <span className={classes.rate}>
+            <Sparkline values={rate.values} label={rate.label} width={64} height={18} tone={item.kind === 'source' ? 'accent' : 'good'} />
+            <span className="tabular">{rate.now}</span>
+          </span>
+        )}
+      </div>
+      {item.kind !== 'destination' && <Handle type="source" position={Position.Right} className={classes.handle} isConnectable={false} />}
+    </div>
+  );
+}
+
+function toNodes(draft: PipelineDraft, pipeline: PipelineDetail, problems: DraftProblem[], selectedId: string, minute: number): PartNode[] {
+  const columns = 1 + draft.steps.length;
+  const filled = fillMinutes(pipeline.perMinute, minute, 30);
+  const rates = {
+    source: { values: filled.map(totalOf), label: (total: number) => `${formatCount(total, 'message')} received in the last 30 minutes` },
+    destination: {
+      values: filled.map((point) => point.delivered),
+      label: (total: number) => `${formatCount(total, 'message')} delivered in the last 30 minutes`,
+    },
+  };
+  const rateOf = (item: DraftPart): PartNode['data']['rate'] => {
+    if (item.kind === 'step' || (item.kind === 'destination' && draft.destinations.length > 1)) return null;
+    const { values, label } = rates[item.kind];
+    return { values, label: label(values.reduce((sum, value) => sum + value, 0)), now: `${formatNumber(values.at(-1) ?? 0)}/min` };
+  };
+  return partsOf(draft).map((item) => {
+    const column = item.kind === 'source' ? 0 : item.kind === 'step' ? 1 + item.index : columns;
+    const row = item.kind === 'destination' ? item.index - (draft.destinations.length - 1) / 2 : 0;
+    return {
+      id: item.part.id,
+      type: 'part',
+      position: { x: column * (CARD_WIDTH + GAP_X), y: row * (CARD_HEIGHT + GAP_Y) },
+      selected: item.part.id === selectedId,
+      data: { item, problem: problems.some((problem) => problem.partId === item.part.id), rate: rateOf(item) },
+    };
+  });
+}
+
+function toEdges(draft: PipelineDraft, flowing: boolean): Edge[] {
+  const line = [draft.source.id, ...draft.steps.map((step) => step.id)];
+  const last = line.at(-1) ?? draft.source.id;
+  const pairs = [...line.slice(1).map((id, i) => [line[i] ?? '', id] as const), ...draft.destinations.map((destination) => [last, destination.id] as const)];
+  return pairs.map(([source, target]) => ({ id: `${source}→${target}`, source, target, animated: flowing, focusable: false }));
+}
