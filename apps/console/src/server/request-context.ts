@@ -7,6 +7,6 @@ export interface RequestContext {
   log: Log;
   /** Slug of the tenant the caller means; it is checked against the session before it counts. */
   tenantSlug: string | null;
-  /** Who is signed in now: read once a request, never cached beyond it, so a revoked session ends at once. */
+  /** Who is signed in now: read from the database at every request, so a revoked session ends at once. */
   findSession(): Promise<Session | null>;
 }

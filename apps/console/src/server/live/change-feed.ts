@@ -4,10 +4,9 @@ import { describeError } from '@vrsky/kernel/errors';
 import { sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { z } from 'zod';
+import { LIVE_CHANNEL } from '../live-channel.ts';
 import { type LiveChange, liveKinds } from './hub.ts';
 
-/** Where the control worker says what changed. */
-const CHANNEL = 'vrsky_live';
 /** A connection that died without a word is noticed by this. */
 const PROBE_EVERY_MS = 15_000;
 
@@ -59,7 +58,7 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
     client.on('end', () => broken.reject(new Error('the connection ended')));
     client.on('notification', ({ payload }) => hear(payload ?? ''));
     try {
-      await client.query(`LISTEN ${CHANNEL}`);
+      await client.query(`LISTEN ${LIVE_CHANNEL}`);
       onReady();
       while (!stop.aborted) {
         await Promise.race([sleep(PROBE_EVERY_MS, stop), broken.promise]);

@@ -1,0 +1,62 @@
+import { type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
+import { withTenant } from '@vrsky/db/client';
+import type { TenantContext } from '../../../server/context.ts';
+import type { StoredAttempt, StoredDestination, StoredStep } from '../stored-trail.ts';
+import type { AttemptView, MessageDetail, StepTrailView } from '../types.ts';
+import { toSummary } from './list-messages.ts';
+import { getMessageRow } from './message-row.ts';
+
+/** A message with its trail, in the words of the revision it ran with. */
+export async function getMessage(ctx: TenantContext, { id }: { id: string }): Promise<MessageDetail> {
+  return withTenant(ctx.db, ctx.tenantId, async (tx) => {
+    const row = await getMessageRow(tx, ctx.tenantId, id);
+    const key = { tenantId: ctx.tenantId, pipelineId: row.pipelineId, number: row.revision };
+    const revision = await tx.revision.findUnique({ where: { tenantId_pipelineId_number: key }, select: { spec: true } });
+    const spec = revision && pipelineSpecSchema.parse(JSON.parse(revision.spec));
+    return {
+      ...toSummary(row),
+      customerId: ctx.tenantId,
+      traceId: row.traceId,
+      revision: row.revision,
+      storedAt: row.storedAt.toISOString(),
+      address: { seq: Number(row.seq), index: row.idx },
+      contentType: row.contentType,
+      replayOf: row.replayOf,
+      steps: toSteps(row.steps as unknown as StoredStep[], spec),
+      destinations: toDestinations(row.destinations as unknown as StoredDestination[], spec),
+    };
+  });
+}
+
+function toSteps(steps: StoredStep[], spec: PipelineSpec | null): StepTrailView[] {
+  return steps.map(({ id, result, instructions, durationUs }) => {
+    const part = spec?.steps.find((step) => step.id === id);
+    return { id, name: part?.name ?? id, kind: part?.kind ?? 'convert', result, instructions, durationUs };
+  });
+}
+
+function toDestinations(destinations: StoredDestination[], spec: PipelineSpec | null): MessageDetail['destinations'] {
+  return destinations.map(({ id, state, attempts }) => {
+    const part = spec?.destinations.find((destination) => destination.id === id);
+    return { id, name: part?.name ?? id, url: part?.settings.url ?? '', state, attempts: attempts.map(toAttempt) };
+  });
+}
+
+function toAttempt(stored: StoredAttempt): AttemptView {
+  return {
+    attempt: stored.attempt,
+    at: toTime(stored.startedAtMs),
+    durationUs: stored.durationUs ?? null,
+    state: stored.state,
+    peerStatus: stored.peerStatus ?? null,
+    peerAnswer: stored.peerAnswer ?? null,
+    code: stored.code ?? null,
+    reason: stored.reason ?? null,
+    nextAt: toTime(stored.nextAtMs),
+    nodeId: stored.nodeId,
+  };
+}
+
+function toTime(ms: number | undefined): string | null {
+  return ms === undefined ? null : new Date(ms).toISOString();
+}

@@ -1,0 +1,211 @@
+import { type PipelineDraft, pipelineDraftSchema } from '@vrsky/contracts/pipeline-spec';
+import { AppError, isAppError } from '@vrsky/kernel/errors';
+import { z } from 'zod';
+import { rollout } from '../../features/nodes/server/rollout.ts';
+import { pipelineNameSchema } from '../../features/pipelines/schema.ts';
+import { createPipeline } from '../../features/pipelines/server/create-pipeline.ts';
+import { deletePipeline } from '../../features/pipelines/server/delete-pipeline.ts';
+import { getPipeline } from '../../features/pipelines/server/get-pipeline.ts';
+import { listPipelines } from '../../features/pipelines/server/list-pipelines.ts';
+import { publishPipeline } from '../../features/pipelines/server/publish-pipeline.ts';
+import { renamePipeline } from '../../features/pipelines/server/rename-pipeline.ts';
+import { saveDraft } from '../../features/pipelines/server/save-draft.ts';
+import type { DraftProblem, PipelineDetail, PipelineSummary } from '../../features/pipelines/types.ts';
+import type { TenantContext } from '../context.ts';
+import { idParams, noBody, noParams, noQuery, pageQuery } from './parameters.ts';
+import { type Route, route } from './route.ts';
+import { pageOf, pipelineSchema, pipelineSummarySchema, publishedSchema, rolloutSchema, savedSchema } from './schemas.ts';
+
+const tag = 'Pipelines';
+const partsSchema = pipelineDraftSchema.pick({ steps: true, destinations: true }).partial();
+const sourceNameSchema = pipelineDraftSchema.shape.source.pick({ name: true });
+
+const createBody = z.strictObject({
+  name: pipelineNameSchema,
+  draft: partsSchema.extend({ source: sourceNameSchema.optional() }).optional().describe('Steps and destinations to begin with; the source and its URL are made here'),
+});
+const updateBody = z.strictObject({ name: pipelineNameSchema.optional(), draft: pipelineDraftSchema.optional() }).refine((body) => body.name !== undefined || body.draft !== undefined, 'Send a name, a draft, or both');
+
+export const pipelineRoutes: Route[] = [
+  route({
+    method: 'GET',
+    path: '/pipelines',
+    id: 'listPipelines',
+    tag,
+    summary: 'List pipelines, the one changed last first',
+    permission: 'pipeline.read',
+    params: noParams,
+    query: pageQuery,
+    body: noBody,
+    success: { status: 200, description: 'A page of pipelines', schema: pageOf(pipelineSummarySchema) },
+    ifMatch: 'none',
+    idempotent: false,
+    handle: async (tenant, { query }) => ({ body: pageOfPipelines(await listPipelines(tenant), query) }),
+  }),
+  route({
+    method: 'POST',
+    path: '/pipelines',
+    id: 'createPipeline',
+    tag,
+    summary: 'Create a pipeline',
+    description: 'Its URL exists at once and takes messages from the first publish on.',
+    permission: 'pipeline.write',
+    params: noParams,
+    query: noQuery,
+    body: createBody,
+    success: { status: 201, description: 'The pipeline', schema: pipelineSchema },
+    ifMatch: 'none',
+    idempotent: true,
+    handle: async (tenant, { body }) => {
+      const { id } = await createPipeline(tenant, { name: body.name });
+      if (body.draft) await fill(tenant, id, body.draft);
+      const pipeline = await getPipeline(tenant, { id });
+      return { body: toPipeline(pipeline), version: pipeline.draftVersion, location: `/pipelines/${id}` };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/pipelines/{id}',
+    id: 'getPipeline',
+    tag,
+    summary: 'Read a pipeline: draft, revisions and its state on each node',
+    permission: 'pipeline.read',
+    params: idParams,
+    query: noQuery,
+    body: noBody,
+    success: { status: 200, description: 'The pipeline', schema: pipelineSchema },
+    ifMatch: 'none',
+    idempotent: false,
+    handle: async (tenant, { params }) => {
+      const pipeline = await getPipeline(tenant, params);
+      return { body: toPipeline(pipeline), version: pipeline.draftVersion };
+    },
+  }),
+  route({
+    method: 'PATCH',
+    path: '/pipelines/{id}',
+    id: 'updatePipeline',
+    tag,
+    summary: 'Rename a pipeline or replace its draft',
+    description: 'Changes nothing that runs until it is published. A draft may be unfinished; `problems` lists what stands in the way of publishing.',
+    permission: 'pipeline.write',
+    params: idParams,
+    query: noQuery,
+    body: updateBody,
+    success: { status: 200, description: 'Saved', schema: savedSchema },
+    ifMatch: 'required',
+    idempotent: false,
+    handle: async (tenant, { params, body, ifMatch }) => {
+      const current = await getPipeline(tenant, params);
+      requireVersion(current.draftVersion, ifMatch);
+      const saved = body.draft ? await saveMatching(tenant, params.id, body.draft, current.draftVersion, ifMatch) : { draftVersion: current.draftVersion, problems: [] };
+      if (body.name !== undefined) await renamePipeline(tenant, { id: params.id, name: body.name });
+      return { body: { id: params.id, ...saved }, version: saved.draftVersion };
+    },
+  }),
+  route({
+    method: 'DELETE',
+    path: '/pipelines/{id}',
+    id: 'deletePipeline',
+    tag,
+    summary: 'Delete a pipeline',
+    description: 'Nodes stop running it; its URL answers 404. Messages and dead letters stay readable until they expire.',
+    permission: 'pipeline.write',
+    params: idParams,
+    query: noQuery,
+    body: noBody,
+    success: { status: 204, description: 'Deleted', schema: noBody },
+    ifMatch: 'optional',
+    idempotent: false,
+    handle: async (tenant, { params, ifMatch }) => {
+      if (ifMatch !== null) requireVersion((await getPipeline(tenant, params)).draftVersion, ifMatch);
+      await deletePipeline(tenant, params);
+      return { body: undefined };
+    },
+  }),
+  route({
+    method: 'POST',
+    path: '/pipelines/{id}/publish',
+    id: 'publishPipeline',
+    tag,
+    summary: 'Publish the draft as the next revision',
+    description: 'With `If-Match`, only the draft you read is published. Ask for the rollout to see when nodes run it.',
+    permission: 'pipeline.publish',
+    params: idParams,
+    query: noQuery,
+    body: noBody,
+    success: { status: 200, description: 'The revision', schema: publishedSchema },
+    ifMatch: 'optional',
+    idempotent: false,
+    handle: async (tenant, { params, ifMatch }) => {
+      const { draftVersion } = await getPipeline(tenant, params);
+      requireVersion(draftVersion, ifMatch);
+      const result = await asPrecondition(ifMatch, publishPipeline(tenant, { id: params.id, draftVersion }));
+      if (!result.ok) throw notPublishable(result.problems);
+      return { body: { revision: result.revision, epoch: result.epoch, generation: result.generation } };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/pipelines/{id}/rollout',
+    id: 'getRollout',
+    tag,
+    summary: 'Which node runs the published revision, and why one does not',
+    permission: 'pipeline.read',
+    params: idParams,
+    query: noQuery,
+    body: noBody,
+    success: { status: 200, description: 'One row a node', schema: z.object({ items: z.array(rolloutSchema) }) },
+    ifMatch: 'none',
+    idempotent: false,
+    handle: async (tenant, { params }) => ({ body: { items: await rollout(tenant, params) } }),
+  }),
+];
+
+async function fill(tenant: TenantContext, id: string, parts: z.output<typeof createBody>['draft']): Promise<void> {
+  const { draft, draftVersion } = await getPipeline(tenant, { id });
+  await saveDraft(tenant, { id, draftVersion, draft: { ...draft, source: { ...draft.source, ...parts?.source }, steps: parts?.steps ?? [], destinations: parts?.destinations ?? [] } });
+}
+
+async function saveMatching(tenant: TenantContext, id: string, draft: PipelineDraft, draftVersion: number, ifMatch: number | null): Promise<{ draftVersion: number; problems: DraftProblem[] }> {
+  return asPrecondition(ifMatch, saveDraft(tenant, { id, draft, draftVersion }));
+}
+
+/** A draft that changed while we worked is, to a caller with `If-Match`, the same as one that had changed before. */
+async function asPrecondition<T>(ifMatch: number | null, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (ifMatch !== null && isAppError(error) && error.code === 'PIPELINE.DRAFT_CHANGED') throw outOfDate(error);
+    throw error;
+  }
+}
+
+function requireVersion(version: number, ifMatch: number | null): void {
+  if (ifMatch !== null && ifMatch !== version) throw outOfDate();
+}
+
+function outOfDate(cause?: unknown): AppError {
+  return new AppError({ code: 'PIPELINE.OUT_OF_DATE', kind: 'precondition', message: 'If-Match names another version of the draft', publicMessage: 'The pipeline was changed since you read it. Read it again, and send its new ETag.', cause });
+}
+
+function notPublishable(problems: DraftProblem[]): AppError {
+  const fields = problems.flatMap(({ path, message, code }) => (code && code.length > 0 ? code.map((item) => ({ path, message: `Line ${item.line}: ${item.message}` })) : [{ path, message }]));
+  return new AppError({ code: 'PIPELINE.NOT_PUBLISHABLE', kind: 'invalid', message: `${problems.length} problems in the draft`, publicMessage: 'The draft is not ready to publish. `errors` says what to change.', fields });
+}
+
+function pageOfPipelines(all: PipelineSummary[], { limit, cursor }: z.output<typeof pageQuery>) {
+  // The cursor is the last id of the page before; a tenant's pipelines are few enough to read at once.
+  const start = cursor === undefined ? 0 : all.findIndex((item) => item.id === cursor) + 1;
+  if (cursor !== undefined && start === 0) throw new AppError({ code: 'CURSOR.INVALID', kind: 'invalid', message: 'the cursor names no pipeline', publicMessage: 'This cursor is not one of ours, or its pipeline was deleted. Start again without a cursor.' });
+  const items = all.slice(start, start + limit);
+  return { items: items.map(toPipelineSummary), nextCursor: start + limit < all.length ? (items.at(-1)?.id ?? null) : null };
+}
+
+function toPipelineSummary({ perMinute: _perMinute, shape: _shape, ...summary }: PipelineSummary): z.input<typeof pipelineSummarySchema> {
+  return summary;
+}
+
+function toPipeline({ perMinute: _perMinute, shape: _shape, ...pipeline }: PipelineDetail): z.input<typeof pipelineSchema> {
+  return pipeline;
+}

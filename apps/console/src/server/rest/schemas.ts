@@ -1,0 +1,159 @@
+import { fenceSchema } from '@vrsky/contracts/bundle';
+import { pipelineDraftSchema } from '@vrsky/contracts/pipeline-spec';
+import { trailStates } from '@vrsky/contracts/trail';
+import { z } from 'zod';
+
+/** What the REST API answers. A test compares them with the view types of the features. */
+
+const timeSchema = z.iso.datetime().describe('UTC, ISO 8601');
+
+export const problemSchema = z
+  .object({
+    type: z.string().describe('`urn:vrsky:problem:<code>`'),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().describe('What happened and what to do, for a person'),
+    code: z.string().describe('Stable and dotted, for a program: `PIPELINE.NOT_FOUND`'),
+    requestId: z.string().describe('The same as in the header `x-request-id`; name it when you ask for help'),
+    errors: z.array(z.object({ path: z.string().describe('JSON Pointer into the request'), message: z.string() })).optional(),
+  })
+  .meta({ id: 'Problem' });
+
+export const rolloutSchema = z
+  .object({
+    nodeId: z.string(),
+    nodeName: z.string(),
+    state: z.enum(['sent', 'received', 'applied', 'rejected', 'silent']),
+    reason: z.string().nullable(),
+    at: timeSchema.nullable(),
+  })
+  .meta({ id: 'Rollout' });
+
+export const pipelineSummarySchema = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    state: z.enum(['draft', 'rolling_out', 'running', 'degraded', 'failed']),
+    publishedRevision: z.int().nullable(),
+    hasUnpublishedChanges: z.boolean(),
+    updatedAt: timeSchema,
+    lastMessageAt: timeSchema.nullable(),
+  })
+  .meta({ id: 'PipelineSummary' });
+
+export const pipelineSchema = pipelineSummarySchema
+  .extend({
+    draft: pipelineDraftSchema,
+    draftVersion: z.int().describe('Also the ETag'),
+    ingestUrl: z.string().describe('Where senders POST to'),
+    receiverUrl: z.string().describe('Your test receiver, as a value for a destination'),
+    rollout: z.array(rolloutSchema),
+    revisions: z.array(z.object({ number: z.int(), hash: z.string(), createdAt: timeSchema, createdBy: z.string() })),
+  })
+  .meta({ id: 'Pipeline' });
+
+export const draftProblemSchema = z
+  .object({
+    path: z.string().describe('JSON Pointer into the draft'),
+    partId: z.string().nullable(),
+    message: z.string(),
+    code: z
+      .array(z.object({ line: z.int(), column: z.int(), endLine: z.int(), endColumn: z.int(), severity: z.enum(['error', 'warning']), message: z.string() }))
+      .optional(),
+  })
+  .meta({ id: 'DraftProblem' });
+
+export const savedSchema = z.object({ id: z.string(), draftVersion: z.int(), problems: z.array(draftProblemSchema).describe('What stands in the way of publishing') }).meta({ id: 'SavedPipeline' });
+
+export const publishedSchema = fenceSchema.extend({ revision: z.int() }).meta({ id: 'PublishedRevision' });
+
+export const messageSummarySchema = z
+  .object({
+    id: z.string(),
+    pipelineId: z.string(),
+    pipelineName: z.string(),
+    receivedAt: timeSchema,
+    state: z.enum(trailStates),
+    reason: z.string().nullable(),
+    bytes: z.int(),
+    attempts: z.int(),
+    durationMs: z.number().nullable(),
+  })
+  .meta({ id: 'MessageSummary' });
+
+const attemptSchema = z.object({
+  attempt: z.int(),
+  at: timeSchema.nullable(),
+  durationUs: z.number().nullable(),
+  state: z.enum(trailStates),
+  peerStatus: z.int().nullable(),
+  peerAnswer: z.string().nullable(),
+  code: z.string().nullable(),
+  reason: z.string().nullable(),
+  nextAt: timeSchema.nullable(),
+  nodeId: z.string(),
+});
+
+export const messageSchema = messageSummarySchema
+  .extend({
+    customerId: z.string(),
+    traceId: z.string(),
+    revision: z.int(),
+    storedAt: timeSchema,
+    address: z.object({ seq: z.int(), index: z.int() }).describe('Where the stored input lies'),
+    contentType: z.string(),
+    replayOf: z.string().nullable(),
+    steps: z.array(z.object({ id: z.string(), name: z.string(), kind: z.enum(['convert', 'filter']), result: z.enum(['ok', 'filtered', 'failed']), instructions: z.int(), durationUs: z.number() })),
+    destinations: z.array(z.object({ id: z.string(), name: z.string(), url: z.string(), state: z.enum(trailStates), attempts: z.array(attemptSchema) })),
+  })
+  .meta({ id: 'Message' });
+
+const payloadSchema = z.object({ text: z.string().nullable().describe('Null when it is not UTF-8'), base64: z.string(), bytes: z.int(), contentType: z.string() });
+
+export const payloadsSchema = z
+  .discriminatedUnion('ok', [
+    z.object({
+      ok: z.literal(true),
+      input: payloadSchema,
+      inputHeaders: z.record(z.string(), z.string()),
+      steps: z.array(
+        z.object({
+          id: z.string(),
+          result: z.enum(['ok', 'filtered', 'failed']),
+          instructions: z.int(),
+          durationUs: z.number(),
+          output: payloadSchema.nullable(),
+          logs: z.array(z.string()),
+          reason: z.string().nullable(),
+          line: z.int().nullable(),
+        }),
+      ),
+    }),
+    z.object({ ok: z.literal(false), reason: z.string() }),
+  ])
+  .meta({ id: 'MessagePayloads' });
+
+export const deadLetterSchema = z
+  .object({
+    messageId: z.string(),
+    destinationId: z.string(),
+    destinationName: z.string(),
+    pipelineId: z.string(),
+    pipelineName: z.string(),
+    at: timeSchema,
+    attempts: z.int(),
+    code: z.string(),
+    reason: z.string(),
+    peerStatus: z.int().nullable(),
+    resentAt: timeSchema.nullable(),
+    resentAs: z.string().nullable(),
+  })
+  .meta({ id: 'DeadLetter' });
+
+export function pageOf<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), nextCursor: z.string().nullable().describe('Send it as `cursor` for older items; null at the end') });
+}
+
+export function projectedPageOf<T extends z.ZodType>(item: T) {
+  return pageOf(item).extend({ asOf: timeSchema.describe('How far the trail has been read') });
+}
