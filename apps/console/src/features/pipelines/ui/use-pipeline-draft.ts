@@ -65,7 +65,7 @@ export function usePipelineDraft(pipeline: PipelineDetail): PipelineDraftEditor 
         saved.current = sending;
         setProblems(result.problems);
       } catch (error) {
-        setSave(appCodeOf(error) === 'PIPELINE.DRAFT_CONFLICT' ? { kind: 'conflict' } : { kind: 'failed', error: toErrorView(error) });
+        setSave(appCodeOf(error) === 'PIPELINE.DRAFT_CHANGED' ? { kind: 'conflict' } : { kind: 'failed', error: toErrorView(error) });
         return null;
       }
     }
