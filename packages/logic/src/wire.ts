@@ -1,0 +1,131 @@
+import type { ExecutorResult } from './executor.ts';
+import type { SandboxInput } from './sandbox.ts';
+import type { LogicMessage, LogicResult, LogicStep, StepLimits, StepRun } from './types.ts';
+
+/** A job on its way to a worker: payloads in one buffer that is handed over, the rest in flat lists, which are cheap to copy. */
+export interface WireJob {
+  job: number;
+  tenantId: string;
+  /** `code` is left out when the worker has the step already. */
+  steps: (Omit<LogicStep, 'code'> & { code?: string })[];
+  /** Steps the worker may drop. */
+  forget: { tenantId: string; sha256: string }[];
+  capture: boolean;
+  limits: StepLimits;
+  ids: string[];
+  customerIds: string[];
+  traceIds: string[];
+  contentTypes: string[];
+  headers: string[];
+  receivedAtMs: number[];
+  /** Where each payload ends in `payloads`. */
+  ends: number[];
+  payloads: ArrayBuffer;
+}
+
+/** What comes back. Most messages pass: for them two numbers a step and the place of the payload are enough. */
+export interface WireAnswer {
+  job: number;
+  payloads: ArrayBuffer;
+  /** Where each new payload ends; the same as the one before when a message kept its own or has none. */
+  ends: number[];
+  /** null for a message that left as it came. */
+  contentTypes: (string | null)[];
+  /** instructions and durationUs of every step of every message, for those without an entry in `special`. */
+  numbers: Float64Array;
+  special: { index: number; result: ExecutorResult }[];
+}
+
+export function encodeMessages(messages: LogicMessage[]): Pick<WireJob, 'ids' | 'customerIds' | 'traceIds' | 'contentTypes' | 'headers' | 'receivedAtMs' | 'ends' | 'payloads'> {
+  const packed = pack(messages.map((message) => message.payload));
+  return {
+    ids: messages.map((message) => message.id),
+    customerIds: messages.map((message) => message.customerId),
+    traceIds: messages.map((message) => message.traceId),
+    contentTypes: messages.map((message) => message.contentType),
+    headers: messages.map((message) => JSON.stringify(message.headers)),
+    receivedAtMs: messages.map((message) => message.receivedAtMs),
+    ...packed,
+  };
+}
+
+export function decodeMessages(job: WireJob): SandboxInput[] {
+  const bytes = new Uint8Array(job.payloads);
+  return job.ids.map((id, i) => ({
+    id,
+    customerId: job.customerIds[i] as string,
+    traceId: job.traceIds[i] as string,
+    contentType: job.contentTypes[i] as string,
+    headersJson: job.headers[i] as string,
+    receivedAtMs: job.receivedAtMs[i] as number,
+    payload: bytes.subarray(i === 0 ? 0 : (job.ends[i - 1] as number), job.ends[i]),
+  }));
+}
+
+export function encodeAnswer(job: WireJob, results: ExecutorResult[]): WireAnswer {
+  const stepCount = job.steps.length;
+  const numbers = new Float64Array(results.length * stepCount * 2);
+  const special: WireAnswer['special'] = [];
+  const isPlain = results.map((result, index) => {
+    const plain = !job.capture && result.outcome === 'ok' && result.steps.every((run) => run.logs.length === 0);
+    if (!plain) special.push({ index, result: detached(result) });
+    for (const [i, run] of plain ? result.steps.entries() : []) {
+      numbers[(index * stepCount + i) * 2] = run.instructions;
+      numbers[(index * stepCount + i) * 2 + 1] = run.durationUs;
+    }
+    return plain;
+  });
+  return {
+    job: job.job,
+    ...pack(results.map((result, i) => (isPlain[i] && result.payload) || nothing)),
+    contentTypes: results.map((result) => (result.payload === undefined ? null : result.contentType)),
+    numbers,
+    special,
+  };
+}
+
+export function decodeAnswer(answer: WireAnswer, steps: { stepId: string }[], messages: LogicMessage[]): LogicResult[] {
+  const bytes = new Uint8Array(answer.payloads);
+  const special = new Map(answer.special.map(({ index, result }) => [index, result]));
+  return messages.map((message, i) => {
+    const result = special.get(i);
+    if (result) return toResult(result, message);
+    const contentType = answer.contentTypes[i] as string | null;
+    return {
+      outcome: 'ok',
+      payload: contentType === null ? message.payload : bytes.subarray(i === 0 ? 0 : (answer.ends[i - 1] as number), answer.ends[i]),
+      contentType: contentType ?? message.contentType,
+      steps: steps.map(({ stepId }, k): StepRun => ({
+        stepId,
+        result: 'ok',
+        instructions: answer.numbers[(i * steps.length + k) * 2] as number,
+        durationUs: answer.numbers[(i * steps.length + k) * 2 + 1] as number,
+        logs: [],
+      })),
+    };
+  });
+}
+
+export function toResult(result: ExecutorResult, message: { payload: Uint8Array }): LogicResult {
+  if (result.outcome === 'ok') return { outcome: 'ok', payload: result.payload ?? message.payload, contentType: result.contentType, steps: result.steps };
+  return { outcome: result.outcome, stepId: result.stepId ?? '', code: result.code ?? 'threw', reason: result.reason ?? '', steps: result.steps };
+}
+
+const nothing = new Uint8Array(0);
+
+/** Copies of its bytes alone: a view would drag the whole buffer it lies in along. */
+function detached(result: ExecutorResult): ExecutorResult {
+  return {
+    ...result,
+    payload: result.payload?.slice(),
+    steps: result.steps.map((run) => (run.output ? { ...run, output: { ...run.output, payload: run.output.payload.slice() } } : run)),
+  };
+}
+
+function pack(parts: Uint8Array[]): { payloads: ArrayBuffer; ends: number[] } {
+  let total = 0;
+  const ends = parts.map((part) => (total += part.length));
+  const bytes = new Uint8Array(total);
+  for (const [i, part] of parts.entries()) bytes.set(part, (ends[i] as number) - part.length);
+  return { payloads: bytes.buffer, ends };
+}

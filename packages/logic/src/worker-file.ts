@@ -1,0 +1,16 @@
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+/**
+ * Where the source of a worker thread lies. Beside this file in plain Node; but a bundler (Next.js) moves this code into its own
+ * output, away from the worker, so that the package must be looked up from the directory the process was started in, or above.
+ */
+export function workerFile(name: 'worker' | 'compile-worker'): URL {
+  // Built from parts, so that no bundler takes it for a dependency and moves the file without what it imports.
+  const beside = fileURLToPath(import.meta.url).replace(/[^/\\]+$/, `${name}.ts`);
+  if (existsSync(beside)) return pathToFileURL(beside);
+  const specifier = ['@vrsky', 'logic', name].join('/');
+  return pathToFileURL(createRequire(join(process.cwd(), 'package.json')).resolve(specifier));
+}

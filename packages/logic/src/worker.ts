@@ -1,0 +1,49 @@
+import { isUtf8 } from 'node:buffer';
+import { parentPort, workerData } from 'node:worker_threads';
+import type { WasmModule } from '@vrsky/metering/webassembly';
+import { createExecutor } from './executor.ts';
+import type { LogicStep } from './types.ts';
+import { decodeMessages, encodeAnswer, type WireJob } from './wire.ts';
+
+export interface LogicWorkerData {
+  module: WasmModule;
+  /** Four words: how many runs were begun; the job, the message and the step of the one that runs. */
+  progress: SharedArrayBuffer;
+}
+
+const { module, progress } = workerData as LogicWorkerData;
+const port = parentPort;
+if (!port) throw new Error('bug: this file is the entry of a worker thread');
+
+const executor = createExecutor({ module, isUtf8 });
+const words = new Int32Array(progress);
+const codes = new Map<string, string>();
+const codeKey = (tenantId: string, sha256: string): string => `${tenantId} ${sha256}`;
+let runs = 0;
+
+port.on('message', (job: WireJob) => {
+  for (const { tenantId, sha256 } of job.forget) {
+    codes.delete(codeKey(tenantId, sha256));
+    executor.forget(tenantId, sha256);
+  }
+  const steps = job.steps.map((step): LogicStep => {
+    const key = codeKey(job.tenantId, step.sha256);
+    if (step.code !== undefined) codes.set(key, step.code);
+    return { ...step, code: codes.get(key) as string };
+  });
+  const results = executor.run({
+    tenantId: job.tenantId,
+    steps,
+    messages: decodeMessages(job),
+    capture: job.capture,
+    limits: job.limits,
+    onMessage(index, step) {
+      words[1] = job.job;
+      words[2] = index;
+      words[3] = step;
+      Atomics.store(words, 0, ++runs);
+    },
+  });
+  const answer = encodeAnswer(job, results);
+  port.postMessage(answer, [answer.payloads, answer.numbers.buffer as ArrayBuffer]);
+});

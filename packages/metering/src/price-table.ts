@@ -1,0 +1,22 @@
+/**
+ * What an executed WebAssembly instruction costs. A bill names the version, so the prices of a version never change.
+ * `docs/instructions.md` says the same to customers.
+ */
+export const priceTable = {
+  version: 1,
+  /** Every instruction that is not listed below. */
+  other: 1,
+  /** Structure that compiles to nothing: unreachable, nop, block, loop, else, end, return, drop. */
+  structural: 0,
+  /** memory.copy, memory.fill and memory.init cost this much more for every 8 bytes. */
+  perEightBytes: 1,
+  /** table.copy, table.fill, table.init and table.grow cost this much more for every element. */
+  perTableElement: 1,
+  /** memory.grow costs this much more for every page of 64 KiB that is asked for. */
+  perPage: 1024,
+} as const;
+
+const structural = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x0b, 0x0f, 0x1a]);
+
+/** The fixed part of the price, by the instruction's first byte. */
+export const fixedPrice: Uint8Array = Uint8Array.from({ length: 256 }, (_, opcode) => (structural.has(opcode) ? priceTable.structural : priceTable.other));
