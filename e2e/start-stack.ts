@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { buildConsole } from '../tools/build.ts';
 import { step } from '../tools/progress.ts';
 import { portsFrom } from '../tools/up/config.ts';
 import { findFreeBase } from '../tools/up/free-ports.ts';
@@ -12,7 +11,6 @@ import { startStack } from '../tools/up/stack.ts';
 export default async function start(): Promise<() => Promise<void>> {
   if (process.env.VRSKY_DEV_FILE !== undefined) return async () => {};
   const dir = path.resolve(import.meta.dirname, '..', '.vrsky', 'e2e');
-  await step('console build', buildConsole);
   const stack = await startStack({ dir, ports: portsFrom(await findFreeBase()), fresh: true, step });
   process.env.VRSKY_DEV_FILE = path.join(dir, 'dev.json');
   return () => stack.stop();

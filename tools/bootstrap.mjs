@@ -6,6 +6,8 @@ import path from 'node:path';
 
 const OLDEST_NODE = 20;
 const OWN_NODE = 24;
+/** What the packages take on disk, and a little more. */
+const INSTALL_BYTES = 2 * 2 ** 30;
 const LOCK_WAIT_MS = 15 * 60_000;
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '..');
@@ -39,7 +41,8 @@ function step(name, work) {
 
 /** One bootstrap at a time in a clone: two `npm ci` destroy each other. The holder's pid is inside, so a dead holder blocks nobody. */
 function lock() {
-  fs.mkdirSync(state, { recursive: true });
+  // Not `recursive`: on a read-only disk that reports ENOENT, which says nothing.
+  if (!fs.existsSync(state)) fs.mkdirSync(state);
   const file = path.join(state, 'bootstrap.lock');
   for (let waitedMs = 0; ; waitedMs += 200) {
     try {
@@ -94,6 +97,9 @@ function readIfThere(file) {
 /** `npm ci`, when what is installed is not what the lock file says. */
 function packages() {
   if (isInstalled() && nodeVersion() !== null) return `unchanged, Node ${nodeVersion()}`;
+
+  const { bavail, bsize } = fs.statfsSync(root);
+  if (bavail * bsize < INSTALL_BYTES) throw new Sentence(diskFull());
 
   // No package's install script runs: none of ours needs one. The person's own npm settings must not leave out the Node binary.
   const env = {

@@ -1,17 +1,21 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { withLock } from './lock.ts';
 import { root } from './run.ts';
 
-/** Does the work only when the content of its inputs, or what it made, is another than after the last time it succeeded. */
-export async function whenChanged(name: string, files: { inputs: string[]; output: string }, work: () => Promise<void>): Promise<'unchanged' | 'done'> {
+/** Does the work only when the content of its inputs is another than after the last time it succeeded, or what it made is gone. */
+export function whenChanged(name: string, files: { inputs: string[]; output: string }, work: () => Promise<void>): Promise<'unchanged' | 'done'> {
   const stamp = path.join(root, '.vrsky', 'stamps', name);
-  const wanted = contentHashOf(files.inputs);
-  if (existsSync(path.join(root, files.output)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return 'unchanged';
-  await work();
-  mkdirSync(path.dirname(stamp), { recursive: true });
-  writeFileSync(stamp, wanted);
-  return 'done';
+  return withLock(`stamp-${name}`, async () => {
+    const wanted = contentHashOf(files.inputs);
+    if (existsSync(path.join(root, files.output)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return 'unchanged';
+    rmSync(stamp, { force: true });
+    await work();
+    mkdirSync(path.dirname(stamp), { recursive: true });
+    writeFileSync(stamp, wanted);
+    return 'done';
+  });
 }
 
 const SKIPPED = new Set(['node_modules', '.next', 'dist', 'generated', 'next-env.d.ts']);

@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { endProcess, findProcess, isAlive, type ProcessRecord } from '@vrsky/testkit/process-record';
+import { makeFolder } from '../make-folder.ts';
 import { Sentence } from '../sentence.ts';
 
 /** Who runs a stack and what it has started, on disk, so that the next start finds what a killed one left behind. */
@@ -22,7 +23,7 @@ export interface Ledger {
 
 /** Ends what a dead keeper left behind, then writes our own entry. Refuses while another keeper is alive and well. */
 export async function openLedger(dir: string, consoleUrl: string): Promise<Ledger> {
-  mkdirSync(dir, { recursive: true, mode: 0o700 });
+  makeFolder(dir);
   const file = path.join(dir, 'stack.json');
   const left = read(file);
   if (left !== null) await cleanUp(left, file);

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import { buildConsole } from '../build.ts';
 import { step } from '../progress.ts';
 import { root } from '../run.ts';
 import { sentenceOf } from '../sentence.ts';
@@ -14,7 +13,6 @@ import { welcome } from './welcome.ts';
 async function main(stop: AbortSignal): Promise<void> {
   const config = readConfig(process.env);
   const startedAt = performance.now();
-  await step('console build', buildConsole);
   const stack = await startStack({ ...config, step, stop, env: telemetrySettings() });
   console.log(welcome(stack.dev, { devFile: path.relative(root, path.join(config.dir, 'dev.json')), seconds: (performance.now() - startedAt) / 1000 }));
   await keepRunning(stack, stop);

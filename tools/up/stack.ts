@@ -6,6 +6,8 @@ import { migrate } from '@vrsky/db/migrate';
 import { databaseUrls, prepareDatabase } from '@vrsky/db/prepare-database';
 import { startNats } from '@vrsky/testkit/nats';
 import { startPostgres } from '@vrsky/testkit/postgres';
+import { buildConsole } from '../build.ts';
+import { expectFreeSpace } from '../sentence.ts';
 import type { Ports } from './config.ts';
 import { createAddresses, createEnvironments, entries } from './environments.ts';
 import { expectFreePorts } from './free-ports.ts';
@@ -59,6 +61,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await using undo = new AsyncDisposableStack();
   undo.defer(() => ledger.close());
   rmSync(devFile, { force: true });
+  expectFreeSpace(dir, SPACE_BYTES);
   if (options.fresh === true) for (const kept of KEPT) rmSync(path.join(dir, kept), { recursive: true, force: true });
   await expectFreePorts(ports);
 
@@ -112,6 +115,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     });
 
   let seeded: Seeded | undefined;
+  await step('console build', buildConsole);
   await start('postgres', `127.0.0.1:${ports.postgres}`);
   await start('nats', at.nats);
   await step('database', async () => {
@@ -150,5 +154,8 @@ async function quietly(_name: string, work: () => Promise<string>): Promise<void
 
 /** What outlives a stack, in its folder. */
 const KEPT = ['postgres', 'nats', 'node', 'platform-keys.json', 'database-passwords.json', 'seed.json'];
+
+/** An empty database, the message store's first files, and some room to work. */
+const SPACE_BYTES = 256 * 1_048_576;
 
 const READY_MS = 60_000;
