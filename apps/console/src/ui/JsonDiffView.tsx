@@ -2,7 +2,8 @@
 
 import { useMemo, useState } from 'react';
 import classes from './JsonDiff.module.css';
-import { type DiffLine, lineDiff, prettyText } from './line-diff.ts';
+import { type DiffLine, lineDiff } from './line-diff.ts';
+import { prettyText } from './pretty-text.ts';
 
 interface JsonDiffProps {
   before: string;

@@ -1,7 +1,7 @@
 'use client';
 
 import { BarChart } from '@mantine/charts';
-import '@mantine/charts/styles.css';
+import '@mantine/charts/styles.layer.css';
 import type { MinutePoint } from '../features/pipelines/types.ts';
 import { formatClock, formatCompact, formatNumber } from './format.ts';
 import classes from './MinuteChart.module.css';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { lineDiff, prettyText } from './line-diff.ts';
+import { lineDiff } from './line-diff.ts';
+import { prettyText } from './pretty-text.ts';
 
 describe('lineDiff', () => {
   test('numbers both sides and marks what came and went', () => {

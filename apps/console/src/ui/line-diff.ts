@@ -2,16 +2,6 @@ import { diffLines } from 'diff';
 
 export type DiffLine = { kind: 'same' | 'added' | 'removed'; text: string; before: number | null; after: number | null } | { kind: 'skipped'; lines: number; from: number };
 
-/** The same JSON always in the same lines, so that a diff shows what changed and not how it was written; other text as it is. */
-export function prettyText(text: string): string {
-  try {
-    return JSON.stringify(JSON.parse(text), null, 2);
-  } catch (error) {
-    if (error instanceof SyntaxError) return text;
-    throw error;
-  }
-}
-
 /** Line by line; long stretches without a change are folded to `context` lines around each change. */
 export function lineDiff(before: string, after: string, context = 3): DiffLine[] {
   let left = 1;

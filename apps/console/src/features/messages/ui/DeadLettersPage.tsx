@@ -1,0 +1,181 @@
+'use client';
+
+import { Anchor, Button } from '@mantine/core';
+import { IconMailCheck, IconSearch, IconSend } from '@tabler/icons-react';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import Link from 'next/link';
+import { useRouter, useSearchParams } from 'next/navigation';
+import { useState } from 'react';
+import { paths } from '../../../lib/paths.ts';
+import { toErrorView } from '../../../trpc/to-error-view.ts';
+import { useTRPC } from '../../../trpc/trpc-context.ts';
+import { type Column, DataTable, TableSkeleton } from '../../../ui/DataTable.tsx';
+import { EmptyState } from '../../../ui/EmptyState.tsx';
+import { ErrorState } from '../../../ui/ErrorState.tsx';
+import { FilterChip } from '../../../ui/FilterChip.tsx';
+import { formatCount, formatNumber, shortenMiddle } from '../../../ui/format.ts';
+import { IdPlain } from '../../../ui/IdText.tsx';
+import { NeedsRole } from '../../../ui/NeedsRole.tsx';
+import { PageHeader } from '../../../ui/PageHeader.tsx';
+import { RelativeTime } from '../../../ui/RelativeTime.tsx';
+import { useNeeds, useSlug } from '../../tenancy/ui/session-context.tsx';
+import type { DeadLetterView } from '../types.ts';
+import { BulkSendAgain } from './BulkSendAgain.tsx';
+import { statusWords } from './http-status.ts';
+import classes from './MessagesPage.module.css';
+import { Reason } from './message-columns.tsx';
+import { SendAgain } from './SendAgain.tsx';
+
+const PAGE_SIZE = 50;
+const keyOf = (letter: DeadLetterView): string => `${letter.messageId} ${letter.destinationId}`;
+
+export function DeadLettersPage() {
+  const slug = useSlug();
+  const router = useRouter();
+  const trpc = useTRPC();
+  const pipelineId = useSearchParams().get('pipeline') ?? undefined;
+  const pipelines = useQuery(trpc.pipelines.list.queryOptions());
+  return (
+    <>
+      <PageHeader title="Dead letters" lead="Messages that a destination did not take after every attempt. They are kept for 30 days; mend the cause, then send them again." />
+      <search className={classes.filters}>
+        <FilterChip
+          label="Pipeline"
+          single
+          options={(pipelines.data ?? []).map((pipeline) => ({ value: pipeline.id, label: pipeline.name }))}
+          selected={pipelineId ? [pipelineId] : []}
+          onChange={([chosen]) => router.replace(paths.deadLetters(slug, { pipelineId: chosen }), { scroll: false })}
+        />
+      </search>
+      <DeadLetterList key={pipelineId ?? ''} pipelineId={pipelineId} />
+    </>
+  );
+}
+
+function DeadLetterList({ pipelineId }: { pipelineId: string | undefined }) {
+  const slug = useSlug();
+  const trpc = useTRPC();
+  const needs = useNeeds('message.resend');
+  const [selected, setSelected] = useState<Set<string>>(new Set());
+  const [sending, setSending] = useState<DeadLetterView[] | null>(null);
+  const query = useInfiniteQuery(trpc.deadLetters.list.infiniteQueryOptions({ pipelineId, limit: PAGE_SIZE }, { getNextPageParam: (page) => page.nextCursor }));
+
+  if (!query.data) {
+    if (query.error) return <ErrorState error={toErrorView(query.error)} onRetry={() => void query.refetch()} />;
+    return (
+      <div className={classes.panel}>
+        <TableSkeleton columns={6} />
+      </div>
+    );
+  }
+  const letters = query.data.pages.flatMap((page) => page.items);
+  const chosen = letters.filter((letter) => selected.has(keyOf(letter)));
+  return (
+    <>
+      {chosen.length > 0 && (
+        <section className={classes.bulk} aria-label="With the selected dead letters">
+          <strong>{formatCount(chosen.length, 'dead letter')} selected</strong>
+          <NeedsRole role={needs}>
+            {(disabled) => (
+              <Button leftSection={<IconSend size={15} aria-hidden />} disabled={disabled} onClick={() => setSending(chosen)}>
+                Send {formatCount(chosen.length, 'dead letter')} again
+              </Button>
+            )}
+          </NeedsRole>
+          <Button variant="subtle" onClick={() => setSelected(new Set())}>
+            Clear selection
+          </Button>
+        </section>
+      )}
+      <div className={classes.panel}>
+        {letters.length === 0 ? (
+          <NoDeadLetters filtered={pipelineId !== undefined} />
+        ) : (
+          <>
+            <DataTable
+              label="Dead letters"
+              columns={columns}
+              rows={letters}
+              rowKey={keyOf}
+              rowLabel={(letter) => `${shortenMiddle(letter.messageId)} to ${letter.destinationName}`}
+              rowHref={(letter) => paths.message(slug, letter.messageId)}
+              selection={{ selected, onChange: setSelected }}
+            />
+            <div className={classes.foot}>
+              <span>{formatCount(letters.length, 'dead letter')} shown, newest first</span>
+              {query.isFetchNextPageError && <span role="alert">{toErrorView(query.error).message}</span>}
+              {query.hasNextPage ? (
+                <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
+                  Show older dead letters
+                </Button>
+              ) : (
+                <span>This is the oldest one kept.</span>
+              )}
+            </div>
+          </>
+        )}
+      </div>
+      {sending && <BulkSendAgain letters={sending} onClose={() => setSending(null)} onSent={(remaining) => setSelected(new Set(remaining.map(keyOf)))} />}
+    </>
+  );
+}
+
+const columns: Column<DeadLetterView>[] = [
+  { id: 'message', header: 'Message', cell: (letter) => <IdPlain value={letter.messageId} />, width: 160, narrow: 'title' },
+  { id: 'where', header: 'Pipeline and destination', cell: (letter) => `${letter.pipelineName} → ${letter.destinationName}`, narrow: 'full' },
+  { id: 'answer', header: 'Answer', cell: (letter) => (letter.peerStatus === null ? '' : statusWords(letter.peerStatus)), width: 180, narrow: 'meta' },
+  { id: 'reason', header: 'Reason', cell: (letter) => <Reason text={letter.reason} />, narrow: 'full' },
+  { id: 'attempts', header: 'Attempts', cell: (letter) => formatNumber(letter.attempts), align: 'right', width: 80, narrow: 'meta', narrowLabel: 'Attempts' },
+  { id: 'at', header: 'Gave up', cell: (letter) => <RelativeTime at={letter.at} />, align: 'right', width: 110, narrow: 'meta' },
+  { id: 'again', header: 'Sent again', cell: (letter) => <Again letter={letter} />, align: 'right', width: 170, narrow: 'side' },
+];
+
+/** What was done about it already, or the button to do it. Once sent, it can still be sent once more. */
+function Again({ letter }: { letter: DeadLetterView }) {
+  const slug = useSlug();
+  return (
+    <span style={{ display: 'inline-flex', alignItems: 'center', gap: 12 }}>
+      {letter.resentAt &&
+        (letter.resentAs ? (
+          <Anchor component={Link} href={paths.message(slug, letter.resentAs)} size="sm">
+            <RelativeTime at={letter.resentAt} />
+          </Anchor>
+        ) : (
+          <RelativeTime at={letter.resentAt} />
+        ))}
+      <SendAgain quiet messageId={letter.messageId} destinationId={letter.destinationId} label={letter.resentAt ? 'Once more' : 'Send again'} describedBy={`${shortenMiddle(letter.messageId)} to ${letter.destinationName}`} />
+    </span>
+  );
+}
+
+function NoDeadLetters({ filtered }: { filtered: boolean }) {
+  const slug = useSlug();
+  if (filtered) {
+    return (
+      <EmptyState
+        icon={IconSearch}
+        title="No dead letters of this pipeline"
+        action={
+          <Button variant="default" component={Link} href={paths.deadLetters(slug)}>
+            Show those of all pipelines
+          </Button>
+        }
+      >
+        Everything it accepted was delivered, filtered, or is still being tried.
+      </EmptyState>
+    );
+  }
+  return (
+    <EmptyState
+      icon={IconMailCheck}
+      title="No dead letters"
+      action={
+        <Button variant="default" component={Link} href={paths.messages(slug)}>
+          See all messages
+        </Button>
+      }
+    >
+      When a destination refuses a message for good, or does not answer in any attempt, the message is kept here with the reason, ready to be sent again.
+    </EmptyState>
+  );
+}

@@ -1,0 +1,14 @@
+import { compareFences } from '@vrsky/contracts/bundle';
+import type { NodeView } from '../types.ts';
+
+/** Whether a node runs what is wanted: the generation it applied beside the one that was published last. */
+export function configurationOf(node: Pick<NodeView, 'desired' | 'received' | 'applied' | 'rejected'>): { state: 'applied' | 'received' | 'sent' | 'rejected' | null; words: string } {
+  const { desired, received, applied } = node;
+  if (!desired) return { state: null, words: 'nothing published' };
+  const wanted = `generation ${desired.generation}`;
+  if (applied && compareFences(applied, desired) >= 0) return { state: 'applied', words: wanted };
+  const runs = applied ? `, runs ${applied.generation}` : '';
+  if (node.rejected) return { state: 'rejected', words: `${wanted}${runs}` };
+  if (received && compareFences(received, desired) >= 0) return { state: 'received', words: `${wanted}${runs}` };
+  return { state: 'sent', words: `${wanted}${runs}` };
+}

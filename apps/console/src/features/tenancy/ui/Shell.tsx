@@ -1,0 +1,110 @@
+'use client';
+
+import { ActionIcon, Drawer } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { IconMenu2 } from '@tabler/icons-react';
+import Link from 'next/link';
+import { usePathname } from 'next/navigation';
+import type { ReactNode } from 'react';
+import { useLive } from '../../../trpc/live.tsx';
+import { StaleBanner } from '../../../ui/StaleBanner.tsx';
+import { useNow } from '../../../ui/use-now.ts';
+import { HelpMenu } from './HelpMenu.tsx';
+import { placeOf, places } from './navigation.ts';
+import { PersonMenu } from './PersonMenu.tsx';
+import { Search } from './Search.tsx';
+import classes from './Shell.module.css';
+import { useSlug } from './session-context.tsx';
+import { TenantSwitcher } from './TenantSwitcher.tsx';
+import { usePlaceKeys } from './use-place-keys.ts';
+
+/** The frame of every tenant page: where am I, where can I go, is what I see current. */
+export function Shell({ children }: { children: ReactNode }) {
+  const [menuOpen, menu] = useDisclosure(false);
+  usePlaceKeys();
+  return (
+    <div className={classes.shell}>
+      <a href="#main" className="skip-link">
+        Skip to content
+      </a>
+      <div className={classes.sidebar}>
+        <div className={classes.tenant}>
+          <TenantSwitcher />
+        </div>
+        <Navigation />
+        <div className={classes.foot}>
+          <LiveMark />
+        </div>
+      </div>
+      <div style={{ minWidth: 0 }}>
+        <header className={classes.header}>
+          <ActionIcon className={classes.burger} onClick={menu.open} aria-label="Open the menu" size="lg">
+            <IconMenu2 size={20} aria-hidden />
+          </ActionIcon>
+          <Search />
+          <div className={classes.end}>
+            <HelpMenu />
+            <PersonMenu />
+          </div>
+        </header>
+        {/* Takes the focus from the skip link. */}
+        <main id="main" className={classes.main} tabIndex={-1}>
+          <ConnectionBanner />
+          {children}
+        </main>
+      </div>
+      <Drawer opened={menuOpen} onClose={menu.close} size={264} padding={0} withCloseButton={false} aria-label="Menu">
+        <div className={classes.tenant}>
+          <TenantSwitcher />
+        </div>
+        <Navigation onGo={menu.close} />
+        <div className={classes.foot}>
+          <LiveMark />
+        </div>
+      </Drawer>
+    </div>
+  );
+}
+
+function Navigation({ onGo }: { onGo?: () => void }) {
+  const slug = useSlug();
+  const current = placeOf(usePathname(), slug);
+  return (
+    <nav className={classes.nav} aria-label="Places">
+      {places.map((group) => (
+        <ul key={group[0]?.label}>
+          {group.map((place) => (
+            <li key={place.label}>
+              <Link href={place.href(slug)} className={classes.place} aria-current={place === current ? 'page' : undefined} onClick={onGo}>
+                <place.icon size={17} stroke={1.75} aria-hidden />
+                {place.label}
+              </Link>
+            </li>
+          ))}
+        </ul>
+      ))}
+    </nav>
+  );
+}
+
+const liveWords = { connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting' } as const;
+
+function LiveMark() {
+  const { state } = useLive();
+  return (
+    <span className={classes.live} data-state={state}>
+      <i aria-hidden />
+      {liveWords[state]}
+    </span>
+  );
+}
+
+/** A line that is back within two seconds is not worth a word. */
+const PATIENCE_MS = 2_000;
+
+function ConnectionBanner() {
+  const { state, lostAt } = useLive();
+  const now = useNow();
+  if (state !== 'reconnecting' || lostAt === null || now - lostAt < PATIENCE_MS) return null;
+  return <StaleBanner asOf={lostAt} reason="reconnecting" />;
+}

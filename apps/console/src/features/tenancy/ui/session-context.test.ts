@@ -1,0 +1,8 @@
+import { expect, test } from 'vitest';
+import { rolePermissions } from '../../../server/permissions.ts';
+import type { Permission, Role } from '../types.ts';
+import { leastRoles } from './session-context.tsx';
+
+test.each(Object.entries(leastRoles) as [Permission, Role][])('the role named for %s, %s, does allow it', (permission, role) => {
+  expect(rolePermissions[role]).toContain(permission);
+});
