@@ -1,0 +1,78 @@
+import type { Bundle } from '@vrsky/contracts/bundle';
+import { pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
+import { expect, test } from 'vitest';
+import type { ConnectionPlan, PipelinePlan } from '../core/pipeline-plan.ts';
+import type { TenantBus } from '../tenant-bus.ts';
+import { createConnectionSet } from './connection-set.ts';
+import { createDeployer } from './deployer.ts';
+
+const hash = `sha256:${'0'.repeat(64)}`;
+const pipeline = (pipelineId: string, revision: number, destination = 'out') => ({
+  pipelineId,
+  name: pipelineId,
+  revision,
+  hash,
+  modules: [],
+  spec: pipelineSpecSchema.parse({ v: 1, source: { id: 'in', name: 'In', connector: 'http', settings: { path: `in_${'0'.repeat(24)}` } }, steps: [], destinations: [{ id: destination, name: 'The shop', connector: 'http', settings: { url: 'http://127.0.0.1:1/' } }] }),
+});
+const bundle = (tenantId: string, pipelines: Bundle['pipelines']): Bundle => ({ v: 1, tenantId, pool: 'shared', epoch: 1, generation: 1, issuedAt: new Date(0).toISOString(), pipelines });
+
+function trial() {
+  const events: string[] = [];
+  const configured: { generation: number; ids: string[] }[] = [];
+  let refused: string[] = [];
+  const names = (plans: readonly PipelinePlan[]) => plans.map(({ pipelineId, revision }) => `${pipelineId}#${revision}`).join(' ');
+  const connections = createConnectionSet({
+    async configure(generation: number, connections: ConnectionPlan[]) {
+      configured.push({ generation, ids: connections.map(({ connectionId }) => connectionId) });
+      events.push('configure');
+      return connections.filter(({ connectionId }) => refused.includes(connectionId)).map(({ connectionId }) => ({ connectionId, errors: [{ path: '/url', message: 'This address is not allowed.' }] }));
+    },
+  });
+  const deployer = createDeployer({
+    openBus: (tenantId) => ({ tenantId, renew() {}, async close() {} }) as unknown as TenantBus,
+    connections,
+    intake: { set: (_tenant, plans) => void events.push(`intake ${names(plans)}`), remove: (id) => void events.push(`intake without ${id}`) },
+    delivery: { set: async (_tenant, plans) => void events.push(`delivery ${names(plans)}`), remove: async (id) => void events.push(`delivery without ${id}`) },
+    runs: { set() {}, remove() {} },
+  });
+  const deploy = (tenantId: string, pipelines: Bundle['pipelines']) => deployer.deploy({ bundle: bundle(tenantId, pipelines), grant: { tenantId, natsJwt: 'jwt' }, proofKey: Buffer.alloc(32) });
+  return { events, configured, deployer, deploy, refuse: (...ids: string[]) => void (refused = ids) };
+}
+
+test("all tenants' connections go to the connector as one set, each time with a higher generation", async () => {
+  const { configured, deploy } = trial();
+  await Promise.all([deploy('cus_a', [pipeline('pip_1', 1)]), deploy('cus_b', [pipeline('pip_2', 1)])]);
+  expect(configured.map(({ generation }) => generation)).toEqual([1, 2]);
+  expect(configured.at(-1)?.ids).toEqual(['pip_1/in', 'pip_1/out', 'pip_2/in', 'pip_2/out']);
+});
+
+test('a new URL has a way in before the connector opens it, and a pipeline that goes ends before its connections', async () => {
+  const { events, deploy } = trial();
+  await deploy('cus_a', [pipeline('pip_1', 1)]);
+  events.length = 0;
+  await deploy('cus_a', [pipeline('pip_2', 1)]);
+  expect(events).toEqual(['intake pip_1#1 pip_2#1', 'delivery ', 'configure', 'intake pip_2#1', 'delivery pip_2#1']);
+});
+
+test('a pipeline that the connector refuses is refused alone, with the field and the reason, and its earlier revision goes on', async () => {
+  const { events, deploy, refuse, configured } = trial();
+  await deploy('cus_a', [pipeline('pip_1', 1), pipeline('pip_2', 1)]);
+  refuse('pip_1/bad');
+  const states = await deploy('cus_a', [pipeline('pip_1', 2, 'bad'), pipeline('pip_2', 2)]);
+  expect(states).toEqual([
+    { pipelineId: 'pip_1', revision: 2, state: 'failed', reason: 'Destination "The shop": This address is not allowed. (/url)' },
+    { pipelineId: 'pip_1', revision: 1, state: 'running' },
+    { pipelineId: 'pip_2', revision: 2, state: 'running' },
+  ]);
+  expect(events.at(-1)).toBe('delivery pip_1#1 pip_2#2');
+  expect(configured.at(-1)?.ids).toEqual(['pip_1/in', 'pip_1/out', 'pip_2/in', 'pip_2/out']);
+});
+
+test('a removed tenant leaves nothing with the connector', async () => {
+  const { deploy, deployer, configured } = trial();
+  await deploy('cus_a', [pipeline('pip_1', 1)]);
+  await deployer.remove('cus_a');
+  expect(configured.at(-1)?.ids).toEqual([]);
+  expect(deployer.tenants()).toEqual([]);
+});

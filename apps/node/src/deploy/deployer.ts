@@ -1,0 +1,86 @@
+import type { Bundle } from '@vrsky/contracts/bundle';
+import type { Report } from '@vrsky/contracts/node-status';
+import { type PipelinePlan, planPipelines } from '../core/pipeline-plan.ts';
+import type { Tenant } from '../tenant.ts';
+import type { TenantBus } from '../tenant-bus.ts';
+import type { ConnectionSet } from './connection-set.ts';
+
+export interface DeployerPorts {
+  openBus(tenantId: string, natsJwt: string): TenantBus;
+  connections: ConnectionSet;
+  intake: { set(tenant: Tenant, plans: readonly PipelinePlan[]): void; remove(tenantId: string): void };
+  delivery: { set(tenant: Tenant, plans: readonly PipelinePlan[]): Promise<void>; remove(tenantId: string): Promise<void> };
+  runs: { set(tenant: Tenant): void; remove(tenantId: string): void };
+}
+
+export interface TenantDeployer {
+  deploy(deployment: { bundle: Bundle; grant: { tenantId: string; natsJwt: string }; proofKey: Buffer }): Promise<Report['pipelines']>;
+  remove(tenantId: string): Promise<void>;
+  tenants(): Tenant[];
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+interface Deployed {
+  tenant: Tenant;
+  plans: PipelinePlan[];
+}
+
+/**
+ * Makes a verified bundle the running one. The order keeps every message at home: a new URL leads somewhere before the connector
+ * opens it, and a pipeline that goes finishes what it has in hand before its destinations go.
+ */
+export function createDeployer(ports: DeployerPorts): TenantDeployer {
+  const deployed = new Map<string, Deployed>();
+
+  return {
+    async deploy({ bundle, grant, proofKey }) {
+      const { tenantId } = bundle;
+      const existing = deployed.get(tenantId);
+      const tenant: Tenant = existing?.tenant ?? { tenantId, bus: ports.openBus(tenantId, grant.natsJwt), stamp: { customerId: tenantId, proofKey } };
+      tenant.stamp = { customerId: tenantId, proofKey };
+      tenant.bus.renew(grant.natsJwt);
+      const before = existing?.plans ?? [];
+      deployed.set(tenantId, { tenant, plans: before });
+
+      const wanted = planPipelines(bundle);
+      const stays = before.filter((plan) => wanted.some(({ pipelineId }) => pipelineId === plan.pipelineId));
+      ports.runs.set(tenant);
+      ports.intake.set(tenant, [...before, ...wanted]);
+      await ports.delivery.set(tenant, stays);
+
+      const { running, failed } = await connect(ports.connections, tenantId, wanted, stays);
+      deployed.set(tenantId, { tenant, plans: running });
+      ports.intake.set(tenant, running);
+      await ports.delivery.set(tenant, running);
+      return [...failed, ...running.map((plan) => ({ pipelineId: plan.pipelineId, revision: plan.revision, state: 'running' as const }))];
+    },
+    async remove(tenantId) {
+      const found = deployed.get(tenantId);
+      if (!found) return;
+      ports.runs.remove(tenantId);
+      await ports.delivery.remove(tenantId);
+      await ports.connections.set(tenantId, []);
+      ports.intake.remove(tenantId);
+      deployed.delete(tenantId);
+      await found.tenant.bus.close();
+    },
+    tenants: () => [...deployed.values()].map(({ tenant }) => tenant),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([...deployed.values()].map(({ tenant }) => tenant.bus.close()));
+      deployed.clear();
+    },
+  };
+}
+
+/** A pipeline that its connector refuses harms no other: its earlier revision goes on, and its author hears why. */
+async function connect(connections: ConnectionSet, tenantId: string, wanted: PipelinePlan[], before: PipelinePlan[]): Promise<{ running: PipelinePlan[]; failed: Report['pipelines'] }> {
+  const problems = await connections.set(tenantId, wanted);
+  if (problems.size === 0) return { running: wanted, failed: [] };
+  const running = wanted.flatMap((plan) => {
+    if (!problems.has(plan.pipelineId)) return [plan];
+    return before.filter(({ pipelineId }) => pipelineId === plan.pipelineId);
+  });
+  await connections.set(tenantId, running);
+  const failed = wanted.filter(({ pipelineId }) => problems.has(pipelineId)).map(({ pipelineId, revision }) => ({ pipelineId, revision, state: 'failed' as const, reason: problems.get(pipelineId) ?? '' }));
+  return { running, failed };
+}
