@@ -1,0 +1,168 @@
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { AppError } from '@vrsky/kernel/errors';
+import { createBatcher } from '@vrsky/plugin/batcher';
+import { openPlugin, type PluginHandle } from '@vrsky/plugin/client';
+import { connectorCookie, connectorVersions } from '@vrsky/plugin/handshake';
+import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
+import { callUnary, methodPath } from '@vrsky/plugin/rpc';
+import { type Ack, encodeAckBatch } from '@vrsky/proto/ack-codec';
+import { Connector, Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
+import { encodeBatch, type Message, type RawEntry, splitBatch } from '@vrsky/proto/message-codec';
+import { decodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
+import { toBuffer } from '@vrsky/proto/wire';
+
+export interface ConnectorConnection {
+  connectionId: string;
+  role: 'source' | 'destination';
+  settings: unknown;
+}
+
+export interface ConnectionErrors {
+  connectionId: string;
+  errors: { path: string; message: string }[];
+}
+
+/** One running connector process and our streams to it. It is used until the first thing goes wrong; then a new one takes over. */
+export interface ConnectorSession {
+  readonly pid: number;
+  readonly version: string;
+  readonly handshakeMs: number;
+  /** Resolves with the reason, in words for a person, once the process is gone or broken. Never rejects. */
+  readonly broken: Promise<string>;
+  configure(generation: number, connections: readonly ConnectorConnection[]): Promise<ConnectionErrors[]>;
+  /** Opens the streams: from now on messages come in and go out. */
+  openStreams(credit: number): void;
+  send(message: Partial<Message>, bytes: number): void;
+  /** `seq` as in the entry. Ignored when the entry came from somewhere else. */
+  ack(seq: number, status: Exclude<Ack['status'], 'unspecified'>, messageId: string, retryAfterMs: number): void;
+  ping(): Promise<void>;
+  drain(deadlineMs: number): Promise<void>;
+  close(): Promise<void>;
+  kill(): Promise<void>;
+}
+
+export interface SessionOptions {
+  executable: string;
+  env: Record<string, string>;
+  onReceive(entries: RawEntry[]): void;
+  onResults(results: SendResult[]): void;
+  onLog(record: PluginLogRecord): void;
+}
+
+const CALL_MS = 10_000;
+const PING_MS = 5_000;
+const CONFIGURE_MS = 30_000;
+/** A connector numbers its messages; beyond this it is broken, not busy. */
+const SEQ_MAX = 2 ** 40;
+const ACK_BYTES = 64;
+
+/** Launches the executable and asks what it is. Throws AppError `PLUGIN.*`. */
+export async function openSession(options: SessionOptions): Promise<ConnectorSession> {
+  const plugin = await openPlugin({ command: options.executable, cookie: connectorCookie, versions: connectorVersions, env: options.env, onLog: options.onLog });
+  try {
+    const { version, roles } = await callUnary(plugin.client, Connector.method.describe, {}, CALL_MS);
+    return createSession(plugin, options, version, new Set(roles));
+  } catch (cause) {
+    await plugin.kill();
+    throw new AppError({ code: 'PLUGIN.DESCRIBE', kind: 'unavailable', source: 'plugin', message: 'the connector does not say what it is', publicMessage: 'The connector did not start properly. It is tried again.', cause });
+  }
+}
+
+function createSession(plugin: PluginHandle, options: SessionOptions, version: string, roles: ReadonlySet<Role>): ConnectorSession {
+  const broken = Promise.withResolvers<string>();
+  void plugin.exited.then(({ code, signal }) => broken.resolve(signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`));
+  const seqs = takeSeqs();
+  let unacked = 0;
+  let credit = 0;
+  let receiving: ClientDuplexStream<Uint8Array, Buffer> | null = null;
+  let sending: ClientDuplexStream<Uint8Array, Buffer> | null = null;
+
+  const acks = createBatcher<Ack>((items) => receiving === null || receiving.write(encodeAckBatch({ acks: items, credit: 0 })));
+  const sends = createBatcher<Partial<Message>>((items) => sending === null || sending.write(encodeBatch(items)));
+
+  /** What a connector sends is read within our rules; against them, or unreadable, it is no connector any more. */
+  const read = (frame: Buffer, use: (frame: Buffer) => void): void => {
+    try {
+      use(frame);
+    } catch (error) {
+      options.onLog({ level: 'error', message: `the connector broke the protocol: ${String(error)}`, module: 'host', fields: {} });
+      broken.resolve('The connector sent something that cannot be read.');
+    }
+  };
+  const openStream = (path: string, use: (frame: Buffer) => void, resume: () => void): ClientDuplexStream<Uint8Array, Buffer> => {
+    const stream = plugin.client.makeBidiStreamRequest<Uint8Array, Buffer>(path, toBuffer, (bytes) => bytes, {});
+    stream.on('data', (frame) => read(frame, use));
+    stream.on('drain', resume);
+    stream.on('end', () => broken.resolve('The connector closed its line to the node.'));
+    stream.on('error', () => broken.resolve('The line to the connector broke.'));
+    return stream;
+  };
+  const receive = (frame: Buffer): void => {
+    const entries = splitBatch(frame);
+    unacked += entries.length;
+    if (unacked > credit) throw new Error(`it handed over ${unacked} messages, ${credit} were allowed`);
+    for (const entry of entries) {
+      if (entry.seq > SEQ_MAX) throw new Error('it counts too far');
+      entry.seq = seqs.toOurs(entry.seq);
+    }
+    options.onReceive(entries);
+  };
+
+  return {
+    pid: plugin.pid,
+    version,
+    handshakeMs: plugin.handshakeMs,
+    broken: broken.promise,
+    async configure(generation, connections) {
+      const wire = connections.map(({ connectionId, role, settings }) => ({ connectionId, role: role === 'source' ? Role.SOURCE : Role.DESTINATION, settings: JSON.stringify(settings) }));
+      const { errors } = await callUnary(plugin.client, Connector.method.configure, { generation: BigInt(generation), connections: wire }, CONFIGURE_MS);
+      return errors.map((row) => ({ connectionId: row.connectionId, errors: row.errors.map(({ path, message }) => ({ path, message })) }));
+    },
+    openStreams(allowed) {
+      credit = allowed;
+      if (roles.has(Role.DESTINATION)) sending = openStream(methodPath(Connector.method.send), (frame) => options.onResults(decodeSendResults(frame)), sends.resume);
+      if (!roles.has(Role.SOURCE)) return;
+      receiving = openStream(methodPath(Connector.method.receive), receive, acks.resume);
+      receiving.write(encodeAckBatch({ acks: [], credit }));
+    },
+    send: sends.add,
+    ack(seq, status, messageId, retryAfterMs) {
+      const theirs = seqs.toTheirs(seq);
+      if (theirs === null) return;
+      unacked--;
+      acks.add({ seq: theirs, status, messageId: status === 'stored' ? messageId : '', retryAfterMs }, ACK_BYTES);
+    },
+    ping: () => plugin.ping(PING_MS),
+    async drain(deadlineMs) {
+      await callUnary(plugin.client, Connector.method.drain, {}, deadlineMs);
+    },
+    async close() {
+      await plugin.close();
+    },
+    async kill() {
+      await plugin.kill();
+    },
+  };
+}
+
+/**
+ * Our number of an entry = where its process began + the connector's own number, so that the number alone says whether the process
+ * that waits for an acknowledgement still lives.
+ */
+function takeSeqs(): { toOurs(theirs: number): number; toTheirs(ours: number): number | null } {
+  if (nextBase > Number.MAX_SAFE_INTEGER - 2 * SEQ_MAX) nextBase = 0;
+  const base = nextBase;
+  let last = base;
+  return {
+    toOurs(theirs) {
+      const ours = base + theirs;
+      if (ours > last) {
+        last = ours;
+        nextBase = Math.max(nextBase, last + 1);
+      }
+      return ours;
+    },
+    toTheirs: (ours) => (ours >= base && ours <= last ? ours - base : null),
+  };
+}
+let nextBase = 0;

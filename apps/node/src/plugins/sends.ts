@@ -1,0 +1,171 @@
+import type { Message } from '@vrsky/proto/message-codec';
+import type { SendResult } from '@vrsky/proto/send-result-codec';
+
+export interface OutgoingMessage {
+  connectionId: string;
+  customerId: string;
+  pipelineId: string;
+  messageId: string;
+  traceparent: string;
+  tracestate: string;
+  attempt: number;
+  headers: [string, string][];
+  payload: Uint8Array;
+  contentType: string;
+}
+
+export interface SendOutcome {
+  status: 'ok' | 'retryable' | 'permanent' | 'rate_limited';
+  /** Whose trouble: the connector's (or ours), or the receiver's. */
+  source: 'plugin' | 'downstream';
+  code: string;
+  reason: string;
+  retryAfterMs: number;
+  peerStatus: number;
+  peerAnswer: Uint8Array;
+  startedAtMs: number;
+  durationUs: number;
+}
+
+/** Where messages go while a connector process is up. */
+export interface SendLine {
+  write(message: Partial<Message>, bytes: number): void;
+}
+
+/** Messages on their way through a connector: every one gets exactly one outcome, whatever becomes of the process. */
+export interface Sends {
+  send(message: OutgoingMessage, deadlineMs: number): Promise<SendOutcome>;
+  /** A process is up: what waited goes out. */
+  open(line: SendLine): void;
+  /** The process is gone: what it had in hand is retryable; what only waited goes on waiting. */
+  close(reason: string): void;
+  /** Takes no more, and answers whatever is left. */
+  end(): void;
+  settle(results: readonly SendResult[]): void;
+  /** Answers what is past its deadline. */
+  expire(): void;
+  readonly inFlight: number;
+  readonly waiting: number;
+}
+
+interface Pending {
+  seq: number;
+  message: OutgoingMessage;
+  deadlineAtMs: number;
+  resolve(outcome: SendOutcome): void;
+}
+
+/** Bounds of what waits for a process to come up; a restart takes a fraction of a second. */
+const WAITING_MAX = 8_192;
+const WAITING_BYTES_MAX = 64 * 1_048_576;
+const MESSAGE_BYTES = 512;
+const REASON_CHARS_MAX = 500;
+const ANSWER_BYTES_MAX = 1_024;
+const RETRY_AFTER_MS_MAX = 86_400_000;
+const EMPTY = new Uint8Array(0);
+
+export function createSends(nowMs: () => number = () => performance.now()): Sends {
+  let line: SendLine | null = null;
+  let lastSeq = 0;
+  let ended = false;
+  /** Why there is no process now; for the customer. */
+  let away = 'The connector is starting.';
+  let waitingBytes = 0;
+  const inFlight = new Map<number, Pending>();
+  const waiting = new Map<number, Pending>();
+
+  const write = (to: SendLine, pending: Pending): void => {
+    const { message } = pending;
+    inFlight.set(pending.seq, pending);
+    to.write({ ...message, seq: pending.seq }, message.payload.length + MESSAGE_BYTES);
+  };
+  const wait = (pending: Pending): void => {
+    if (ended || waiting.size >= WAITING_MAX || waitingBytes + pending.message.payload.length > WAITING_BYTES_MAX) {
+      pending.resolve(faultOutcome('connector_unavailable', away));
+      return;
+    }
+    waiting.set(pending.seq, pending);
+    waitingBytes += pending.message.payload.length;
+  };
+  const expireIn = (map: Map<number, Pending>, code: string, reason: string): number => {
+    const now = nowMs();
+    let bytes = 0;
+    for (const pending of map.values()) {
+      if (pending.deadlineAtMs > now) continue;
+      map.delete(pending.seq);
+      bytes += pending.message.payload.length;
+      pending.resolve(faultOutcome(code, reason));
+    }
+    return bytes;
+  };
+  return {
+    send: (message, deadlineMs) =>
+      new Promise((resolve) => {
+        const pending = { seq: ++lastSeq, message, deadlineAtMs: nowMs() + deadlineMs, resolve };
+        if (line === null) wait(pending);
+        else write(line, pending);
+      }),
+    open(next) {
+      line = next;
+      const waited = [...waiting.values()];
+      waiting.clear();
+      waitingBytes = 0;
+      for (const pending of waited) write(next, pending);
+    },
+    close(reason) {
+      line = null;
+      away = reason;
+      const lost = [...inFlight.values()];
+      inFlight.clear();
+      for (const pending of lost) pending.resolve(faultOutcome('connector_stopped', reason));
+    },
+    end() {
+      ended = true;
+      line = null;
+      const left = [...inFlight.values(), ...waiting.values()];
+      inFlight.clear();
+      waiting.clear();
+      waitingBytes = 0;
+      for (const pending of left) pending.resolve(faultOutcome('node_stopping', 'The connection node is stopping.'));
+    },
+    settle(results) {
+      for (const result of results) {
+        const pending = inFlight.get(result.seq);
+        if (pending === undefined) continue; // answered before: past its deadline
+        inFlight.delete(result.seq);
+        pending.resolve(toOutcome(result));
+      }
+    },
+    expire() {
+      expireIn(inFlight, 'no_result', 'The connector gave no result in time.');
+      waitingBytes -= expireIn(waiting, 'connector_unavailable', away);
+    },
+    get inFlight() {
+      return inFlight.size;
+    },
+    get waiting() {
+      return waiting.size;
+    },
+  };
+}
+
+function faultOutcome(code: string, reason: string): SendOutcome {
+  return { status: 'retryable', source: 'plugin', code, reason, retryAfterMs: 0, peerStatus: 0, peerAnswer: EMPTY, startedAtMs: 0, durationUs: 0 };
+}
+
+/** A connector's word, within our bounds. */
+function toOutcome(result: SendResult): SendOutcome {
+  if (result.status === 'unspecified') return faultOutcome('unknown_status', 'The connector gave a result that this platform does not understand.');
+  return {
+    status: result.status,
+    source: result.source === 'plugin' ? 'plugin' : 'downstream',
+    code: /^[a-z0-9_.]{0,64}$/.test(result.code) ? result.code : 'unknown',
+    reason: result.reason.slice(0, REASON_CHARS_MAX),
+    retryAfterMs: Math.min(result.retryAfterMs, RETRY_AFTER_MS_MAX),
+    peerStatus: result.peerStatus,
+    // A copy: a view would keep the whole frame alive for as long as somebody keeps the answer.
+    peerAnswer: result.peerAnswer.length === 0 ? EMPTY : Buffer.from(result.peerAnswer.subarray(0, ANSWER_BYTES_MAX)),
+    startedAtMs: result.startedAtUs / 1_000,
+    durationUs: result.durationUs,
+  };
+}
