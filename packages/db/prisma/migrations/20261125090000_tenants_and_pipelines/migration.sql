@@ -145,6 +145,8 @@ CREATE TABLE pipeline (
   updated_at timestamptz(3) NOT NULL DEFAULT now(),
   -- Kept for the messages that point at it.
   deleted_at timestamptz(3),
+  -- When what it had left undelivered was settled and its consumers were removed.
+  retired_at timestamptz(3),
   CONSTRAINT pipeline_pkey PRIMARY KEY (tenant_id, id),
   CONSTRAINT pipeline_tenant_id_fkey FOREIGN KEY (tenant_id) REFERENCES tenant (id)
 );
