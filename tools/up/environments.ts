@@ -46,8 +46,8 @@ export interface Environments {
 }
 
 /** What each process is told: its own part and no more. Traces go where the person who starts the stack says. */
-export function createEnvironments(options: { dir: string; ports: Ports; secrets: StackSecrets; databaseUrls: () => DatabaseUrls; extra?: Env }): Environments {
-  const { dir, ports, secrets, databaseUrls, extra = {} } = options;
+export function createEnvironments(options: { dir: string; ports: Ports; secrets: StackSecrets; databaseUrls: () => DatabaseUrls; extra?: Env; egressAllow?: string[] }): Environments {
+  const { dir, ports, secrets, databaseUrls, extra = {}, egressAllow = [] } = options;
   const at = createAddresses(ports);
   const platform = (): Env => ({
     ...extra,
@@ -79,8 +79,8 @@ export function createEnvironments(options: { dir: string; ports: Ports; secrets
       VRSKY_INGEST_PORT: String(ports.ingest),
       VRSKY_INGEST_PUBLIC_URL: at.ingest,
       VRSKY_OPS_PORT: String(ports.nodeOps),
-      // The one private address that pipelines of the dev stack may send to.
-      VRSKY_EGRESS_ALLOW: `127.0.0.1:${ports.receiver}`,
+      // The private addresses that pipelines of this stack may send to: the test receiver, and what the starter names.
+      VRSKY_EGRESS_ALLOW: [`127.0.0.1:${ports.receiver}`, ...egressAllow].join(','),
     }),
   };
 }

@@ -40,6 +40,8 @@ export interface StackOptions {
   step?: (name: string, work: () => Promise<string>) => Promise<void>;
   /** Added to the environment of our own programs: OTEL_* and the like. */
   env?: Record<string, string>;
+  /** Further `host:port` that pipelines may send to although they are private. */
+  egressAllow?: string[];
   /** Gives up between two steps. */
   stop?: AbortSignal;
 }
@@ -68,7 +70,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const secrets = keptSecrets(dir);
   let superuserUrl = '';
   const database = () => ({ adminUrl: superuserUrl, database: 'vrsky', passwords: secrets.passwords });
-  const env = createEnvironments({ dir, ports, secrets, databaseUrls: () => databaseUrls(database()), extra: options.env ?? {} });
+  const env = createEnvironments({ dir, ports, secrets, databaseUrls: () => databaseUrls(database()), extra: options.env ?? {}, egressAllow: options.egressAllow ?? [] });
   const app = (
     name: PartName,
     ready: string,
