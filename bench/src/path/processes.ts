@@ -1,0 +1,75 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import type { LoadOrder, LoadResult } from './loadgen.ts';
+import type { SinkStats } from './sink.ts';
+
+const file = (name: string): string => path.join(import.meta.dirname, name);
+
+function answer<T>(child: ChildProcess): Promise<T> {
+  return new Promise((resolve, reject) => {
+    child.once('message', (message) => resolve(message as T));
+    child.once('exit', (code) => reject(new Error(`${child.spawnfile} ended with code ${code} before it answered`)));
+  });
+}
+
+export interface Sink {
+  url: string;
+  port: number;
+  reset(): void;
+  stats(): Promise<SinkStats>;
+  close(): void;
+}
+
+export async function startSink(): Promise<Sink> {
+  const child = fork(file('sink.ts'));
+  const { port } = await answer<{ port: number }>(child);
+  return {
+    url: `http://127.0.0.1:${port}/orders`,
+    port,
+    reset: () => child.send('reset'),
+    stats: async () => {
+      child.send('stats');
+      return (await answer<{ stats: SinkStats }>(child)).stats;
+    },
+    close: () => child.disconnect(),
+  };
+}
+
+export interface Bare {
+  url: string;
+  pid: number;
+  close(): void;
+}
+
+export async function startBare(target: string): Promise<Bare> {
+  const child = fork(file('bare.ts'), [target]);
+  const { port } = await answer<{ port: number }>(child);
+  return { url: `http://127.0.0.1:${port}/in`, pid: child.pid ?? 0, close: () => child.disconnect() };
+}
+
+/** Sends a load and resolves with what came of it; `onMeasure` runs when the warm-up is over. */
+export async function sendLoad(order: LoadOrder, onMeasure: () => void): Promise<LoadResult> {
+  const child = fork(file('loadgen.ts'));
+  const timer = setTimeout(onMeasure, order.warmUpSeconds * 1_000);
+  try {
+    const result = answer<{ result: LoadResult }>(child);
+    child.send(order);
+    return (await result).result;
+  } finally {
+    clearTimeout(timer);
+    child.disconnect();
+  }
+}
+
+const TICK_US = 10_000;
+
+/** Processor time of a process so far (user and system), in microseconds; from /proc, so its resolution is 10 ms. */
+export function cpuUs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+}
+
+export function childrenOf(pid: number): number[] {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+}
