@@ -3,7 +3,7 @@
  * what came of it. It keeps what it needs of the language to itself, so that a step that changes `JSON` or `Object.prototype` harms
  * only its own message.
  *
- * `host` is: field(index) → string, text() → string | undefined | null, bytes() → ArrayBuffer, emit(outcome, value, detail),
+ * The host gives: field(index) → string, text() → string | undefined, bytes() → ArrayBuffer, emit(outcome, value, detail),
  * log(line), random() → number.
  */
 export const outcomeCode = { text: 0, json: 1, bytes: 2, keep: 3, drop: 4, threw: 5, badOutput: 6, pending: 7, typed: 8 } as const;
@@ -13,40 +13,112 @@ export const preludeSource = `(function (field, hostText, hostBytes, emit, log, 
 'use strict';
 const { parse, stringify } = JSON;
 const { isView } = ArrayBuffer;
-const { freeze, defineProperty, getPrototypeOf, create } = Object;
+const { defineProperty } = Object;
 const { apply } = Reflect;
-const StringOf = String, ErrorOf = Error, SyntaxErrorOf = SyntaxError, PromiseOf = Promise, Bytes = Uint8Array, Buffer = ArrayBuffer, DateOf = Date;
+const StringOf = String, ErrorOf = Error, SyntaxErrorOf = SyntaxError, TypeErrorOf = TypeError, RangeErrorOf = RangeError, PromiseOf = Promise, Bytes = Uint8Array, Buffer = ArrayBuffer, DateOf = Date;
 const then = Promise.prototype.then;
 const slice = ArrayBuffer.prototype.slice;
-const indexOf = String.prototype.indexOf, isWellFormed = String.prototype.isWellFormed, toLowerCase = String.prototype.toLowerCase, charCodeAt = String.prototype.charCodeAt;
-const fromCodePoint = String.fromCodePoint;
+const { indexOf, isWellFormed, toLowerCase, charCodeAt, codePointAt, replace, slice: sliceText } = String.prototype;
+const { fromCodePoint, fromCharCode } = String;
 const outputBrand = Symbol.for('vrsky.output');
 
-// Text with a NUL cannot pass the host's C strings, so it is decoded here. The host has checked that it is UTF-8.
-function decode(bytes) {
+/** Text of UTF-8 bytes, as the WHATWG encoding standard has it: each malformed part becomes one U+FFFD, or throws. */
+function decode(bytes, fatal) {
   let text = '';
   for (let i = 0; i < bytes.length; ) {
     const b = bytes[i++];
-    if (b < 0x80) text += fromCodePoint(b);
-    else if (b < 0xe0) text += fromCodePoint(((b & 31) << 6) | (bytes[i++] & 63));
-    else if (b < 0xf0) text += fromCodePoint(((b & 15) << 12) | ((bytes[i++] & 63) << 6) | (bytes[i++] & 63));
-    else text += fromCodePoint(((b & 7) << 18) | ((bytes[i++] & 63) << 12) | ((bytes[i++] & 63) << 6) | (bytes[i++] & 63));
+    if (b < 0x80) {
+      text += fromCodePoint(b);
+      continue;
+    }
+    let more = b >= 0xc2 && b < 0xe0 ? 1 : b >= 0xe0 && b < 0xf0 ? 2 : b >= 0xf0 && b < 0xf5 ? 3 : 0;
+    let c = more === 1 ? b & 31 : more === 2 ? b & 15 : b & 7;
+    let low = b === 0xe0 ? 0xa0 : b === 0xf0 ? 0x90 : 0x80, high = b === 0xed ? 0x9f : b === 0xf4 ? 0x8f : 0xbf;
+    let bad = more === 0;
+    for (; more > 0; more--) {
+      const next = bytes[i];
+      if (next === undefined || next < low || next > high) {
+        bad = true;
+        break;
+      }
+      low = 0x80;
+      high = 0xbf;
+      c = (c << 6) | (next & 63);
+      i++;
+    }
+    if (bad && fatal) throw new TypeErrorOf('The bytes are not UTF-8');
+    text += bad ? '\uFFFD' : fromCodePoint(c);
   }
   return text;
 }
 
+/** UTF-8 bytes of a text; half of a surrogate pair becomes U+FFFD. */
 function encode(text) {
   const bytes = [];
+  const add = (byte) => { bytes[bytes.length] = byte; };
   for (let i = 0; i < text.length; i++) {
-    const c = text.codePointAt(i);
+    let c = apply(codePointAt, text, [i]);
     if (c > 0xffff) i++;
-    if (c < 0x80) bytes.push(c);
-    else if (c < 0x800) bytes.push(0xc0 | (c >> 6), 0x80 | (c & 63));
-    else if (c < 0x10000) bytes.push(0xe0 | (c >> 12), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63));
-    else bytes.push(0xf0 | (c >> 18), 0x80 | ((c >> 12) & 63), 0x80 | ((c >> 6) & 63), 0x80 | (c & 63));
+    else if (c >= 0xd800 && c < 0xe000) c = 0xfffd;
+    if (c < 0x80) add(c);
+    else if (c < 0x800) add(0xc0 | (c >> 6)), add(0x80 | (c & 63));
+    else if (c < 0x10000) add(0xe0 | (c >> 12)), add(0x80 | ((c >> 6) & 63)), add(0x80 | (c & 63));
+    else add(0xf0 | (c >> 18)), add(0x80 | ((c >> 12) & 63)), add(0x80 | ((c >> 6) & 63)), add(0x80 | (c & 63));
   }
-  return new Bytes(bytes).buffer;
+  return new Bytes(bytes);
 }
+
+globalThis.TextEncoder = class TextEncoder {
+  get encoding() { return 'utf-8'; }
+  encode(text = '') { return encode(StringOf(text)); }
+};
+globalThis.TextDecoder = class TextDecoder {
+  #fatal;
+  #keepMark;
+  constructor(encoding = 'utf-8', options = {}) {
+    const name = apply(toLowerCase, StringOf(encoding), []);
+    if (name !== 'utf-8' && name !== 'utf8') throw new RangeErrorOf('Only UTF-8 can be decoded');
+    this.#fatal = options.fatal === true;
+    this.#keepMark = options.ignoreBOM === true;
+  }
+  get encoding() { return 'utf-8'; }
+  decode(input) {
+    if (input === undefined) return '';
+    const bytes = input instanceof Buffer ? new Bytes(input) : isView(input) ? new Bytes(input.buffer, input.byteOffset, input.byteLength) : undefined;
+    if (bytes === undefined) throw new TypeErrorOf('Bytes are wanted');
+    const text = decode(bytes, this.#fatal);
+    return !this.#keepMark && apply(charCodeAt, text, [0]) === 0xfeff ? apply(sliceText, text, [1]) : text;
+  }
+};
+
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+globalThis.btoa = function btoa(text) {
+  const from = StringOf(text);
+  let out = '';
+  for (let i = 0; i < from.length; i += 3) {
+    const a = apply(charCodeAt, from, [i]), b = apply(charCodeAt, from, [i + 1]), c = apply(charCodeAt, from, [i + 2]);
+    if (a > 255 || b > 255 || c > 255) throw new RangeErrorOf('btoa takes characters below 256 only');
+    out += alphabet[a >> 2] + alphabet[((a & 3) << 4) | (b >> 4)] + (b === b ? alphabet[((b & 15) << 2) | (c >> 6)] : '=') + (c === c ? alphabet[c & 63] : '=');
+  }
+  return out;
+};
+globalThis.atob = function atob(base64) {
+  const from = apply(replace, StringOf(base64), [/[\t\n\f\r ]+|={1,2}$/g, '']);
+  let out = '', value = 0, bits = 0;
+  if (from.length % 4 === 1) throw new RangeErrorOf('This is not base64');
+  for (let i = 0; i < from.length; i++) {
+    const digit = apply(indexOf, alphabet, [from[i]]);
+    if (digit < 0) throw new RangeErrorOf('This is not base64');
+    value = (value << 6) | digit;
+    bits += 6;
+    if (bits >= 8) {
+      bits -= 8;
+      out += fromCharCode((value >> bits) & 255);
+      value &= (1 << bits) - 1;
+    }
+  }
+  return out;
+};
 
 class Headers {
   #entries;
@@ -73,9 +145,12 @@ class Message {
   text() {
     const text = hostText();
     if (text !== undefined) return text;
-    const bytes = hostBytes();
-    if (bytes === undefined) throw new ErrorOf('The payload is not UTF-8 text: read it with message.bytes()');
-    return decode(new Bytes(bytes));
+    // It has a NUL, which cannot pass the host's C strings, or it is no text.
+    try {
+      return decode(new Bytes(hostBytes()), true);
+    } catch {
+      throw new TypeErrorOf('The payload is not UTF-8 text: read it with message.bytes()');
+    }
   }
   bytes() { return new Bytes(hostBytes()); }
   json() {
@@ -146,7 +221,7 @@ function finish(value) {
   }
   if (typeof value === 'string') {
     if (!apply(isWellFormed, value, [])) return emit(6, 'The text has half of a surrogate pair, which UTF-8 cannot carry');
-    return apply(indexOf, value, ['\\0']) < 0 ? emit(0, value) : emit(2, encode(value));
+    return apply(indexOf, value, ['\\0']) < 0 ? emit(0, value) : emit(2, encode(value).buffer);
   }
   if (isView(value)) return emit(2, apply(slice, value.buffer, [value.byteOffset, value.byteOffset + value.byteLength]));
   if (value instanceof Buffer) return emit(2, value);
