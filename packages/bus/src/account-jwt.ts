@@ -1,7 +1,7 @@
 import { type Account, encodeAccount, encodeOperator, encodeUser, type Permissions } from '@nats-io/jwt';
 import type { KeyPair } from '@nats-io/nkeys';
 import { limits } from '@vrsky/contracts/limits';
-import { type Nkey, nkeyFromSeed } from './nkey.ts';
+import { isSignedBy, type Nkey, nkeyFromSeed } from './nkey.ts';
 import type { PlatformKeys } from './platform-keys.ts';
 import { controlStreams, RETRIES_PENDING_MAX, type TenantStorage, tenantStreams } from './stream-configs.ts';
 
@@ -46,6 +46,15 @@ export function tenantAccountClaims(storage?: TenantStorage): Partial<Account> {
 
 export async function tenantAccountJwt(keys: PlatformKeys, account: Nkey, name: string, claims: Partial<Account>): Promise<string> {
   return encodeAccount(name, keyPair(account), claims, { signer: keyPair(operator(keys)) });
+}
+
+/** The claims of an account JWT that this platform's operator signed; null for anything else. */
+export function findAccountClaims(keys: PlatformKeys, jwt: string): Partial<Account> | null {
+  const [header, body, signature, ...rest] = jwt.split('.');
+  if (!header || !body || !signature || rest.length > 0) return null;
+  if (!isSignedBy('operator', operator(keys).publicKey, Buffer.from(`${header}.${body}`), Buffer.from(signature, 'base64url'))) return null;
+  const { nats } = JSON.parse(Buffer.from(body, 'base64url').toString('utf8')) as { nats: Partial<Account> };
+  return nats;
 }
 
 /** A user in the account of `account`; without `permissions` it may do everything there. */

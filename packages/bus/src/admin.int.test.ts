@@ -2,14 +2,17 @@ import { encodeAccount } from '@nats-io/jwt';
 import { createAccount, createOperator, createUser } from '@nats-io/nkeys';
 import { jetstreamManager } from '@nats-io/jetstream';
 import { limits } from '@vrsky/contracts/limits';
+import { eventually } from '@vrsky/testkit/eventually';
 import { startNats } from '@vrsky/testkit/nats';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBus, type TestBus } from '../test/bus.ts';
 import { userJwt } from './account-jwt.ts';
 import { createBusAdmin, issueControlJwt, issueTenantJwt } from './admin.ts';
 import { ask, connectBus } from './connect.ts';
+import { consumePacks } from './consumer.ts';
 import { nkeyFromSeed } from './nkey.ts';
 import { createAccountSeed, createPlatformKeys, createUserKey } from './platform-keys.ts';
+import { createStreamPublisher } from './publisher.ts';
 import { natsServerConfig } from './server-config.ts';
 
 let bus: TestBus;
@@ -141,4 +144,41 @@ test('work that failed because there was no server succeeds once there is one', 
   await nats.start();
   await admin.ensureControl();
   await admin.close();
+});
+
+test('a nearly full stream is freed of what was worked off, and of nothing else', async () => {
+  const MIB = 1_048_576;
+  const tenant = await bus.tenant('cus_relief', { ingestBytes: 4 * MIB });
+  for (const id of ['pip_done', 'pip_half', 'pip_idle']) await bus.admin.ensurePipelineConsumer(tenant, id);
+  const nc = await bus.inTenant(tenant, bus.node('nod_1', 'shared'));
+  const publisher = createStreamPublisher(nc, { timeoutMs: 2_000 });
+  const put = async (pipelineId: string, count: number) => {
+    for (let i = 0; i < count; i++) await publisher.publish(`in.${pipelineId}.0`, {}, Buffer.alloc(50_000));
+  };
+  const work = async (pipelineId: string, count: number) => {
+    let acked = 0;
+    const consumer = consumePacks(nc, { stream: 'INGEST', consumer: `p_${pipelineId}`, maxPacks: 4, onError: () => {}, onPack: (pack) => (acked++ < count ? pack.ack() : undefined) });
+    await eventually(() => acked >= count);
+    await consumer.stop();
+  };
+  await put('pip_idle', 5);
+  await put('pip_done', 15);
+  await put('pip_half', 10);
+  expect(await bus.admin.relieveIngest(tenant), 'far from full').toBe(0);
+  await put('pip_gone', 10);
+  await put('pip_done', 35);
+  await work('pip_done', 50);
+  await work('pip_half', 4);
+  const jsm = await managerOf(tenant);
+  const { ack_floor } = await eventually(async () => {
+    const info = await jsm.consumers.info('INGEST', 'p_pip_done');
+    return info.num_ack_pending === 0 && info;
+  });
+  expect(ack_floor.stream_seq).toBe(75);
+
+  const freed = await bus.admin.relieveIngest(tenant);
+  const left = (await jsm.streams.info('INGEST', { subjects_filter: '>' })).state;
+  // Of the sequences 1 to 37: 15 of pip_done, 4 of pip_half, 7 of the pipeline that is gone.
+  expect(freed).toBe(26);
+  expect(left.subjects).toEqual({ 'in.pip_idle.0': 5, 'in.pip_done.0': 35, 'in.pip_half.0': 6, 'in.pip_gone.0': 3 });
 });

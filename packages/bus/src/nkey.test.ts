@@ -1,6 +1,6 @@
 import { fromPublic, fromSeed } from '@nats-io/nkeys';
 import { expect, test } from 'vitest';
-import { createNkey, isPublicNkey, type NkeyKind, nkeyFromSeed } from './nkey.ts';
+import { createNkey, isPublicNkey, isSignedBy, type NkeyKind, nkeyFromSeed } from './nkey.ts';
 
 const kinds: NkeyKind[] = ['operator', 'account', 'user'];
 
@@ -10,6 +10,9 @@ test.each(kinds)('the official library reads our %s key, and takes its signature
   const data = Buffer.from('a nonce');
   expect(fromPublic(key.publicKey).verify(data, key.sign(data))).toBe(true);
   expect(fromPublic(key.publicKey).verify(Buffer.from('another'), key.sign(data))).toBe(false);
+  expect(isSignedBy(kind, key.publicKey, data, fromSeed(Buffer.from(key.seed)).sign(data))).toBe(true);
+  expect(isSignedBy(kind, key.publicKey, Buffer.from('another'), key.sign(data))).toBe(false);
+  expect(isSignedBy(kind, createNkey(kind).publicKey, data, key.sign(data))).toBe(false);
 });
 
 test.each(kinds)('a %s key is the same after it was stored', (kind) => {

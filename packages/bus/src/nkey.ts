@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
 
 /**
  * NATS keys (nkeys) on the Ed25519 of `node:crypto`: the JavaScript library blocks the event loop for some 40 ms a signature,
@@ -18,6 +18,7 @@ export interface Nkey {
 const prefixes: Record<NkeyKind, number> = { operator: 14 << 3, account: 0, user: 20 << 3 };
 const SEED_PREFIX = 18 << 3;
 const KEY_BYTES = 32;
+const SPKI = Buffer.from('302a300506032b6570032100', 'hex');
 const PKCS8 = Buffer.from('302e020100300506032b657004220420', 'hex');
 
 export function createNkey(kind: NkeyKind): Nkey {
@@ -41,6 +42,13 @@ export function nkeyFromSeed(kind: NkeyKind, seed: string): Nkey {
 export function isPublicNkey(kind: NkeyKind, text: string): boolean {
   const bytes = decode(text);
   return bytes?.length === 1 + KEY_BYTES && bytes[0] === prefixes[kind];
+}
+
+/** Did the holder of this public key sign `data`? */
+export function isSignedBy(kind: NkeyKind, publicKey: string, data: Uint8Array, signature: Uint8Array): boolean {
+  const bytes = decode(publicKey);
+  if (bytes?.length !== 1 + KEY_BYTES || bytes[0] !== prefixes[kind]) return false;
+  return verify(null, data, createPublicKey({ key: Buffer.concat([SPKI, bytes.subarray(1)]), format: 'der', type: 'spki' }), signature);
 }
 
 function build(kind: NkeyKind, seed: string, privateKey: KeyObject): Nkey {
