@@ -178,5 +178,10 @@ function sentenceOf(error) {
   return error.stack;
 }
 
-const diskFull = () => `The disk that holds ${root} is full: free some space and run it again`;
-const cannotWrite = (where) => `${where} cannot be written by ${os.userInfo().username}: use a clone in a folder that can`;
+function diskFull() {
+  return `The disk that holds ${root} is full: free some space and run it again`;
+}
+
+function cannotWrite(where) {
+  return `${where} cannot be written by ${os.userInfo().username}: use a clone in a folder that can`;
+}
