@@ -1,6 +1,6 @@
+import { jetstreamManager } from '@nats-io/jetstream';
 import { encodeAccount } from '@nats-io/jwt';
 import { createAccount, createOperator, createUser } from '@nats-io/nkeys';
-import { jetstreamManager } from '@nats-io/jetstream';
 import { limits } from '@vrsky/contracts/limits';
 import { eventually } from '@vrsky/testkit/eventually';
 import { startNats } from '@vrsky/testkit/nats';
@@ -29,12 +29,25 @@ test('a tenant gets its streams as the limits say, and asking again changes noth
   await bus.admin.ensurePipelineConsumer(tenant, 'pip_1');
   const jsm = await managerOf(tenant);
   const before = await jsm.streams.info('INGEST');
-  expect(before.config).toMatchObject({ subjects: ['in.>'], retention: 'limits', storage: 'file', discard: 'new', max_bytes: limits.ingestBytesMax, allow_direct: true });
+  expect(before.config).toMatchObject({
+    subjects: ['in.>'],
+    retention: 'limits',
+    storage: 'file',
+    discard: 'new',
+    max_bytes: limits.ingestBytesMax,
+    allow_direct: true,
+  });
   expect((await jsm.streams.info('RETRY')).config).toMatchObject({ subjects: ['retry.>'], retention: 'workqueue', discard: 'new' });
   expect((await jsm.streams.info('DLQ')).config).toMatchObject({ subjects: ['dlq.>', 'quarantine.>'], discard: 'new' });
   expect((await jsm.streams.info('TRAIL')).config).toMatchObject({ subjects: ['trail.>'], discard: 'old' });
   expect((await jsm.consumers.info('TRAIL', 'projector')).config).toMatchObject({ ack_policy: 'explicit', max_deliver: -1 });
-  expect((await jsm.consumers.info('INGEST', 'p_pip_1')).config).toMatchObject({ filter_subject: 'in.pip_1.>', max_ack_pending: 1024, ack_wait: limits.ackWaitMs * 1e6, max_deliver: -1, deliver_policy: 'all' });
+  expect((await jsm.consumers.info('INGEST', 'p_pip_1')).config).toMatchObject({
+    filter_subject: 'in.pip_1.>',
+    max_ack_pending: 1024,
+    ack_wait: limits.ackWaitMs * 1e6,
+    max_deliver: -1,
+    deliver_policy: 'all',
+  });
   await bus.admin.ensureTenant(tenant);
   await bus.admin.ensurePipelineConsumer(tenant, 'pip_1');
   expect((await jsm.streams.info('INGEST')).created).toBe(before.created);
@@ -54,10 +67,14 @@ test('a stream that cannot be put right stops the work, naming the field', async
   const { config } = await jsm.streams.info('DLQ');
   await jsm.streams.delete('DLQ');
   await jsm.streams.add({ ...config, retention: 'workqueue' });
-  await expect(bus.admin.ensureTenant(tenant)).rejects.toMatchObject({ code: 'BUS.CONFIG_MISMATCH', message: expect.stringMatching(/stream DLQ .*retention is "workqueue", not "limits"/), details: { fields: ['retention'] } });
+  await expect(bus.admin.ensureTenant(tenant)).rejects.toMatchObject({
+    code: 'BUS.CONFIG_MISMATCH',
+    message: expect.stringMatching(/stream DLQ .*retention is "workqueue", not "limits"/),
+    details: { fields: ['retention'] },
+  });
 });
 
-test('a consumer that reads another pipeline\'s subjects, or waits for nobody, is put right or refused', async () => {
+test("a consumer that reads another pipeline's subjects, or waits for nobody, is put right or refused", async () => {
   const tenant = await bus.tenant('cus_filter');
   const jsm = await managerOf(tenant);
   await jsm.consumers.add('INGEST', { durable_name: 'p_pip_1', name: 'p_pip_1', ack_policy: 'explicit', filter_subject: 'in.pip_2.>' });
@@ -65,7 +82,10 @@ test('a consumer that reads another pipeline\'s subjects, or waits for nobody, i
   expect((await jsm.consumers.info('INGEST', 'p_pip_1')).config.filter_subject).toBe('in.pip_1.>');
 
   await jsm.consumers.add('INGEST', { durable_name: 'p_pip_2', name: 'p_pip_2', ack_policy: 'none', filter_subject: 'in.pip_2.>' });
-  await expect(bus.admin.ensurePipelineConsumer(tenant, 'pip_2')).rejects.toMatchObject({ code: 'BUS.CONFIG_MISMATCH', message: expect.stringContaining('ack_policy is "none", not "explicit"') });
+  await expect(bus.admin.ensurePipelineConsumer(tenant, 'pip_2')).rejects.toMatchObject({
+    code: 'BUS.CONFIG_MISMATCH',
+    message: expect.stringContaining('ack_policy is "none", not "explicit"'),
+  });
 });
 
 test('a removed pipeline has no consumer left, and removing it again is no error', async () => {
@@ -78,7 +98,7 @@ test('a removed pipeline has no consumer left, and removing it again is no error
   expect((await jsm.streams.info('RETRY')).state.consumer_count).toBe(0);
 });
 
-test('the account holds the plan\'s limits: no further stream, none without a bound', async () => {
+test("the account holds the plan's limits: no further stream, none without a bound", async () => {
   const tenant = await bus.tenant('cus_limits');
   const jsm = await managerOf(tenant);
   await expect(jsm.streams.add({ name: 'MORE', subjects: ['more.>'], max_bytes: 1_000 })).rejects.toThrow(/maximum number of streams/);
@@ -96,7 +116,9 @@ test('a larger plan reaches the account and its streams', async () => {
 
 test('a server that acknowledges before it has written is refused', async () => {
   const keys = createPlatformKeys();
-  await using nats = await startNats({ config: async (port, dir) => (await natsServerConfig({ keys, port, dir })).replace('sync_interval: always', 'sync_interval: 2m') });
+  await using nats = await startNats({
+    config: async (port, dir) => (await natsServerConfig({ keys, port, dir })).replace('sync_interval: always', 'sync_interval: 2m'),
+  });
   const admin = createBusAdmin({ url: nats.url, keys, name: 'test' });
   await expect(admin.ensureControl()).rejects.toMatchObject({ code: 'BUS.NOT_DURABLE' });
   await admin.close();
@@ -113,15 +135,22 @@ test('an account signed by another operator opens nothing, although the server s
   const seed = Buffer.from(user.getSeed()).toString();
   const evilSeed = Buffer.from(evil.getSeed()).toString();
   const userToken = await userJwt(nkeyFromSeed('account', evilSeed), { name: 'evil', publicKey: user.getPublicKey() });
-  await expect(connectBus({ url: bus.nats.url, name: 'evil', inbox: '_INBOX_evil', credentials: () => ({ jwt: userToken, seed }) })).rejects.toMatchObject({ code: 'BUS.UNAUTHENTICATED' });
+  await expect(connectBus({ url: bus.nats.url, name: 'evil', inbox: '_INBOX_evil', credentials: () => ({ jwt: userToken, seed }) })).rejects.toMatchObject({
+    code: 'BUS.UNAUTHENTICATED',
+  });
 });
 
-test('an account that only the attacker\'s operator signed is replaced by ours', async () => {
+test("an account that only the attacker's operator signed is replaced by ours", async () => {
   const tenant = { tenantId: 'cus_taken', accountSeed: createAccountSeed() };
   const sysSeed = bus.keys.systemUserSeed;
   const jwt = await userJwt(nkeyFromSeed('account', bus.keys.systemAccountSeed), { name: 'sys', publicKey: nkeyFromSeed('user', sysSeed).publicKey });
   const sys = await bus.connect({ url: bus.nats.url, name: 'sys', inbox: '_INBOX_sys', credentials: () => ({ jwt, seed: sysSeed }) });
-  await ask(sys, '$SYS.REQ.CLAIMS.UPDATE', await encodeAccount('cus_taken', nkeyFromSeed('account', tenant.accountSeed).publicKey, { limits: {} }, { signer: createOperator() }), 2_000);
+  await ask(
+    sys,
+    '$SYS.REQ.CLAIMS.UPDATE',
+    await encodeAccount('cus_taken', nkeyFromSeed('account', tenant.accountSeed).publicKey, { limits: {} }, { signer: createOperator() }),
+    2_000,
+  );
   await bus.admin.ensureTenant(tenant);
   expect((await bus.admin.tenant(tenant)).isClosed()).toBe(false);
 });
@@ -157,7 +186,13 @@ test('a nearly full stream is freed of what was worked off, and of nothing else'
   };
   const work = async (pipelineId: string, count: number) => {
     let acked = 0;
-    const consumer = consumePacks(nc, { stream: 'INGEST', consumer: `p_${pipelineId}`, maxPacks: 4, onError: () => {}, onPack: (pack) => (acked++ < count ? pack.ack() : undefined) });
+    const consumer = consumePacks(nc, {
+      stream: 'INGEST',
+      consumer: `p_${pipelineId}`,
+      maxPacks: 4,
+      onError: () => {},
+      onPack: (pack) => (acked++ < count ? pack.ack() : undefined),
+    });
     await eventually(() => acked >= count);
     await consumer.stop();
   };

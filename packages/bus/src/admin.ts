@@ -63,7 +63,13 @@ export function createBusAdmin(options: BusAdminOptions): BusAdmin {
     const known = links.get(account.publicKey);
     if (known !== undefined && !(await known).isClosed()) return known;
     const jwt = await userJwt(account, { name, publicKey: nkeyFromSeed('user', seed).publicKey });
-    const opened = connectBus({ url, name: `${options.name} ${name}`, inbox, credentials: () => ({ jwt, seed }), ...(options.log === undefined ? {} : { log: options.log }) });
+    const opened = connectBus({
+      url,
+      name: `${options.name} ${name}`,
+      inbox,
+      credentials: () => ({ jwt, seed }),
+      ...(options.log === undefined ? {} : { log: options.log }),
+    });
     links.set(account.publicKey, opened);
     // A failed try is not kept: the next caller tries anew.
     opened.catch(() => links.delete(account.publicKey));
@@ -130,11 +136,17 @@ export async function issueTenantJwt(accountSeed: string, node: NodeIdentity): P
 function requireIdentity({ nodeId, pool, publicKey }: NodeIdentity): void {
   requireToken('node id', nodeId);
   requireToken('pool', pool);
-  if (!isPublicNkey('user', publicKey)) throw new AppError({ code: 'BUS.BAD_NAME', kind: 'invalid', message: 'the node\'s key is not the public key of a NATS user' });
+  if (!isPublicNkey('user', publicKey))
+    throw new AppError({ code: 'BUS.BAD_NAME', kind: 'invalid', message: "the node's key is not the public key of a NATS user" });
 }
 
 function requireToken(what: string, value: string): void {
-  if (!isToken(value)) throw new AppError({ code: 'BUS.BAD_NAME', kind: 'invalid', message: `${what} ${JSON.stringify(value)} cannot be part of a NATS subject: letters, digits, - and _ only` });
+  if (!isToken(value))
+    throw new AppError({
+      code: 'BUS.BAD_NAME',
+      kind: 'invalid',
+      message: `${what} ${JSON.stringify(value)} cannot be part of a NATS subject: letters, digits, - and _ only`,
+    });
 }
 
 function manager(nc: NatsConnection): Promise<JetStreamManager> {
@@ -161,7 +173,11 @@ async function ensureAccount(sys: NatsConnection, keys: PlatformKeys, account: N
   const jwt = await tenantAccountJwt(keys, account, t.tenantId, claims);
   const answer = await ask(sys, '$SYS.REQ.CLAIMS.UPDATE', jwt, REQUEST_TIMEOUT_MS);
   if ((await lookup()) !== jwt) {
-    throw new AppError({ code: 'BUS.CONFIG_MISMATCH', kind: 'internal', message: `the NATS server does not hold the account of ${t.tenantId} that was pushed to it; it answered ${answer.text.slice(0, 300)}` });
+    throw new AppError({
+      code: 'BUS.CONFIG_MISMATCH',
+      kind: 'internal',
+      message: `the NATS server does not hold the account of ${t.tenantId} that was pushed to it; it answered ${answer.text.slice(0, 300)}`,
+    });
   }
 }
 
@@ -173,7 +189,12 @@ function requireVersion(version: string): void {
   for (const [i, least] of SERVER_LEAST.entries()) {
     const part = have[i] ?? Number.NaN;
     if (part > least) return;
-    if (!(part >= least)) throw new AppError({ code: 'BUS.SERVER_TOO_OLD', kind: 'internal', message: `nats-server ${version} is too old: ${SERVER_LEAST.join('.')} or newer is needed` });
+    if (!(part >= least))
+      throw new AppError({
+        code: 'BUS.SERVER_TOO_OLD',
+        kind: 'internal',
+        message: `nats-server ${version} is too old: ${SERVER_LEAST.join('.')} or newer is needed`,
+      });
   }
 }
 
@@ -182,6 +203,10 @@ async function requireSyncAlways(sys: NatsConnection): Promise<void> {
   const answer = await ask(sys, '$SYS.REQ.SERVER.PING.JSZ', '', REQUEST_TIMEOUT_MS);
   const { data } = JSON.parse(answer.text) as { data?: { config?: { sync_always?: boolean } } };
   if (data?.config?.sync_always !== true) {
-    throw new AppError({ code: 'BUS.NOT_DURABLE', kind: 'internal', message: 'the NATS server acknowledges messages before they are on the disk: set jetstream.sync_interval to always' });
+    throw new AppError({
+      code: 'BUS.NOT_DURABLE',
+      kind: 'internal',
+      message: 'the NATS server acknowledges messages before they are on the disk: set jetstream.sync_interval to always',
+    });
   }
 }

@@ -30,7 +30,10 @@ function watching(nc: NatsConnection = nodeConnection) {
   const values = new Map<string, string | null>();
   const errors: unknown[] = [];
   let current = 0;
-  const ended = createConfigBucket(nc).watch(configKeys.poolAll('shared'), (entry) => void values.set(entry.key, entry.value), stop.signal, { onCurrent: () => void current++, onError: (error) => void errors.push(error) });
+  const ended = createConfigBucket(nc).watch(configKeys.poolAll('shared'), (entry) => void values.set(entry.key, entry.value), stop.signal, {
+    onCurrent: () => void current++,
+    onError: (error) => void errors.push(error),
+  });
   return { values, errors, ended, currents: () => current };
 }
 
@@ -153,7 +156,9 @@ test('reading and writing without a server fails with a code, not after a hang',
   try {
     await expect(createConfigBucket(nodeConnection).get(head)).rejects.toMatchObject({ code: 'BUS.UNAVAILABLE', kind: 'unavailable' });
     await expect(config.put(head, 'x')).rejects.toMatchObject({ code: 'BUS.UNAVAILABLE' });
-    await expect(connectBus({ url: `nats://127.0.0.1:${port}`, name: 'x', inbox: '_INBOX_x', credentials: () => ({ jwt: '', seed: bus.keys.systemUserSeed }) })).rejects.toMatchObject({ code: 'BUS.UNAVAILABLE' });
+    await expect(
+      connectBus({ url: `nats://127.0.0.1:${port}`, name: 'x', inbox: '_INBOX_x', credentials: () => ({ jwt: '', seed: bus.keys.systemUserSeed }) }),
+    ).rejects.toMatchObject({ code: 'BUS.UNAVAILABLE' });
   } finally {
     await bus.nats.start();
   }

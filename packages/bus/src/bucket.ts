@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { headers as newHeaders, type Msg, type NatsConnection } from '@nats-io/transport-node';
+import { type Msg, type NatsConnection, headers as newHeaders } from '@nats-io/transport-node';
 import { backoff } from '@vrsky/kernel/backoff';
 import { aborted, sleep } from '@vrsky/kernel/lifecycle';
 import { parseAckSubject } from './ack-subject.ts';
@@ -66,7 +66,8 @@ export function createBucket(nc: NatsConnection, name: string, writeSubject = (k
       if (stored === null || stored.headers[OPERATION] !== undefined) return null;
       return { value: Buffer.from(stored.data).toString('utf8'), revision: stored.seq };
     },
-    put: (key, value, { expectedRevision } = {}) => write(key, value, expectedRevision === undefined ? {} : { 'Nats-Expected-Last-Subject-Sequence': String(expectedRevision) }),
+    put: (key, value, { expectedRevision } = {}) =>
+      write(key, value, expectedRevision === undefined ? {} : { 'Nats-Expected-Last-Subject-Sequence': String(expectedRevision) }),
     async delete(key) {
       await write(key, '', { [OPERATION]: 'DEL' });
     },
@@ -89,7 +90,14 @@ export function createBucket(nc: NatsConnection, name: string, writeSubject = (k
 }
 
 /** One consumer's life: resolves when `stop` aborts, rejects when it may have missed something. */
-async function watchOnce(nc: NatsConnection, name: string, filter: string, onEntry: (entry: BucketEntry) => void, stop: AbortSignal, onCurrent: () => void): Promise<void> {
+async function watchOnce(
+  nc: NatsConnection,
+  name: string,
+  filter: string,
+  onEntry: (entry: BucketEntry) => void,
+  stop: AbortSignal,
+  onCurrent: () => void,
+): Promise<void> {
   const what = `watch ${filter} in bucket ${name}`;
   const lost = Promise.withResolvers<never>();
   const lose = (why: string): void => lost.reject(unavailable(`${what}: ${why}`));
@@ -159,9 +167,19 @@ async function createWatcher(nc: NatsConnection, bucket: string, filter: string,
     mem_storage: true,
     num_replicas: 1,
   };
-  const answer = await ask(nc, `$JS.API.CONSUMER.CREATE.${stream}.${name}.${subject}`, JSON.stringify({ stream_name: stream, config, action: 'create' }), TIMEOUT_MS);
-  const { num_pending, error, config: made } = JSON.parse(answer.text) as { num_pending?: number; error?: { err_code: number; description: string }; config?: { filter_subject?: string } };
+  const answer = await ask(
+    nc,
+    `$JS.API.CONSUMER.CREATE.${stream}.${name}.${subject}`,
+    JSON.stringify({ stream_name: stream, config, action: 'create' }),
+    TIMEOUT_MS,
+  );
+  const {
+    num_pending,
+    error,
+    config: made,
+  } = JSON.parse(answer.text) as { num_pending?: number; error?: { err_code: number; description: string }; config?: { filter_subject?: string } };
   if (error) throw refusedByJetStream(`watch ${filter} in bucket ${bucket}`, error.err_code, error.description);
-  if (made?.filter_subject !== subject) throw unavailable(`watch ${filter} in bucket ${bucket}: the server made a consumer for ${made?.filter_subject ?? 'everything'}`);
+  if (made?.filter_subject !== subject)
+    throw unavailable(`watch ${filter} in bucket ${bucket}: the server made a consumer for ${made?.filter_subject ?? 'everything'}`);
   return num_pending ?? 0;
 }

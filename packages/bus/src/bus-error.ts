@@ -18,7 +18,15 @@ const fullCodes: ReadonlySet<number> = new Set([jetStreamCodes.insufficientResou
 export function refusedByJetStream(doing: string, code: number, description: string): AppError {
   const message = `${doing}: ${description} (${code})`;
   const details = { jetStreamCode: code };
-  if (fullCodes.has(code)) return new AppError({ code: 'BUS.FULL', kind: 'exhausted', message, details, publicMessage: 'The storage for messages is full. Wait until older messages are worked off, or ask for more space.', retryAfterMs: 5_000 });
+  if (fullCodes.has(code))
+    return new AppError({
+      code: 'BUS.FULL',
+      kind: 'exhausted',
+      message,
+      details,
+      publicMessage: 'The storage for messages is full. Wait until older messages are worked off, or ask for more space.',
+      retryAfterMs: 5_000,
+    });
   if (code === jetStreamCodes.messageTooLarge) return tooLarge(message);
   if (code === jetStreamCodes.wrongLastSequence) return new AppError({ code: 'BUS.CONFLICT', kind: 'conflict', message, details });
   return new AppError({ code: 'BUS.REFUSED', kind: 'internal', message, details });
@@ -26,7 +34,13 @@ export function refusedByJetStream(doing: string, code: number, description: str
 
 /** Nothing answered: the server is down, restarting, cut off, or does not know the stream. The outcome is unknown. */
 export function unavailable(doing: string, cause?: unknown): AppError {
-  return new AppError({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', message: cause === undefined ? doing : `${doing}: ${describeError(cause)}`, retryAfterMs: 1_000, cause });
+  return new AppError({
+    code: 'BUS.UNAVAILABLE',
+    kind: 'unavailable',
+    message: cause === undefined ? doing : `${doing}: ${describeError(cause)}`,
+    retryAfterMs: 1_000,
+    cause,
+  });
 }
 
 export function tooLarge(message: string): AppError {
@@ -40,7 +54,8 @@ export function toBusError(doing: string, error: unknown): AppError {
   const name = error instanceof Error ? error.name : '';
   // A request without an answer is thrown as RequestError around the reason.
   const reason = name === 'RequestError' && error instanceof Error && error.cause instanceof Error ? error.cause.name : name;
-  if (reason === 'PermissionViolationError') return new AppError({ code: 'BUS.FORBIDDEN', kind: 'forbidden', message: `${doing}: ${describeError(error)}`, cause: error });
+  if (reason === 'PermissionViolationError')
+    return new AppError({ code: 'BUS.FORBIDDEN', kind: 'forbidden', message: `${doing}: ${describeError(error)}`, cause: error });
   if (reason === 'AuthorizationError' || reason === 'UserAuthenticationExpiredError') {
     return new AppError({ code: 'BUS.UNAUTHENTICATED', kind: 'unauthenticated', message: `${doing}: the NATS server refuses the credentials`, cause: error });
   }

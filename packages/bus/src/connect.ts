@@ -57,7 +57,12 @@ export function newInbox(nc: NatsConnection): string {
 }
 
 /** Runs one request and gives back its answer; every failure is an AppError that says what was tried. */
-export async function ask(nc: NatsConnection, subject: string, body: string | Uint8Array, timeoutMs: number): Promise<{ data: Uint8Array; text: string; header(name: string): string; status: number }> {
+export async function ask(
+  nc: NatsConnection,
+  subject: string,
+  body: string | Uint8Array,
+  timeoutMs: number,
+): Promise<{ data: Uint8Array; text: string; header(name: string): string; status: number }> {
   if (!isUp(nc)) throw unavailable(`request ${subject}: NATS is not connected`);
   try {
     const answer = await nc.request(subject, body, { timeout: timeoutMs });

@@ -26,7 +26,8 @@ afterEach(() => Promise.all(running.splice(0).map((consumer) => consumer.stop())
 
 const text = (pack: StoredPack) => Buffer.from(pack.data).toString();
 const send = (pipelineId: string, body: string) => publisher.publish(subjects.ingest(pipelineId), { 'Nats-Msg-Id': body }, Buffer.from(body));
-const retryAt = (pipelineId: string, body: string, atMs: number) => publisher.publish(subjects.retry(pipelineId), { 'Nats-Msg-Id': body, [packHeaders.notBefore]: String(atMs) }, Buffer.from(body));
+const retryAt = (pipelineId: string, body: string, atMs: number) =>
+  publisher.publish(subjects.retry(pipelineId), { 'Nats-Msg-Id': body, [packHeaders.notBefore]: String(atMs) }, Buffer.from(body));
 
 interface Lane {
   pipelineId: string;
@@ -51,7 +52,11 @@ function consume({ pipelineId, retry = false, connection = nc, maxPacks = 16 }: 
 async function state(pipelineId: string, retry = false) {
   const stream = retry ? streamNames.retry : streamNames.ingest;
   const name = retry ? consumerNames.retry(pipelineId) : consumerNames.pipeline(pipelineId);
-  const answer = JSON.parse((await ask(nc, `$JS.API.CONSUMER.INFO.${stream}.${name}`, '', 1_000)).text) as { num_ack_pending: number; num_pending: number; num_redelivered: number };
+  const answer = JSON.parse((await ask(nc, `$JS.API.CONSUMER.INFO.${stream}.${name}`, '', 1_000)).text) as {
+    num_ack_pending: number;
+    num_pending: number;
+    num_redelivered: number;
+  };
   return answer;
 }
 
@@ -141,7 +146,7 @@ test('nodes of a pool share a pipeline: each pack goes to one of them', async ()
   expect(new Set(got.map(([name]) => name)).size).toBe(2);
 });
 
-test('after stop, what was on the way is at once another node\'s, and what is in hand can still be settled', async () => {
+test("after stop, what was on the way is at once another node's, and what is in hand can still be settled", async () => {
   await bus.admin.ensurePipelineConsumer(tenant, 'pip_stop');
   for (let i = 0; i < 30; i++) await send('pip_stop', `stop-${i}`);
   const hand: StoredPack[] = [];
@@ -229,7 +234,12 @@ test('an acknowledgement made while the server was away arrives when it is back:
   consume({ pipelineId: 'pip_away' }, (pack) => void packs.push(pack));
   await eventually(() => packs.length === 1);
   await bus.nats.stop();
-  await eventually(() => publisher.publish('in.pip_away.0', {}, Buffer.from('x')).then(() => false, () => true));
+  await eventually(() =>
+    publisher.publish('in.pip_away.0', {}, Buffer.from('x')).then(
+      () => false,
+      () => true,
+    ),
+  );
   packs[0]?.ack();
   await bus.nats.start();
   await eventually(() => isWorkedOff('pip_away'), { timeoutMs: 20_000 });
@@ -268,7 +278,12 @@ test('a closed connection ends the consumer with a reason', async () => {
 test('the retry lane hands over no entry before its time, each when it is due, and frees its space', async () => {
   await bus.admin.ensurePipelineConsumer(tenant, 'pip_retry');
   const nowMs = Date.now();
-  const due = new Map([['at once', nowMs - 5_000], ['soon', nowMs + 400], ['later', nowMs + 1_200], ['in between', nowMs + 800]]);
+  const due = new Map([
+    ['at once', nowMs - 5_000],
+    ['soon', nowMs + 400],
+    ['later', nowMs + 1_200],
+    ['in between', nowMs + 800],
+  ]);
   for (const [body, atMs] of due) await retryAt('pip_retry', body, atMs);
   const got: string[] = [];
   consume({ pipelineId: 'pip_retry', retry: true, maxPacks: 1 }, (pack) => {
@@ -278,7 +293,9 @@ test('the retry lane hands over no entry before its time, each when it is due, a
   });
   await eventually(() => got.length === 4);
   expect(got).toEqual(['at once', 'soon', 'in between', 'later']);
-  await eventually(async () => (JSON.parse((await ask(nc, '$JS.API.STREAM.INFO.RETRY', '', 1_000)).text) as { state: { messages: number } }).state.messages === 0);
+  await eventually(
+    async () => (JSON.parse((await ask(nc, '$JS.API.STREAM.INFO.RETRY', '', 1_000)).text) as { state: { messages: number } }).state.messages === 0,
+  );
 });
 
 test('two thousand entries that wait do not keep a due one from a node with a single place', async () => {

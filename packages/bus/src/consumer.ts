@@ -1,9 +1,9 @@
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { backoff } from '@vrsky/kernel/backoff';
+import { parseAckSubject } from './ack-subject.ts';
 import { unavailable } from './bus-error.ts';
 import { isUp, newInbox, onConnectionChange } from './connect.ts';
-import { parseAckSubject } from './ack-subject.ts';
 
 /** A pack in the hand of its worker; it comes again when it is neither acknowledged nor kept alive with `working`. */
 export interface StoredPack {
@@ -75,7 +75,9 @@ export function consumePacks(nc: NatsConnection, options: ConsumeOptions): PackC
     if (state === 'stopped' || retryTimer !== undefined || !isUp(nc) || room <= 0 || (asked > 0 && room < refillAt)) return;
     if (asked === 0) heardMs = performance.now();
     asked += room;
-    nc.publish(pullSubject, JSON.stringify({ batch: room, expires: EXPIRES_MS * 1_000_000, idle_heartbeat: HEARTBEAT_MS * 1_000_000 }), { reply: `${inbox}.${round}` });
+    nc.publish(pullSubject, JSON.stringify({ batch: room, expires: EXPIRES_MS * 1_000_000, idle_heartbeat: HEARTBEAT_MS * 1_000_000 }), {
+      reply: `${inbox}.${round}`,
+    });
   };
   const startRound = (): void => {
     round++;
@@ -112,7 +114,11 @@ export function consumePacks(nc: NatsConnection, options: ConsumeOptions): PackC
       asked = Math.max(0, asked - Number(message.headers?.get('Nats-Pending-Messages') || asked));
       return pull();
     }
-    retryLater(unavailable(`pull from ${options.stream}/${options.consumer}: ${code === 503 ? 'there is no such consumer, or JetStream is not up' : `${message.headers?.description ?? ''} (${code})`}`));
+    retryLater(
+      unavailable(
+        `pull from ${options.stream}/${options.consumer}: ${code === 503 ? 'there is no such consumer, or JetStream is not up' : `${message.headers?.description ?? ''} (${code})`}`,
+      ),
+    );
   };
 
   const subscription = nc.subscribe(`${inbox}.*`, {
@@ -142,7 +148,8 @@ export function consumePacks(nc: NatsConnection, options: ConsumeOptions): PackC
     closed: () => done.reject(unavailable(`consume ${options.stream}/${options.consumer}: the connection to NATS was closed`)),
   });
   const watchdog = setInterval(() => {
-    if (isUp(nc) && asked > 0 && performance.now() - heardMs > SILENCE_MS) retryLater(unavailable(`pull from ${options.stream}/${options.consumer}: the server has been silent for ${SILENCE_MS} ms`));
+    if (isUp(nc) && asked > 0 && performance.now() - heardMs > SILENCE_MS)
+      retryLater(unavailable(`pull from ${options.stream}/${options.consumer}: the server has been silent for ${SILENCE_MS} ms`));
   }, HEARTBEAT_MS);
   const end = (): void => {
     clearInterval(watchdog);

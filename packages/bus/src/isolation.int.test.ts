@@ -28,7 +28,10 @@ beforeAll(async () => {
   node = bus.node('nod_1', 'shared');
   other = bus.node('nod_2', 'dedicated');
   const config = createConfigBucket(await bus.admin.control(), bus.keys);
-  for (const [nodeId, pool] of [['nod_1', 'shared'], ['nod_2', 'dedicated']] as const) {
+  for (const [nodeId, pool] of [
+    ['nod_1', 'shared'],
+    ['nod_2', 'dedicated'],
+  ] as const) {
     await config.put(configKeys.head(pool), `head of ${pool}`);
     await config.put(configKeys.bundle(pool, 'cus_a'), `bundle of ${pool}`);
     await config.put(configKeys.grant(nodeId, 'cus_a'), `grant of ${nodeId}`);
@@ -53,19 +56,25 @@ describe('a node in CONTROL', () => {
     nc = await bus.inControl(node);
   });
 
-  test('reads and watches its pool\'s and its own configuration', async () => {
+  test("reads and watches its pool's and its own configuration", async () => {
     const config = createConfigBucket(nc);
     expect(await config.get(configKeys.head('shared'))).toMatchObject({ value: 'head of shared' });
     expect(await config.get(configKeys.grant('nod_1', 'cus_a'))).toMatchObject({ value: 'grant of nod_1' });
-    for (const [filter, keys] of [[configKeys.poolAll('shared'), [configKeys.head('shared'), configKeys.bundle('shared', 'cus_a')]], [configKeys.nodeAll('nod_1'), [configKeys.grant('nod_1', 'cus_a')]]] as const) {
+    for (const [filter, keys] of [
+      [configKeys.poolAll('shared'), [configKeys.head('shared'), configKeys.bundle('shared', 'cus_a')]],
+      [configKeys.nodeAll('nod_1'), [configKeys.grant('nod_1', 'cus_a')]],
+    ] as const) {
       const stop = new AbortController();
       const seen: string[] = [];
-      await config.watch(filter, (entry) => void seen.push(entry.key), stop.signal, { onCurrent: () => stop.abort(), onError: (error) => seen.push(String(error)) });
+      await config.watch(filter, (entry) => void seen.push(entry.key), stop.signal, {
+        onCurrent: () => stop.abort(),
+        onError: (error) => seen.push(String(error)),
+      });
       expect(seen.sort()).toEqual([...keys].sort());
     }
   });
 
-  test('cannot read or watch another pool\'s or node\'s, by whatever request', async () => {
+  test("cannot read or watch another pool's or node's, by whatever request", async () => {
     const config = createConfigBucket(nc);
     for (const key of [configKeys.head('dedicated'), configKeys.bundle('dedicated', 'cus_a'), configKeys.grant('nod_2', 'cus_a')]) {
       await expect(config.get(key), key).rejects.toMatchObject({ code: 'BUS.FORBIDDEN' });
@@ -90,13 +99,19 @@ describe('a node in CONTROL', () => {
     const inbox = `${inboxPrefix('nod_1')}.stolen`;
     const config = { name: 'w_x', deliver_subject: inbox, ack_policy: 'none', deliver_policy: 'all' };
     const allowed = '$JS.API.CONSUMER.CREATE.KV_config.w_x.$KV.config.pool.shared.>';
-    for (const wider of [{ filter_subject: '$KV.config.>' }, { filter_subject: '$KV.config.pool.dedicated.>' }, { filter_subjects: ['$KV.config.pool.shared.>', '$KV.config.>'] }, {}]) {
+    for (const wider of [
+      { filter_subject: '$KV.config.>' },
+      { filter_subject: '$KV.config.pool.dedicated.>' },
+      { filter_subjects: ['$KV.config.pool.shared.>', '$KV.config.>'] },
+      {},
+    ]) {
       const answer = await ask(nc, allowed, text({ stream_name: 'KV_config', config: { ...config, ...wider } }), 1_000);
       expect(JSON.parse(answer.text), text(wider)).toMatchObject({ error: { code: 400 } });
     }
     const otherStream = await ask(nc, allowed, text({ stream_name: 'KV_status', config: { ...config, filter_subject: '$KV.config.pool.shared.>' } }), 1_000);
     expect(JSON.parse(otherStream.text)).toMatchObject({ error: { code: 400 } });
-    for (const old of ['$JS.API.CONSUMER.CREATE.KV_config', '$JS.API.CONSUMER.CREATE.KV_config.w_x', '$JS.API.CONSUMER.DURABLE.CREATE.KV_config.w_x']) await expectForbidden(nc, old, text({ stream_name: 'KV_config', config }));
+    for (const old of ['$JS.API.CONSUMER.CREATE.KV_config', '$JS.API.CONSUMER.CREATE.KV_config.w_x', '$JS.API.CONSUMER.DURABLE.CREATE.KV_config.w_x'])
+      await expectForbidden(nc, old, text({ stream_name: 'KV_config', config }));
   });
 
   test('cannot have the server write configuration for it, by sending an answer or a delivery to another key', async () => {
@@ -106,17 +121,27 @@ describe('a node in CONTROL', () => {
     nc.publish(`$JS.API.DIRECT.GET.KV_config.${own}`, '', { reply: target });
     nc.publish(`$JS.API.CONSUMER.CREATE.KV_config.w_z.${own}`, '{}', { reply: target });
     nc.publish(`$KV.status.${statusKeys.lease('nod_1')}`, 'x', { reply: target });
-    await ask(nc, `$JS.API.CONSUMER.CREATE.KV_config.w_z.${own}`, text({ stream_name: 'KV_config', config: { name: 'w_z', deliver_subject: target, filter_subject: own, ack_policy: 'none', deliver_policy: 'all' } }), 1_000);
+    await ask(
+      nc,
+      `$JS.API.CONSUMER.CREATE.KV_config.w_z.${own}`,
+      text({ stream_name: 'KV_config', config: { name: 'w_z', deliver_subject: target, filter_subject: own, ack_policy: 'none', deliver_policy: 'all' } }),
+      1_000,
+    );
     // Every request above has been worked off when the server answers this one.
     expect(await createConfigBucket(nc).get(configKeys.head('shared'))).not.toBeNull();
     await config.put(configKeys.head('shared'), 'head of shared');
     expect(await config.get(configKeys.head('dedicated'))).toMatchObject({ value: 'head of dedicated' });
   });
 
-  test('cannot forge another node\'s status from bytes of its own', async () => {
+  test("cannot forge another node's status from bytes of its own", async () => {
     const forged = text({ nodeId: 'nod_2', stopping: true });
     await createStatusBucket(nc).put(statusKeys.lease('nod_1'), forged);
-    for (const request of [`DIRECT.GET.KV_status.$KV.status.${statusKeys.lease('nod_1')}`, 'DIRECT.GET.KV_status', `CONSUMER.CREATE.KV_status.w_f.$KV.status.${statusKeys.nodeAll('nod_1')}`]) await expectForbidden(nc, `$JS.API.${request}`, '{}');
+    for (const request of [
+      `DIRECT.GET.KV_status.$KV.status.${statusKeys.lease('nod_1')}`,
+      'DIRECT.GET.KV_status',
+      `CONSUMER.CREATE.KV_status.w_f.$KV.status.${statusKeys.nodeAll('nod_1')}`,
+    ])
+      await expectForbidden(nc, `$JS.API.${request}`, '{}');
   });
 
   test('writes its own status and no other key, and cannot wipe the bucket with a roll-up', async () => {
@@ -125,18 +150,41 @@ describe('a node in CONTROL', () => {
     await all.put(statusKeys.lease('nod_2'), 'lease of another');
     await status.put(statusKeys.lease('nod_1'), 'alive');
     expect(await all.get(statusKeys.lease('nod_1'))).toMatchObject({ value: 'alive' });
-    for (const key of [statusKeys.lease('nod_2'), 'node', 'anything']) await expect(status.put(key, 'forged'), key).rejects.toMatchObject({ code: 'BUS.FORBIDDEN' });
+    for (const key of [statusKeys.lease('nod_2'), 'node', 'anything'])
+      await expect(status.put(key, 'forged'), key).rejects.toMatchObject({ code: 'BUS.FORBIDDEN' });
     await expectForbidden(nc, `$KV.config.${configKeys.head('shared')}`, 'forged');
     await expect(createConfigBucket(nc, createPlatformKeys()).put(configKeys.head('shared'), 'forged')).rejects.toMatchObject({ code: 'BUS.FORBIDDEN' });
     const publisher = createStreamPublisher(nc, { timeoutMs: 1_000 });
-    for (const rollup of ['all', 'sub']) await expect(publisher.publish(`$KV.status.${statusKeys.lease('nod_1')}`, { 'Nats-Rollup': rollup }, Buffer.from('x'))).rejects.toMatchObject({ code: 'BUS.REFUSED' });
+    for (const rollup of ['all', 'sub'])
+      await expect(publisher.publish(`$KV.status.${statusKeys.lease('nod_1')}`, { 'Nats-Rollup': rollup }, Buffer.from('x'))).rejects.toMatchObject({
+        code: 'BUS.REFUSED',
+      });
     expect(await all.get(statusKeys.lease('nod_2'))).toMatchObject({ value: 'lease of another' });
   });
 
   test('manages nothing: no stream, no consumer, no account, no list', async () => {
-    const admin = ['STREAM.DELETE.KV_config', 'STREAM.PURGE.KV_config', 'STREAM.UPDATE.KV_config', 'STREAM.INFO.KV_config', 'STREAM.MSG.DELETE.KV_config', 'STREAM.CREATE.MINE', 'STREAM.LIST', 'STREAM.NAMES', 'STREAM.SNAPSHOT.KV_config', 'STREAM.RESTORE.MINE', 'CONSUMER.LIST.KV_config', 'CONSUMER.NAMES.KV_config', 'CONSUMER.DELETE.KV_config.w_x', 'STREAM.DELETE.KV_status', 'STREAM.PURGE.KV_status', 'STREAM.INFO.KV_status', 'INFO'];
+    const admin = [
+      'STREAM.DELETE.KV_config',
+      'STREAM.PURGE.KV_config',
+      'STREAM.UPDATE.KV_config',
+      'STREAM.INFO.KV_config',
+      'STREAM.MSG.DELETE.KV_config',
+      'STREAM.CREATE.MINE',
+      'STREAM.LIST',
+      'STREAM.NAMES',
+      'STREAM.SNAPSHOT.KV_config',
+      'STREAM.RESTORE.MINE',
+      'CONSUMER.LIST.KV_config',
+      'CONSUMER.NAMES.KV_config',
+      'CONSUMER.DELETE.KV_config.w_x',
+      'STREAM.DELETE.KV_status',
+      'STREAM.PURGE.KV_status',
+      'STREAM.INFO.KV_status',
+      'INFO',
+    ];
     for (const request of admin) await expectForbidden(nc, `$JS.API.${request}`, '{}');
-    for (const request of ['$SYS.REQ.CLAIMS.LIST', '$SYS.REQ.CLAIMS.UPDATE', '$SYS.REQ.SERVER.PING.JSZ', '$SYS.REQ.USER.INFO']) await expectForbidden(nc, request);
+    for (const request of ['$SYS.REQ.CLAIMS.LIST', '$SYS.REQ.CLAIMS.UPDATE', '$SYS.REQ.SERVER.PING.JSZ', '$SYS.REQ.USER.INFO'])
+      await expectForbidden(nc, request);
   });
 
   test('cannot listen to anything but its own answers', async () => {
@@ -148,7 +196,7 @@ describe('a node in CONTROL', () => {
   });
 });
 
-describe('a node in a tenant\'s account', () => {
+describe("a node in a tenant's account", () => {
   let nc: NatsConnection;
   beforeAll(async () => {
     nc = await bus.inTenant(a, node);
@@ -159,7 +207,10 @@ describe('a node in a tenant\'s account', () => {
     const ack = await publisher.publish('in.pip_1.0', {}, Buffer.from('of A'));
     for (const subject of ['retry.pip_1', 'dlq.pip_1', 'quarantine.pip_1', 'trail.pip_1']) await publisher.publish(subject, {}, Buffer.from('x'));
     expect(await getStored(nc, 'INGEST', ack.seq)).toMatchObject({ subject: 'in.pip_1.0' });
-    for (const [stream, consumerName] of [['INGEST', 'p_pip_1'], ['RETRY', 'r_pip_1']] as const) {
+    for (const [stream, consumerName] of [
+      ['INGEST', 'p_pip_1'],
+      ['RETRY', 'r_pip_1'],
+    ] as const) {
       const got = Promise.withResolvers<string>();
       const consumer = consumePacks(nc, {
         stream,
@@ -185,14 +236,53 @@ describe('a node in a tenant\'s account', () => {
   });
 
   test('manages nothing and reads no stream but the two it works off', async () => {
-    const admin = ['STREAM.DELETE.INGEST', 'STREAM.PURGE.INGEST', 'STREAM.UPDATE.INGEST', 'STREAM.MSG.DELETE.INGEST', 'STREAM.MSG.GET.INGEST', 'STREAM.CREATE.MINE', 'STREAM.LIST', 'STREAM.NAMES', 'STREAM.SNAPSHOT.INGEST', 'STREAM.INFO.DLQ', 'STREAM.INFO.TRAIL', 'STREAM.PURGE.DLQ', 'STREAM.DELETE.DLQ', 'DIRECT.GET.DLQ', 'DIRECT.GET.TRAIL', 'DIRECT.GET.RETRY', 'CONSUMER.CREATE.INGEST', 'CONSUMER.CREATE.INGEST.mine.in.>', 'CONSUMER.DURABLE.CREATE.INGEST.mine', 'CONSUMER.DELETE.INGEST.p_pip_1', 'CONSUMER.RESET.INGEST.p_pip_1', 'CONSUMER.PAUSE.INGEST.p_pip_1', 'CONSUMER.MSG.NEXT.TRAIL.projector', 'CONSUMER.INFO.TRAIL.projector', 'CONSUMER.LIST.INGEST', 'INFO'];
+    const admin = [
+      'STREAM.DELETE.INGEST',
+      'STREAM.PURGE.INGEST',
+      'STREAM.UPDATE.INGEST',
+      'STREAM.MSG.DELETE.INGEST',
+      'STREAM.MSG.GET.INGEST',
+      'STREAM.CREATE.MINE',
+      'STREAM.LIST',
+      'STREAM.NAMES',
+      'STREAM.SNAPSHOT.INGEST',
+      'STREAM.INFO.DLQ',
+      'STREAM.INFO.TRAIL',
+      'STREAM.PURGE.DLQ',
+      'STREAM.DELETE.DLQ',
+      'DIRECT.GET.DLQ',
+      'DIRECT.GET.TRAIL',
+      'DIRECT.GET.RETRY',
+      'CONSUMER.CREATE.INGEST',
+      'CONSUMER.CREATE.INGEST.mine.in.>',
+      'CONSUMER.DURABLE.CREATE.INGEST.mine',
+      'CONSUMER.DELETE.INGEST.p_pip_1',
+      'CONSUMER.RESET.INGEST.p_pip_1',
+      'CONSUMER.PAUSE.INGEST.p_pip_1',
+      'CONSUMER.MSG.NEXT.TRAIL.projector',
+      'CONSUMER.INFO.TRAIL.projector',
+      'CONSUMER.LIST.INGEST',
+      'INFO',
+    ];
     for (const request of admin) await expectForbidden(nc, `$JS.API.${request}`, '{}');
     await expectForbidden(nc, '$JS.ACK.TRAIL.projector.1.1.1.1795598081098123456.0', '+ACK');
     for (const subject of ['anything', 'inx.pip_1', 'rpc.run.shared', '$KV.config.x', '_INBOX_nod_2.x']) await expectForbidden(nc, subject, 'x');
   });
 
-  test('cannot listen to messages, to another pool\'s requests or to another client\'s answers', async () => {
-    for (const subject of ['>', 'in.>', 'dlq.>', 'trail.>', 'rpc.run.dedicated', 'rpc.run.*', 'rpc.>', '_INBOX_nod_2.>', '_INBOX_cp_>', '$JS.>', '$JS.EVENT.>']) {
+  test("cannot listen to messages, to another pool's requests or to another client's answers", async () => {
+    for (const subject of [
+      '>',
+      'in.>',
+      'dlq.>',
+      'trail.>',
+      'rpc.run.dedicated',
+      'rpc.run.*',
+      'rpc.>',
+      '_INBOX_nod_2.>',
+      '_INBOX_cp_>',
+      '$JS.>',
+      '$JS.EVENT.>',
+    ]) {
       const refused = Promise.withResolvers<Error>();
       nc.subscribe(subject, { callback: (error) => refused.resolve(error ?? new Error('a message')) });
       await expect(refused.promise, subject).resolves.toMatchObject({ name: 'PermissionViolationError' });
@@ -212,18 +302,28 @@ describe('a node in a tenant\'s account', () => {
     expect(spied.join()).not.toContain('secret of B');
   });
 
-  test('even the control plane\'s user in A reaches nothing of B, of CONTROL or of the system', async () => {
+  test("even the control plane's user in A reaches nothing of B, of CONTROL or of the system", async () => {
     const all = await bus.admin.tenant(a);
     const accountOfB = nkeyFromSeed('account', b.accountSeed).publicKey;
-    for (const subject of [`$SYS.REQ.ACCOUNT.${accountOfB}.JSZ`, `$SYS.REQ.ACCOUNT.${accountOfB}.CONNZ`, `$SYS.REQ.ACCOUNT.${accountOfB}.CLAIMS.LOOKUP`, '$SYS.REQ.CLAIMS.LIST', '$SYS.REQ.CLAIMS.UPDATE', '$SYS.REQ.CLAIMS.DELETE', '$SYS.REQ.SERVER.PING']) await expectRefused(all, subject);
-    for (const stream of ['KV_config', 'KV_status']) expect(JSON.parse((await ask(all, `$JS.API.STREAM.INFO.${stream}`, '', 1_000)).text)).toMatchObject({ error: { err_code: 10059 } });
+    for (const subject of [
+      `$SYS.REQ.ACCOUNT.${accountOfB}.JSZ`,
+      `$SYS.REQ.ACCOUNT.${accountOfB}.CONNZ`,
+      `$SYS.REQ.ACCOUNT.${accountOfB}.CLAIMS.LOOKUP`,
+      '$SYS.REQ.CLAIMS.LIST',
+      '$SYS.REQ.CLAIMS.UPDATE',
+      '$SYS.REQ.CLAIMS.DELETE',
+      '$SYS.REQ.SERVER.PING',
+    ])
+      await expectRefused(all, subject);
+    for (const stream of ['KV_config', 'KV_status'])
+      expect(JSON.parse((await ask(all, `$JS.API.STREAM.INFO.${stream}`, '', 1_000)).text)).toMatchObject({ error: { err_code: 10059 } });
   });
 });
 
 describe('credentials', () => {
   const attempt = (credentials: () => { jwt: string; seed: string }) => connectBus({ url: bus.nats.url, name: 'x', inbox: '_INBOX_x', credentials });
 
-  test('a node\'s JWT is worthless without the node\'s key', async () => {
+  test("a node's JWT is worthless without the node's key", async () => {
     const jwt = await issueTenantJwt(a.accountSeed, node);
     await expect(attempt(() => ({ jwt, seed: other.seed }))).rejects.toMatchObject({ code: 'BUS.UNAUTHENTICATED' });
   });

@@ -21,7 +21,9 @@ test.each(kinds)('a %s key is the same after it was stored', (kind) => {
 });
 
 test('a key known from the official documentation has the public key that it names there', () => {
-  expect(nkeyFromSeed('user', 'SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY').publicKey).toBe('UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4');
+  expect(nkeyFromSeed('user', 'SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY').publicKey).toBe(
+    'UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4',
+  );
 });
 
 test('a seed of another kind, a changed one and a public key are refused without being repeated', () => {

@@ -95,7 +95,7 @@ function decode(text: string): Buffer | null {
   }
   const payload = Buffer.from(bytes.slice(0, -2));
   const [low, high] = bytes.slice(-2);
-  return bytes.length > 2 && crc16(payload) === ((high ?? 0) << 8 | (low ?? 0)) ? payload : null;
+  return bytes.length > 2 && crc16(payload) === (((high ?? 0) << 8) | (low ?? 0)) ? payload : null;
 }
 
 /** CRC-16/XMODEM. */

@@ -36,15 +36,24 @@ test('the same pack published twice is stored once', async () => {
   expect(await publisher.publish('in.pip_1.0', { 'Nats-Msg-Id': 'twice' }, bytes('x'))).toEqual({ ...first, duplicate: true });
 });
 
-test('headers that pretend to be the server\'s do not change what is read back', async () => {
-  const { seq } = await publisher.publish('in.pip_1.0', { 'Nats-Sequence': '1', 'Nats-Subject': 'in.other.0', 'Nats-Time-Stamp': '2001-01-01T00:00:00Z' }, bytes('x'));
+test("headers that pretend to be the server's do not change what is read back", async () => {
+  const { seq } = await publisher.publish(
+    'in.pip_1.0',
+    { 'Nats-Sequence': '1', 'Nats-Subject': 'in.other.0', 'Nats-Time-Stamp': '2001-01-01T00:00:00Z' },
+    bytes('x'),
+  );
   expect(await getStored(nc, 'INGEST', seq)).toMatchObject({ seq, subject: 'in.pip_1.0', headers: {} });
 });
 
 test('two thousand packs, a thousand of them under way at once, each get their own answer', async () => {
   const startedMs = performance.now();
   const acks = [];
-  for (let part = 0; part < 2; part++) acks.push(...(await Promise.all(Array.from({ length: 1_000 }, (_, i) => publisher.publish('in.pip_1.0', { 'Nats-Msg-Id': `bulk-${part}-${i}` }, Buffer.alloc(256))))));
+  for (let part = 0; part < 2; part++)
+    acks.push(
+      ...(await Promise.all(
+        Array.from({ length: 1_000 }, (_, i) => publisher.publish('in.pip_1.0', { 'Nats-Msg-Id': `bulk-${part}-${i}` }, Buffer.alloc(256))),
+      )),
+    );
   const seconds = (performance.now() - startedMs) / 1_000;
   expect(new Set(acks.map((ack) => ack.seq)).size).toBe(2_000);
   console.info(`2,000 packs stored with fsync in ${seconds.toFixed(2)} s`);
@@ -84,7 +93,11 @@ test('a server that does not answer in time is unavailable, and a late answer di
   const { pid } = bus.nats;
   process.kill(pid, 'SIGSTOP');
   try {
-    await expect(impatient.publish('in.pip_1.0', { 'Nats-Msg-Id': 'late' }, bytes('x'))).rejects.toMatchObject({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', retryAfterMs: 1_000 });
+    await expect(impatient.publish('in.pip_1.0', { 'Nats-Msg-Id': 'late' }, bytes('x'))).rejects.toMatchObject({
+      code: 'BUS.UNAVAILABLE',
+      kind: 'unavailable',
+      retryAfterMs: 1_000,
+    });
   } finally {
     process.kill(pid, 'SIGCONT');
   }

@@ -1,4 +1,4 @@
-import { headers as newHeaders, type Msg, type NatsConnection } from '@nats-io/transport-node';
+import { type Msg, type NatsConnection, headers as newHeaders } from '@nats-io/transport-node';
 import { type AppError, isAppError } from '@vrsky/kernel/errors';
 import { refusedByJetStream, tooLarge, unavailable } from './bus-error.ts';
 import { isUp, newInbox, onConnectionChange } from './connect.ts';
@@ -125,5 +125,7 @@ function readAnswer(subject: string, message: Msg): PubAck | AppError {
 
 function notSent(subject: string, bytes: number, error: unknown): AppError {
   const isSize = error instanceof Error && error.message.includes('max_payload');
-  return isSize ? tooLarge(`publish to ${subject}: ${bytes} bytes and headers are more than the NATS server takes`) : unavailable(`publish to ${subject}`, error);
+  return isSize
+    ? tooLarge(`publish to ${subject}: ${bytes} bytes and headers are more than the NATS server takes`)
+    : unavailable(`publish to ${subject}`, error);
 }

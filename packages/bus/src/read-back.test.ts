@@ -18,6 +18,9 @@ test('a consumer that lost its filter is not taken for ours', () => {
 });
 
 test('a field that must not be there is named', () => {
-  expect(differences({}, { persist_mode: 'async', mirror: { name: 'x' } }, ['mirror', 'persist_mode', 'no_ack'])).toEqual(['mirror is {"name":"x"}, but must not be set', 'persist_mode is "async", but must not be set']);
+  expect(differences({}, { persist_mode: 'async', mirror: { name: 'x' } }, ['mirror', 'persist_mode', 'no_ack'])).toEqual([
+    'mirror is {"name":"x"}, but must not be set',
+    'persist_mode is "async", but must not be set',
+  ]);
   expect(differences({}, { persist_mode: 'default' }, ['persist_mode'])).toEqual([]);
 });

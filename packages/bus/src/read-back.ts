@@ -32,8 +32,38 @@ export async function ensureConsumer(jsm: JetStreamManager, stream: string, want
 }
 
 /** Fields we never ask for and that would break a promise: whoever set them gets an error, not a silent loss. */
-const streamTraps = ['mirror', 'sources', 'republish', 'subject_transform', 'no_ack', 'discard_new_per_subject', 'persist_mode', 'allow_msg_counter', 'subject_delete_marker_ttl', 'first_seq'];
-const consumerTraps = ['deliver_subject', 'deliver_group', 'filter_subjects', 'backoff', 'pause_until', 'headers_only', 'rate_limit_bps', 'inactive_threshold', 'priority_groups', 'opt_start_seq', 'opt_start_time', 'max_batch', 'max_bytes', 'max_expires', 'sample_freq', 'flow_control', 'idle_heartbeat', 'mem_storage'];
+const streamTraps = [
+  'mirror',
+  'sources',
+  'republish',
+  'subject_transform',
+  'no_ack',
+  'discard_new_per_subject',
+  'persist_mode',
+  'allow_msg_counter',
+  'subject_delete_marker_ttl',
+  'first_seq',
+];
+const consumerTraps = [
+  'deliver_subject',
+  'deliver_group',
+  'filter_subjects',
+  'backoff',
+  'pause_until',
+  'headers_only',
+  'rate_limit_bps',
+  'inactive_threshold',
+  'priority_groups',
+  'opt_start_seq',
+  'opt_start_time',
+  'max_batch',
+  'max_bytes',
+  'max_expires',
+  'sample_freq',
+  'flow_control',
+  'idle_heartbeat',
+  'mem_storage',
+];
 
 /** One line for each field that is not as wanted, with both values. */
 export function differences(wanted: object, actual: object, traps: readonly string[]): string[] {
@@ -50,7 +80,12 @@ export function differences(wanted: object, actual: object, traps: readonly stri
 
 function refuseDifferences(what: string, lines: string[]): void {
   if (lines.length === 0) return;
-  throw new AppError({ code: 'BUS.CONFIG_MISMATCH', kind: 'internal', message: `${what} on the NATS server is not as it has to be: ${lines.join('; ')}`, details: { fields: lines.map((line) => line.split(' ')[0]) } });
+  throw new AppError({
+    code: 'BUS.CONFIG_MISMATCH',
+    kind: 'internal',
+    message: `${what} on the NATS server is not as it has to be: ${lines.join('; ')}`,
+    details: { fields: lines.map((line) => line.split(' ')[0]) },
+  });
 }
 
 /** The server leaves out what is false, zero or empty. */
@@ -91,6 +126,12 @@ async function mending(what: string, lines: string[], work: () => Promise<unknow
     await work();
   } catch (error) {
     if (!(error instanceof JetStreamApiError)) throw toBusError(`mend ${what}`, error);
-    throw new AppError({ code: 'BUS.CONFIG_MISMATCH', kind: 'internal', message: `${what} on the NATS server is not as it has to be and cannot be changed (${error.message}): ${lines.join('; ')}`, details: { fields: lines.map((line) => line.split(' ')[0]) }, cause: error });
+    throw new AppError({
+      code: 'BUS.CONFIG_MISMATCH',
+      kind: 'internal',
+      message: `${what} on the NATS server is not as it has to be and cannot be changed (${error.message}): ${lines.join('; ')}`,
+      details: { fields: lines.map((line) => line.split(' ')[0]) },
+      cause: error,
+    });
   }
 }

@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { refusedByJetStream, unavailable, toBusError } from './bus-error.ts';
+import { refusedByJetStream, toBusError, unavailable } from './bus-error.ts';
 import { isUp } from './connect.ts';
 
 export interface StoredMessage {
@@ -34,6 +34,14 @@ async function directGet(nc: NatsConnection, stream: string, request: string, bo
   const headers: Record<string, string> = {};
   // The server adds its own headers behind those of the message, so the last value of a name is the one to trust.
   for (const [name, values] of answer.headers ?? []) headers[name] = values.at(-1) ?? '';
-  const { 'Nats-Stream': _stream, 'Nats-Subject': subject = '', 'Nats-Sequence': sequence, 'Nats-Time-Stamp': time = '', 'Nats-Num-Pending': _pending, 'Nats-Last-Sequence': _last, ...own } = headers;
+  const {
+    'Nats-Stream': _stream,
+    'Nats-Subject': subject = '',
+    'Nats-Sequence': sequence,
+    'Nats-Time-Stamp': time = '',
+    'Nats-Num-Pending': _pending,
+    'Nats-Last-Sequence': _last,
+    ...own
+  } = headers;
   return { subject, seq: Number(sequence), timeMs: Date.parse(time), headers: own, data: answer.data };
 }

@@ -13,10 +13,39 @@ export interface TenantStorage {
 }
 
 /** The complete wish: every field that decides about loss, order or reach is named, so that reading back compares it. */
-export type WantedStream = Required<Pick<StreamConfig, 'name' | 'subjects' | 'retention' | 'storage' | 'discard' | 'max_bytes' | 'max_age' | 'max_msgs' | 'max_msgs_per_subject' | 'max_msg_size' | 'max_consumers' | 'num_replicas' | 'duplicate_window' | 'allow_direct' | 'allow_rollup_hdrs' | 'allow_msg_schedules' | 'allow_msg_ttl' | 'deny_delete' | 'deny_purge' | 'sealed'>> &
+export type WantedStream = Required<
+  Pick<
+    StreamConfig,
+    | 'name'
+    | 'subjects'
+    | 'retention'
+    | 'storage'
+    | 'discard'
+    | 'max_bytes'
+    | 'max_age'
+    | 'max_msgs'
+    | 'max_msgs_per_subject'
+    | 'max_msg_size'
+    | 'max_consumers'
+    | 'num_replicas'
+    | 'duplicate_window'
+    | 'allow_direct'
+    | 'allow_rollup_hdrs'
+    | 'allow_msg_schedules'
+    | 'allow_msg_ttl'
+    | 'deny_delete'
+    | 'deny_purge'
+    | 'sealed'
+  >
+> &
   Pick<StreamConfig, 'subject_transform'>;
 
-export type WantedConsumer = Required<Pick<ConsumerConfig, 'name' | 'durable_name' | 'filter_subject' | 'deliver_policy' | 'ack_policy' | 'ack_wait' | 'max_deliver' | 'max_ack_pending' | 'replay_policy'>>;
+export type WantedConsumer = Required<
+  Pick<
+    ConsumerConfig,
+    'name' | 'durable_name' | 'filter_subject' | 'deliver_policy' | 'ack_policy' | 'ack_wait' | 'max_deliver' | 'max_ack_pending' | 'replay_policy'
+  >
+>;
 
 /** Room for headers beside the largest pack. */
 const HEADER_BYTES_MAX = 65_536;
@@ -29,7 +58,12 @@ const STATUS_VALUE_BYTES_MAX = 262_144;
 const PACKS_PENDING_MAX = 1_024;
 /** Entries of a pipeline that wait for their time; more of them wait behind these. */
 export const RETRIES_PENDING_MAX = 16_384;
-const storageDefault: TenantStorage = { ingestBytes: limits.ingestBytesMax, retryBytes: limits.retryBytesMax, dlqBytes: limits.dlqBytesMax, trailBytes: limits.trailBytesMax };
+const storageDefault: TenantStorage = {
+  ingestBytes: limits.ingestBytesMax,
+  retryBytes: limits.retryBytesMax,
+  dlqBytes: limits.dlqBytesMax,
+  trailBytes: limits.trailBytesMax,
+};
 
 export function tenantStreams(storage?: TenantStorage): WantedStream[] {
   const { ingestBytes, retryBytes, dlqBytes, trailBytes } = storage ?? storageDefault;
@@ -39,7 +73,15 @@ export function tenantStreams(storage?: TenantStorage): WantedStream[] {
     // Entries between two attempts. They wait by `nak` with a delay: the server's own schedules are refused together with
     // `discard: new`, and with `discard: old` a full stream would drop what was accepted. A work queue, so that a finished entry frees
     // its space at once.
-    { ...tenantStream, name: streamNames.retry, subjects: ['retry.>'], retention: 'workqueue', discard: 'new', max_bytes: retryBytes, max_age: nanos(limits.ingestAgeMs) },
+    {
+      ...tenantStream,
+      name: streamNames.retry,
+      subjects: ['retry.>'],
+      retention: 'workqueue',
+      discard: 'new',
+      max_bytes: retryBytes,
+      max_age: nanos(limits.ingestAgeMs),
+    },
     { ...tenantStream, name: streamNames.dlq, subjects: ['dlq.>', 'quarantine.>'], discard: 'new', max_bytes: dlqBytes, max_age: nanos(limits.dlqAgeMs) },
     // The trail must never hold up a delivery: when the projector is far behind, the oldest records go.
     { ...tenantStream, name: streamNames.trail, subjects: ['trail.>'], discard: 'old', max_bytes: trailBytes, max_age: nanos(limits.trailAgeMs) },
@@ -114,7 +156,16 @@ function bucket(name: string): WantedStream {
 }
 
 function durable(name: string) {
-  return { name, durable_name: name, deliver_policy: 'all', ack_policy: 'explicit', ack_wait: nanos(limits.ackWaitMs), max_deliver: -1, max_ack_pending: PACKS_PENDING_MAX, replay_policy: 'instant' } as const;
+  return {
+    name,
+    durable_name: name,
+    deliver_policy: 'all',
+    ack_policy: 'explicit',
+    ack_wait: nanos(limits.ackWaitMs),
+    max_deliver: -1,
+    max_ack_pending: PACKS_PENDING_MAX,
+    replay_policy: 'instant',
+  } as const;
 }
 
 function nanos(ms: number): number {

@@ -48,7 +48,11 @@ export async function startBus(): Promise<TestBus> {
     admin,
     connect,
     async tenant(tenantId, storage) {
-      const tenant = { tenantId, accountSeed: createAccountSeed(), storage: { ingestBytes: 32 * MIB, retryBytes: 8 * MIB, dlqBytes: 8 * MIB, trailBytes: 8 * MIB, ...storage } };
+      const tenant = {
+        tenantId,
+        accountSeed: createAccountSeed(),
+        storage: { ingestBytes: 32 * MIB, retryBytes: 8 * MIB, dlqBytes: 8 * MIB, trailBytes: 8 * MIB, ...storage },
+      };
       await admin.ensureTenant(tenant);
       return tenant;
     },
