@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -21,7 +22,7 @@ export async function withLock<T>(name: string, work: () => Promise<T>): Promise
 }
 
 async function take(file: string): Promise<void> {
-  const mine = `${file}.${process.pid}`;
+  const mine = `${file}.${process.pid}.${randomInt(2 ** 32)}`;
   writeFileSync(mine, JSON.stringify(findProcess(process.pid)));
   const deadline = performance.now() + WAIT_MS;
   try {

@@ -46,7 +46,14 @@ export interface Environments {
 }
 
 /** What each process is told: its own part and no more. Traces go where the person who starts the stack says. */
-export function createEnvironments(options: { dir: string; ports: Ports; secrets: StackSecrets; databaseUrls: () => DatabaseUrls; extra?: Env; egressAllow?: string[] }): Environments {
+export function createEnvironments(options: {
+  dir: string;
+  ports: Ports;
+  secrets: StackSecrets;
+  databaseUrls: () => DatabaseUrls;
+  extra?: Env;
+  egressAllow?: string[];
+}): Environments {
   const { dir, ports, secrets, databaseUrls, extra = {}, egressAllow = [] } = options;
   const at = createAddresses(ports);
   const platform = (): Env => ({

@@ -4,10 +4,11 @@ import { natsServerConfig } from '@vrsky/bus/server-config';
 import { type DevFile, devFileSchema } from '@vrsky/contracts/dev-file';
 import { migrate } from '@vrsky/db/migrate';
 import { databaseUrls, prepareDatabase } from '@vrsky/db/prepare-database';
+import { isAppError } from '@vrsky/kernel/errors';
 import { startNats } from '@vrsky/testkit/nats';
 import { startPostgres } from '@vrsky/testkit/postgres';
 import { buildConsole } from '../build.ts';
-import { expectFreeSpace } from '../sentence.ts';
+import { expectFreeSpace, Sentence } from '../sentence.ts';
 import type { Ports } from './config.ts';
 import { createAddresses, createEnvironments, entries } from './environments.ts';
 import { expectFreePorts } from './free-ports.ts';
@@ -70,7 +71,14 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const secrets = keptSecrets(dir);
   let superuserUrl = '';
   const database = () => ({ adminUrl: superuserUrl, database: 'vrsky', passwords: secrets.passwords });
-  const env = createEnvironments({ dir, ports, secrets, databaseUrls: () => databaseUrls(database()), extra: options.env ?? {}, egressAllow: options.egressAllow ?? [] });
+  const env = createEnvironments({
+    dir,
+    ports,
+    secrets,
+    databaseUrls: () => databaseUrls(database()),
+    extra: options.env ?? {},
+    egressAllow: options.egressAllow ?? [],
+  });
   const app = (
     name: PartName,
     ready: string,
@@ -122,7 +130,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   await start('nats', at.nats);
   await step('database', async () => {
     const urls = await prepareDatabase(database());
-    const applied = await migrate(urls.owner);
+    const applied = await migrateOrSay(urls.owner, dir);
     seeded = await seedTenants(env.operator(), path.join(dir, 'seed.json'));
     return `${applied.length === 0 ? 'migrations unchanged' : `${applied.length} migrations`}, tenants ${seeded.tenant.slug} and ${seeded.otherTenant.slug}`;
   });
@@ -147,6 +155,16 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   const running = undo.move();
   const stop = (): Promise<void> => running.disposeAsync();
   return { dev, parts, stop, [Symbol.asyncDispose]: stop };
+}
+
+/** A database of another version of this repository is nothing a newcomer can mend, and nothing they need to keep. */
+async function migrateOrSay(ownerUrl: string, dir: string): Promise<string[]> {
+  try {
+    return await migrate(ownerUrl);
+  } catch (error) {
+    if (!isAppError(error) || error.kind !== 'precondition') throw error;
+    throw new Sentence(`${error.message}. To begin anew with empty databases: rm -rf ${dir}`);
+  }
 }
 
 /** For `step` when nobody wants to hear. */

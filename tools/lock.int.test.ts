@@ -1,0 +1,23 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { eventually } from '@vrsky/testkit/eventually';
+import { expect, test } from 'vitest';
+import { withLock } from './lock.ts';
+import { root } from './run.ts';
+
+test('who holds a lock is alone, and a holder that died blocks nobody', async () => {
+  const name = `test-${process.pid}`;
+  const file = path.join(root, '.vrsky', `${name}.lock`);
+  const dead = spawnSync('true').pid;
+  writeFileSync(file, JSON.stringify({ pid: dead, startedAt: 'long ago' }));
+  let holders = 0;
+  let most = 0;
+  const work = async (): Promise<void> => {
+    most = Math.max(most, ++holders);
+    await eventually(() => true);
+    holders--;
+  };
+  await Promise.all([withLock(name, work), withLock(name, work), withLock(name, work)]);
+  expect({ most, isLeft: existsSync(file) }).toEqual({ most: 1, isLeft: false });
+});
