@@ -20,8 +20,10 @@ export interface ConsoleConfig extends PlatformConfig {
 }
 
 export interface WorkerConfig extends PlatformConfig {
-  /** /metrics, /live and /ready. */
+  /** Where /metrics, /live and /ready answer. */
+  host: string;
   port: number;
+  logLevel: string;
 }
 
 export interface DatabaseSecret {
@@ -44,7 +46,8 @@ export function readConsoleConfig(env: Env): { config: ConsoleConfig; secrets: C
 export function readWorkerConfig(env: Env): { config: WorkerConfig; secrets: ConsoleSecrets } {
   const reader = createEnvReader(env);
   const port = reader.integer('VRSKY_WORKER_PORT', { min: 1, max: 65_535, fallback: 4804 });
-  return finish(reader, { ...platformConfig(reader), port }, reader.text('VRSKY_PLATFORM_DATABASE_URL'));
+  const own = { host: reader.text('VRSKY_WORKER_HOST', '127.0.0.1'), port, logLevel: reader.text('LOG_LEVEL', 'info') };
+  return finish(reader, { ...platformConfig(reader), ...own }, reader.text('VRSKY_PLATFORM_DATABASE_URL'));
 }
 
 /** Operator commands (migrate, seed, join token), as role vrsky_owner. */

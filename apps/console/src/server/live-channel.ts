@@ -7,7 +7,8 @@ export const OUTBOX_CHANNEL = 'vrsky_outbox';
 
 /** What changed in a tenant; pages ask again for exactly that. */
 export interface LiveNotice {
-  tenantId: string;
+  /** null: it concerns every tenant. */
+  tenantId: string | null;
   kind: 'messages' | 'rollout' | 'pipelines' | 'nodes';
   pipelineId?: string;
 }

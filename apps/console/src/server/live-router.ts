@@ -1,6 +1,7 @@
 import { type TrackedEnvelope, tracked } from '@trpc/server';
 import { z } from 'zod';
-import { type LiveChange, liveChanges } from './live.ts';
+import type { LiveChange } from './live/live-change.ts';
+import { liveChanges } from './live.ts';
 import { router, tenantProcedure } from './trpc.ts';
 
 export const liveRouter = router({

@@ -1,11 +1,10 @@
 import { receiverBin } from '@vrsky/contracts/receiver';
 import type { TenantContext } from './context.ts';
-import { type LiveChange, type LiveHub, createLiveHub, liveKinds } from './live/hub.ts';
+import { createLiveHub, type LiveHub } from './live/hub.ts';
+import { type LiveChange, liveKinds } from './live/live-change.ts';
 import { log } from './log.ts';
 import { observeLive } from './metrics.ts';
 import { singleton } from './singleton.ts';
-
-export type { LiveChange } from './live/hub.ts';
 
 /** Somebody whose session ended, or who left the tenant, is cut off after this long at most. */
 const RECHECK_EVERY_MS = 20_000;

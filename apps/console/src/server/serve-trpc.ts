@@ -24,8 +24,10 @@ export async function serveTrpc(request: Request): Promise<Response> {
       createContext: ({ info }) => createRequestContext(request.headers, request.headers.get(TENANT_HEADER) ?? info.connectionParams?.tenant ?? null),
       responseMeta: () => ({ headers: new Headers({ 'x-request-id': requestIdOf(request.headers), 'cache-control': 'no-store' }) }),
       onError: ({ error, path, ctx }) => {
-        // What a person can act on is theirs; the rest is ours.
-        if (error.code === 'INTERNAL_SERVER_ERROR' || error.code === 'SERVICE_UNAVAILABLE' || error.code === 'GATEWAY_TIMEOUT') (ctx?.log ?? log).error({ err: error.cause ?? error, path }, describeError(error.cause ?? error));
+        const cause = error.cause ?? error;
+        // What a person can act on is theirs; the world's troubles are one line, and only a fault of ours needs its stack.
+        if (error.code === 'INTERNAL_SERVER_ERROR') (ctx?.log ?? log).error({ err: cause, path }, describeError(cause));
+        else if (error.code === 'SERVICE_UNAVAILABLE' || error.code === 'GATEWAY_TIMEOUT') (ctx?.log ?? log).warn({ path }, describeError(cause));
       },
     }));
   observeRequest('trpc', route, response.status, startedAtMs);

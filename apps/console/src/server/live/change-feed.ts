@@ -5,7 +5,7 @@ import { sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { z } from 'zod';
 import { LIVE_CHANNEL } from '../live-channel.ts';
-import { type LiveChange, liveKinds } from './hub.ts';
+import { type LiveChange, liveKinds } from './live-change.ts';
 
 /** A connection that died without a word is noticed by this. */
 const PROBE_EVERY_MS = 15_000;

@@ -2,16 +2,9 @@ import type { Db } from '@vrsky/db/client';
 import { AppError } from '@vrsky/kernel/errors';
 import type { Log } from '@vrsky/kernel/log';
 import { createChangeFeed } from './change-feed.ts';
+import { type LiveChange, liveKinds } from './live-change.ts';
 import { watchReceiver } from './receiver-watch.ts';
 import { createSubscription, type LiveSubscription } from './subscription.ts';
-
-/** What a page shows has changed: it asks again for exactly that. */
-export interface LiveChange {
-  kind: 'messages' | 'rollout' | 'pipelines' | 'nodes' | 'receiver';
-  pipelineId?: string;
-}
-
-export const liveKinds = ['messages', 'rollout', 'pipelines', 'nodes', 'receiver'] as const satisfies LiveChange['kind'][];
 
 /** Changes of all tenants in, each to those who watch its tenant. Nothing runs while nobody watches. */
 export interface LiveHub {

@@ -1,4 +1,4 @@
-import type { LiveChange } from './hub.ts';
+import type { LiveChange } from './live-change.ts';
 
 /** One reader's line. Changes that wait for a slow reader are kept once each, so a line never grows. */
 export interface LiveSubscription {
