@@ -1,0 +1,51 @@
+import { BlockList, isIP } from 'node:net';
+
+/**
+ * Addresses no customer's request may reach: ourselves, private and provider-internal networks, cloud metadata, and every form in
+ * which an IPv4 address can hide in an IPv6 one (mapped, compatible, translated, 6to4, Teredo, NAT64). By range, not by name.
+ */
+const forbidden = new BlockList();
+const ipv4: [string, number][] = [
+  ['0.0.0.0', 8], // this network
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10], // carrier-grade NAT
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16], // link-local, cloud metadata
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24], // protocol assignments
+  ['192.0.2.0', 24], // documentation
+  ['192.88.99.0', 24], // 6to4 relays
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15], // benchmarks
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 4], // multicast
+  ['240.0.0.0', 4], // reserved, broadcast
+];
+const ipv6: [string, number][] = [
+  ['::', 96], // unspecified, loopback, IPv4-compatible
+  ['::ffff:0:0', 96], // IPv4-mapped: also the public ones, which nobody needs in this form
+  ['::ffff:0:0:0', 96], // IPv4-translated
+  ['64:ff9b::', 96], // NAT64
+  ['64:ff9b:1::', 48],
+  ['100::', 64], // discard
+  ['2001::', 23], // Teredo, ORCHID and other protocol assignments
+  ['2001:db8::', 32],
+  ['2002::', 16], // 6to4
+  ['3fff::', 20], // documentation
+  ['5f00::', 16], // segment routing
+  ['fc00::', 7], // unique local, cloud metadata
+  ['fe80::', 10], // link-local
+  ['fec0::', 10],
+  ['ff00::', 8], // multicast
+];
+for (const [net, prefix] of ipv4) forbidden.addSubnet(net, prefix, 'ipv4');
+for (const [net, prefix] of ipv6) forbidden.addSubnet(net, prefix, 'ipv6');
+
+/** What is not an address is forbidden too. */
+export function isForbiddenAddress(address: string): boolean {
+  const bare = address.split('%', 1)[0] as string; // without an interface, as in fe80::1%eth0
+  const family = isIP(bare);
+  if (family === 0) return true;
+  return forbidden.check(bare, family === 6 ? 'ipv6' : 'ipv4');
+}

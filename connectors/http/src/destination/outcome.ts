@@ -1,0 +1,126 @@
+import type { DeliveryResult } from '@vrsky/sdk/connector';
+
+/** Headers of an answer that change what happens next. */
+export interface PeerAnswer {
+  status: number;
+  retryAfter: string | undefined;
+  body: Uint8Array;
+}
+
+const RETRY_AFTER_MS_MAX = 86_400_000;
+
+/** What an HTTP answer means for the message. */
+export function answerOutcome(answer: PeerAnswer, nowMs: number = Date.now()): DeliveryResult {
+  const { status } = answer;
+  const common = { source: 'downstream', peerStatus: status, peerAnswer: answer.body } as const;
+  if (status >= 200 && status < 300) return { ...common, status: 'ok' };
+  const code = `http_${status}`;
+  if (status === 429 || status === 503 || status === 408) {
+    const retryAfterMs = parseRetryAfter(answer.retryAfter, nowMs);
+    if (retryAfterMs > 0) return { ...common, status: 'rate_limited', code, retryAfterMs, reason: `The receiver answered ${status} and asks to wait ${spell(retryAfterMs)}.` };
+    if (status === 429) return { ...common, status: 'rate_limited', code, reason: 'The receiver answered 429: it gets more requests than it takes.' };
+    return { ...common, status: 'retryable', code, reason: `The receiver answered ${status}: it cannot take the message now.` };
+  }
+  if (status >= 500) return { ...common, status: 'retryable', code, reason: `The receiver answered ${status}: it failed.` };
+  if (status >= 300 && status < 400) return { ...common, status: 'permanent', code, reason: `The receiver answered ${status}, a redirect. Redirects are not followed: enter the final URL as the destination.` };
+  return { ...common, status: 'permanent', code, reason: `The receiver answered ${status}: ${refusals[status] ?? 'it refuses this message.'}` };
+}
+
+const refusals: Record<number, string> = {
+  400: 'it refuses this message as not valid.',
+  401: 'it wants credentials. Check the headers of the destination.',
+  403: 'it does not allow this. Check the credentials in the headers of the destination.',
+  404: 'there is nothing at this URL. Check the URL of the destination.',
+  405: 'it does not take this method. Check the method of the destination.',
+  410: 'this URL is given up for good.',
+  413: 'the message is too large for it.',
+  415: 'it does not take this content type.',
+  422: 'it refuses the content of this message.',
+};
+
+/** What a request that got no answer means for the message. `host` is the customer's own, without path, so that no secret in it shows. */
+export function failureOutcome(error: unknown, host: string, timeoutMs: number): DeliveryResult {
+  const { status, code, reason } = failure(error, host, timeoutMs);
+  return { status, source: 'downstream', code, reason };
+}
+
+export class DeliveryTimeout extends Error {
+  readonly code = 'DELIVERY_TIMEOUT';
+}
+
+interface Failure {
+  status: 'retryable' | 'permanent';
+  code: string;
+  reason: string;
+}
+
+function failure(error: unknown, host: string, timeoutMs: number): Failure {
+  const code = codeOf(error);
+  const retryable = (short: string, reason: string): Failure => ({ status: 'retryable', code: short, reason });
+  switch (code) {
+    case 'EGRESS_FORBIDDEN':
+      return { status: 'permanent', code: 'egress_forbidden', reason: `${host} is a private or internal address. Requests from pipelines go only to public addresses.` };
+    case 'DELIVERY_TIMEOUT':
+    case 'UND_ERR_HEADERS_TIMEOUT':
+    case 'UND_ERR_BODY_TIMEOUT':
+      return retryable('timeout', `${host} did not answer within ${spell(timeoutMs)}.`);
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return retryable('connect_timeout', `${host} did not accept a connection in time.`);
+    case 'ECONNREFUSED':
+      return retryable('connect_refused', `Nothing accepts connections at ${host}.`);
+    case 'EHOSTUNREACH':
+    case 'ENETUNREACH':
+    case 'EADDRNOTAVAIL':
+      return retryable('unreachable', `There is no way to ${host} from here.`);
+    case 'ENOTFOUND':
+      return retryable('dns_failed', `The name ${host} is not known. Check the URL of the destination.`);
+    case 'EAI_AGAIN':
+      return retryable('dns_failed', `The name ${host} could not be looked up now.`);
+    case 'ECONNRESET':
+    case 'EPIPE':
+    case 'UND_ERR_SOCKET':
+      return retryable('connection_lost', `${host} ended the connection before it answered.`);
+    case 'UND_ERR_HEADERS_OVERFLOW':
+      return retryable('bad_response', `${host} answered with more than 16 KiB of headers.`);
+    case 'UND_ERR_INVALID_ARG':
+      return { status: 'permanent', code: 'invalid_request', reason: 'The request cannot be formed: a header or the URL has a character that is not allowed there.' };
+    default:
+      break;
+  }
+  if (code.startsWith('HPE_')) return retryable('bad_response', `What ${host} answered is not valid HTTP.`);
+  if (tlsProblems[code] !== undefined) return retryable('tls_failed', `The certificate of ${host} is not accepted: ${tlsProblems[code]}.`);
+  if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.startsWith('EPROTO')) return retryable('tls_failed', `No secure connection to ${host} could be made.`);
+  return retryable('network_error', `The request to ${host} failed on its way.`);
+}
+
+const tlsProblems: Record<string, string> = {
+  CERT_HAS_EXPIRED: 'it has expired',
+  CERT_NOT_YET_VALID: 'it is not valid yet',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'it is signed by itself',
+  SELF_SIGNED_CERT_IN_CHAIN: 'its chain ends in a certificate signed by itself',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'an intermediate certificate is missing',
+  UNABLE_TO_GET_ISSUER_CERT: 'its issuer is not known',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its issuer is not known',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name',
+};
+
+/** Connecting to several addresses of a name fails with a list; the first one speaks for all. */
+function codeOf(error: unknown): string {
+  const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
+  if (error instanceof AggregateError && error.errors.length > 0 && typeof code !== 'string') return codeOf(error.errors[0]);
+  if (typeof code === 'string') return code;
+  return cause === undefined ? '' : codeOf(cause);
+}
+
+/** Seconds or a date (RFC 9110 §10.2.3); 0 when it says nothing usable. */
+export function parseRetryAfter(value: string | undefined, nowMs: number): number {
+  if (value === undefined) return 0;
+  const text = value.trim();
+  const ms = /^\d{1,9}$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs;
+  return Number.isFinite(ms) ? Math.min(Math.max(0, ms), RETRY_AFTER_MS_MAX) : 0;
+}
+
+function spell(ms: number): string {
+  return ms < 1_000 ? `${ms} ms` : `${Math.round(ms / 100) / 10} s`;
+}
