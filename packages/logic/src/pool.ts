@@ -55,6 +55,7 @@ const pendingMax = 16_384;
 const jobsAWorker = 2;
 /** Steps whose images a worker keeps. */
 const stepsAWorker = 256;
+const startMsMax = 30_000;
 /** A job that lost this many workers fails: there must be an end, whatever is wrong. */
 const deathsMax = 3;
 /** Of a thread's stack the engine's recursion uses at most a fraction; a trap for lack of stack would not be the same everywhere. */
@@ -77,6 +78,8 @@ interface Slot {
   tasks: Map<number, Task>;
   /** Steps the worker has, the least recently used first. */
   steps: Map<string, { tenantId: string; sha256: string }>;
+  /** Whether the thread has started; on a busy machine that takes longer than any step may. */
+  ready: boolean;
   seenRuns: number;
   seenAtMs: number;
 }
@@ -114,13 +117,17 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       name: 'logic',
     });
     worker.unref();
-    const slot: Slot = { worker, progress: new Int32Array(progress), tasks: new Map(), steps: new Map(), seenRuns: 0, seenAtMs: 0 };
-    worker.on('message', (answer: WireAnswer) => settle(slot, answer));
+    const slot: Slot = { worker, progress: new Int32Array(progress), tasks: new Map(), steps: new Map(), ready: false, seenRuns: 0, seenAtMs: performance.now() };
+    worker.on('message', (answer: WireAnswer | 'ready') => {
+      slot.seenAtMs = performance.now();
+      if (answer === 'ready') slot.ready = true;
+      else settle(slot, answer);
+    });
     let cause: string | undefined;
     worker.on('error', (error) => {
       cause = String(error);
     });
-    worker.on('exit', () => lose(slot, cause ?? `a step ran longer than ${wallMs} ms on one message`));
+    worker.on('exit', () => lose(slot, cause ?? slot.ready ? `a step ran longer than ${wallMs} ms on one message` : 'the thread did not start'));
     slots.push(slot);
     return slot;
   }
@@ -129,7 +136,6 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
     const task = slot.tasks.get(answer.job);
     if (!task) return;
     slot.tasks.delete(answer.job);
-    slot.seenAtMs = performance.now();
     finish(task, decodeAnswer(answer, task.run.steps, task.messages));
     dispatch();
   }
@@ -240,7 +246,7 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       if (runs !== slot.seenRuns || slot.tasks.size === 0) {
         slot.seenRuns = runs;
         slot.seenAtMs = now;
-      } else if (now - slot.seenAtMs > wallMs) {
+      } else if (now - slot.seenAtMs > (slot.ready ? wallMs : startMsMax)) {
         slot.seenAtMs = now;
         void slot.worker.terminate();
       }

@@ -103,7 +103,7 @@ globalThis.btoa = function btoa(text) {
   return out;
 };
 globalThis.atob = function atob(base64) {
-  const from = apply(replace, StringOf(base64), [/[\t\n\f\r ]+|={1,2}$/g, '']);
+  const from = apply(replace, StringOf(base64), [/[\\t\\n\\f\\r ]+|={1,2}$/g, '']);
   let out = '', value = 0, bits = 0;
   if (from.length % 4 === 1) throw new RangeErrorOf('This is not base64');
   for (let i = 0; i < from.length; i++) {
@@ -148,7 +148,8 @@ class Message {
     // It has a NUL, which cannot pass the host's C strings, or it is no text.
     try {
       return decode(new Bytes(hostBytes()), true);
-    } catch {
+    } catch (error) {
+      if (!(error instanceof TypeErrorOf)) throw error;
       throw new TypeErrorOf('The payload is not UTF-8 text: read it with message.bytes()');
     }
   }

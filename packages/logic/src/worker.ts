@@ -47,3 +47,4 @@ port.on('message', (job: WireJob) => {
   const answer = encodeAnswer(job, results);
   port.postMessage(answer, [answer.payloads, answer.numbers.buffer as ArrayBuffer]);
 });
+port.postMessage('ready');
