@@ -16,7 +16,7 @@ export interface NodeRow extends NodeSeen {
 /** A node that was not heard of for this long is no longer shown. */
 const FORGET_MS = 86_400_000;
 
-const reportFieldsSchema = reportSchema.pick({ received: true, applied: true, rejected: true, pipelines: true });
+const reportFieldsSchema = reportSchema.pick({ received: true, applied: true, rejected: true, pipelines: true }).strip();
 
 /** The nodes of the tenant's pool with what each last said about the tenant, by name. Row-level security knows the pool. */
 export async function listSeenNodes(tx: TenantTx, tenantId: string, nowMs: number): Promise<NodeRow[]> {
