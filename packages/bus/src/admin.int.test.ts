@@ -180,7 +180,7 @@ test('a nearly full stream is freed of what was worked off, and of nothing else'
   const tenant = await bus.tenant('cus_relief', { ingestBytes: 4 * MIB });
   for (const id of ['pip_done', 'pip_half', 'pip_idle']) await bus.admin.ensurePipelineConsumer(tenant, id);
   const nc = await bus.inTenant(tenant, bus.node('nod_1', 'shared'));
-  const publisher = createStreamPublisher(nc, { timeoutMs: 2_000 });
+  const publisher = createStreamPublisher(nc, { timeoutMs: 20_000 });
   const put = async (pipelineId: string, count: number) => {
     for (let i = 0; i < count; i++) await publisher.publish(`in.${pipelineId}.0`, {}, Buffer.alloc(50_000));
   };

@@ -5,7 +5,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { inboxPrefix, streamNames } from '@vrsky/contracts/subjects';
 import { AppError } from '@vrsky/kernel/errors';
 import { findAccountClaims, tenantAccountClaims, tenantAccountJwt, userJwt } from './account-jwt.ts';
-import { jetStreamCodes, toBusError } from './bus-error.ts';
+import { jetStreamCodes, toBusError, unavailable } from './bus-error.ts';
 import { ask, connectBus } from './connect.ts';
 import { isPublicNkey, type Nkey, nkeyFromSeed } from './nkey.ts';
 import { controlPermissions, type NodeIdentity, tenantPermissions } from './node-permissions.ts';
@@ -85,7 +85,7 @@ export function createBusAdmin(options: BusAdminOptions): BusAdmin {
     tenant,
     async ensureControl() {
       const sys = await system();
-      requireVersion(sys.info?.version ?? '');
+      requireVersion(sys.info?.version);
       await requireSyncAlways(sys);
       const jsm = await manager(await control());
       for (const stream of controlStreams(keys)) await ensureStream(jsm, stream);
@@ -184,7 +184,8 @@ async function ensureAccount(sys: NatsConnection, keys: PlatformKeys, account: N
 /** Older ones lose messages of work queues, acknowledge fields they do not know, or cannot sync before they answer. */
 const SERVER_LEAST = [2, 12, 5] as const;
 
-function requireVersion(version: string): void {
+function requireVersion(version: string | undefined): void {
+  if (version === undefined) throw unavailable('look at the NATS server: it is not connected');
   const have = version.split(/[.-]/).map(Number);
   for (const [i, least] of SERVER_LEAST.entries()) {
     const part = have[i] ?? Number.NaN;

@@ -37,6 +37,15 @@ function watching(nc: NatsConnection = nodeConnection) {
   return { values, errors, ended, currents: () => current };
 }
 
+/** After a restart of the server the control plane's connections come back one by one. */
+const remakeBucket = () => eventually(() => bus.admin.ensureControl().then(() => true), { what: 'the bucket' });
+
+async function deleteBucket(): Promise<void> {
+  await remakeBucket();
+  const jsm = await jetstreamManager(await bus.admin.control(), { checkAPI: false });
+  await jsm.streams.delete('KV_config');
+}
+
 /** The control plane's connection comes back by itself, too: put until it has. */
 const putEventually = (key: string, value: string) => eventually(() => config.put(key, value), { what: 'a put' });
 
@@ -92,7 +101,7 @@ test('large values, more than fit into one flow-control window, all arrive', asy
 });
 
 test('a change made while the server was killed and started again reaches the watch', async () => {
-  await config.put(head, 'before');
+  await putEventually(head, 'before');
   const watch = watching();
   await eventually(() => watch.values.get(head) === 'before');
   await bus.nats.kill();
@@ -103,28 +112,26 @@ test('a change made while the server was killed and started again reaches the wa
 });
 
 test('a bucket that was deleted and made again, with revisions that start anew, is noticed', async () => {
-  await config.put(head, 'of the old bucket');
+  await putEventually(head, 'of the old bucket');
   const watch = watching();
   await eventually(() => watch.values.get(head) === 'of the old bucket');
-  const jsm = await jetstreamManager(await bus.admin.control(), { checkAPI: false });
-  await jsm.streams.delete('KV_config');
-  await bus.admin.ensureControl();
+  await deleteBucket();
+  await remakeBucket();
   expect(await config.put(head, 'of the new bucket')).toBe(1);
   await eventually(() => watch.values.get(head) === 'of the new bucket', { timeoutMs: 20_000 });
 });
 
 test('a watch that begins while there is no bucket begins to work when there is one', async () => {
-  const jsm = await jetstreamManager(await bus.admin.control(), { checkAPI: false });
-  await jsm.streams.delete('KV_config');
+  await deleteBucket();
   const watch = watching();
   await eventually(() => watch.errors.length > 0);
-  await bus.admin.ensureControl();
+  await remakeBucket();
   await config.put(head, 'late');
   await eventually(() => watch.values.get(head) === 'late');
 });
 
 test('a server that stops answering without closing the connection does not hang the watch', async () => {
-  await config.put(head, 'before the pause');
+  await putEventually(head, 'before the pause');
   const watch = watching();
   await eventually(() => watch.values.get(head) === 'before the pause');
   const { pid } = bus.nats;
@@ -161,5 +168,19 @@ test('reading and writing without a server fails with a code, not after a hang',
     ).rejects.toMatchObject({ code: 'BUS.UNAVAILABLE' });
   } finally {
     await bus.nats.start();
+  }
+});
+
+test('an error of a write does not name the subject that was written', async () => {
+  await deleteBucket();
+  try {
+    const refused = await config.put(head, 'x').then(
+      () => null,
+      (error: unknown) => error,
+    );
+    expect(refused).toMatchObject({ code: 'BUS.UNAVAILABLE', cause: undefined });
+    expect(String(refused)).not.toContain('cfg.');
+  } finally {
+    await remakeBucket();
   }
 });

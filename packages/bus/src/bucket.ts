@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { type Msg, type NatsConnection, headers as newHeaders } from '@nats-io/transport-node';
 import { backoff } from '@vrsky/kernel/backoff';
+import { AppError } from '@vrsky/kernel/errors';
 import { aborted, sleep } from '@vrsky/kernel/lifecycle';
 import { parseAckSubject } from './ack-subject.ts';
 import { refusedByJetStream, toBusError, unavailable } from './bus-error.ts';
@@ -54,7 +55,9 @@ export function createBucket(nc: NatsConnection, name: string, writeSubject = (k
     const sent = newHeaders();
     for (const [header, text] of Object.entries(headers)) sent.set(header, text);
     const answer = await nc.request(writeSubject(key), value, { timeout: TIMEOUT_MS, headers: sent }).catch((error: unknown) => {
-      throw toBusError(doing, error);
+      // Without the client's text and without the cause: both name the subject, which may be secret.
+      const { code, kind } = toBusError(doing, error);
+      throw new AppError({ code, kind, message: `${doing}: ${kind === 'forbidden' ? 'not allowed' : 'no answer from the NATS server'}`, retryAfterMs: 1_000 });
     });
     const { seq, error } = answer.json<{ seq?: number; error?: { err_code: number; description: string } }>();
     if (error) throw refusedByJetStream(doing, error.err_code, error.description);

@@ -19,7 +19,7 @@ beforeAll(async () => {
   bus = await startBus();
   tenant = await bus.tenant('cus_a');
   nc = await bus.inTenant(tenant, bus.node('nod_1', 'shared'));
-  publisher = createStreamPublisher(nc, { timeoutMs: 2_000 });
+  publisher = createStreamPublisher(nc, { timeoutMs: 20_000 });
 });
 afterAll(() => bus[Symbol.asyncDispose]());
 afterEach(() => Promise.all(running.splice(0).map((consumer) => consumer.stop())));

@@ -188,7 +188,7 @@ describe('a node in CONTROL', () => {
   });
 
   test('cannot listen to anything but its own answers', async () => {
-    for (const subject of ['>', '$KV.>', '$KV.config.>', '$JS.>', '_INBOX_nod_2.>', '_INBOX.>', '_INBOX_nod_1', inboxPrefix('*') + '.>']) {
+    for (const subject of ['>', '$KV.>', '$KV.config.>', '$JS.>', '_INBOX_nod_2.>', '_INBOX.>', '_INBOX_nod_1', `${inboxPrefix('*')}.>`]) {
       const refused = Promise.withResolvers<Error>();
       nc.subscribe(subject, { callback: (error) => refused.resolve(error ?? new Error('a message')) });
       await expect(refused.promise, subject).resolves.toMatchObject({ name: 'PermissionViolationError' });
@@ -203,7 +203,7 @@ describe("a node in a tenant's account", () => {
   });
 
   test('stores, reads and works off messages, and answers the console', async () => {
-    const publisher = createStreamPublisher(nc, { timeoutMs: 2_000 });
+    const publisher = createStreamPublisher(nc, { timeoutMs: 20_000 });
     const ack = await publisher.publish('in.pip_1.0', {}, Buffer.from('of A'));
     for (const subject of ['retry.pip_1', 'dlq.pip_1', 'quarantine.pip_1', 'trail.pip_1']) await publisher.publish(subject, {}, Buffer.from('x'));
     expect(await getStored(nc, 'INGEST', ack.seq)).toMatchObject({ subject: 'in.pip_1.0' });
@@ -290,7 +290,7 @@ describe("a node in a tenant's account", () => {
   });
 
   test('sees nothing of another tenant: the same names are other things in each account', async () => {
-    const inB = createStreamPublisher(await bus.inTenant(b, other), { timeoutMs: 2_000 });
+    const inB = createStreamPublisher(await bus.inTenant(b, other), { timeoutMs: 20_000 });
     const { seq } = await inB.publish('in.pip_1.0', {}, Buffer.from('secret of B'));
     const spied: string[] = [];
     const spy = await bus.admin.tenant(a);

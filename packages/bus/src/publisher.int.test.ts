@@ -14,7 +14,8 @@ let publisher: StreamPublisher;
 beforeAll(async () => {
   bus = await startBus();
   nc = await bus.inTenant(await bus.tenant('cus_a'), bus.node('nod_1', 'shared'));
-  publisher = createStreamPublisher(nc, { timeoutMs: 2_000 });
+  // Long, so that a slow disk is not taken for a server that is away.
+  publisher = createStreamPublisher(nc, { timeoutMs: 30_000 });
 });
 afterAll(() => bus[Symbol.asyncDispose]());
 
@@ -67,7 +68,7 @@ test('a pack too large for the server or for the stream is refused as such, and 
 
 test('a full stream refuses new packs and keeps every old one', async () => {
   const small = await bus.inTenant(await bus.tenant('cus_small', { ingestBytes: 1_048_576 }), bus.node('nod_2', 'shared'));
-  const into = createStreamPublisher(small, { timeoutMs: 2_000 });
+  const into = createStreamPublisher(small, { timeoutMs: 30_000 });
   const first = await into.publish('in.pip_1.0', {}, bytes('the first'));
   const fill = async () => {
     for (;;) await into.publish('in.pip_1.0', {}, Buffer.alloc(100_000));
