@@ -1,7 +1,7 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { randomBytes } from 'node:crypto';
 import { type BusAdmin, createBusAdmin, issueControlJwt, issueTenantJwt } from '@vrsky/bus/admin';
 import { createConfigBucket } from '@vrsky/bus/config-bucket';
 import { consumePacks } from '@vrsky/bus/consumer';
@@ -11,7 +11,7 @@ import { createStatusBucket } from '@vrsky/bus/status-bucket';
 import { getStored, type StoredMessage } from '@vrsky/bus/stored';
 import { type Bundle, type BundlePipeline, type Fence, type Grant, grantSealContext, type Head } from '@vrsky/contracts/bundle';
 import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
-import { type EnrolmentRequest, enrolmentRequestSchema, type EnrolmentResponse } from '@vrsky/contracts/enrolment';
+import { type EnrolmentRequest, type EnrolmentResponse, enrolmentRequestSchema } from '@vrsky/contracts/enrolment';
 import { newId, newInletPath } from '@vrsky/contracts/ids';
 import { type Lease, type Report, reportSchema } from '@vrsky/contracts/node-status';
 import { type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
@@ -70,9 +70,12 @@ export interface ControlPlane {
   pipeline(tenant: TestTenant, input: PipelineInput, of?: TestPipeline): Promise<TestPipeline>;
   /** Signs and writes bundle, grants and head, and gives back the fence. */
   publish(tenant: TestTenant, pipelines: TestPipeline[]): Promise<Fence>;
+  /** A new head that leaves this tenant out. */
+  leaveOut(tenant: TestTenant): Promise<void>;
   /** The text of a signed bundle, for tests that write it elsewhere. */
   signedBundle(bundle: Partial<Bundle> & { tenantId: string; pipelines: BundlePipeline[] }): string;
   putConfig(key: string, value: string): Promise<void>;
+  deleteConfig(key: string): Promise<void>;
   getConfig(key: string): Promise<string>;
   bundleKey(tenant: TestTenant): string;
   report(nodeId: string, tenantId: string): Promise<Report | null>;
@@ -132,7 +135,13 @@ export async function startControlPlane(): Promise<ControlPlane> {
       enrolled.push(node);
       for (const { tenant, fence } of tenants.values()) if (fence !== null) await grantTo(node, tenant);
     }
-    return { nodeId: node.nodeId, pool, natsUrl: nats.url, controlJwt: await issueControlJwt(keys, { nodeId: node.nodeId, pool, publicKey: request.identityKey }), trustedKeys: [{ keyId, publicKey: signing.publicKey }] };
+    return {
+      nodeId: node.nodeId,
+      pool,
+      natsUrl: nats.url,
+      controlJwt: await issueControlJwt(keys, { nodeId: node.nodeId, pool, publicKey: request.identityKey }),
+      trustedKeys: [{ keyId, publicKey: signing.publicKey }],
+    };
   };
 
   const server = http.createServer(async (request, response) => {
@@ -140,7 +149,9 @@ export async function startControlPlane(): Promise<ControlPlane> {
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const ask = enrolmentRequestSchema.parse(JSON.parse(Buffer.concat(chunks).toString('utf8')));
     const isKnown = ask.token === joinToken;
-    response.writeHead(isKnown ? 200 : 401, { 'content-type': 'application/json' }).end(JSON.stringify(isKnown ? await enrol(ask) : { title: 'Sign-in needed', detail: 'This join token is unknown, used or expired.' }));
+    response
+      .writeHead(isKnown ? 200 : 401, { 'content-type': 'application/json' })
+      .end(JSON.stringify(isKnown ? await enrol(ask) : { title: 'Sign-in needed', detail: 'This join token is unknown, used or expired.' }));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -191,17 +202,36 @@ export async function startControlPlane(): Promise<ControlPlane> {
         v: 1,
         source: { id: 'in', name: 'Webhook', connector: 'http', settings: { path } },
         steps: (input.steps ?? []).map(({ id, kind, source }) => ({ id, name: id, kind, language: 'typescript', source })),
-        destinations: Object.entries(input.to).map(([id, settings]) => ({ id, name: id, connector: 'http', settings, ...(input.retry ? { retry: input.retry } : {}) })),
+        destinations: Object.entries(input.to).map(([id, settings]) => ({
+          id,
+          name: id,
+          connector: 'http',
+          settings,
+          ...(input.retry ? { retry: input.retry } : {}),
+        })),
       });
       const modules = await Promise.all((input.steps ?? []).map(compile));
       const revision = (of?.revision ?? 0) + 1;
-      return { pipelineId, path: `/in/${path}`, spec, revision, bundlePipeline: { pipelineId, name: 'Test', revision, hash: contentHash(canonicalJson(spec)), spec, modules } };
+      return {
+        pipelineId,
+        path: `/in/${path}`,
+        spec,
+        revision,
+        bundlePipeline: { pipelineId, name: 'Test', revision, hash: contentHash(canonicalJson(spec)), spec, modules },
+      };
     },
     async publish(tenant, pipelines) {
       const entry = tenants.get(tenant.tenantId);
       if (!entry) throw new Error('this tenant is not one of ours');
       const fence = nextFence();
-      const bundle: Bundle = { v: 1, tenantId: tenant.tenantId, pool, ...fence, issuedAt: new Date().toISOString(), pipelines: pipelines.map(({ bundlePipeline }) => bundlePipeline) };
+      const bundle: Bundle = {
+        v: 1,
+        tenantId: tenant.tenantId,
+        pool,
+        ...fence,
+        issuedAt: new Date().toISOString(),
+        pipelines: pipelines.map(({ bundlePipeline }) => bundlePipeline),
+      };
       const isFirst = entry.fence === null;
       Object.assign(entry, { pipelines, fence, hash: contentHash(canonicalJson(bundle)) });
       if (isFirst) for (const node of enrolled) await grantTo(node, tenant);
@@ -209,9 +239,16 @@ export async function startControlPlane(): Promise<ControlPlane> {
       await putHead();
       return fence;
     },
+    async leaveOut({ tenantId }) {
+      tenants.delete(tenantId);
+      await putHead();
+    },
     signedBundle: (bundle) => sign('bundle', { v: 1, pool, ...nextFence(), issuedAt: new Date().toISOString(), ...bundle }),
     async putConfig(key, value) {
       await (await config()).put(key, value);
+    },
+    async deleteConfig(key) {
+      await (await config()).delete(key);
     },
     async getConfig(key) {
       const found = await (await config()).get(key);
@@ -253,7 +290,9 @@ export async function startControlPlane(): Promise<ControlPlane> {
     },
     async run(tenant, request) {
       const nc = await admin.tenant(accountOf(tenant));
-      const answer = await nc.request(subjects.run(pool), sign('run', { v: 1, tenantId: tenant.tenantId, pool, issuedAtMs: Date.now(), ...request }), { timeout: 15_000 });
+      const answer = await nc.request(subjects.run(pool), sign('run', { v: 1, tenantId: tenant.tenantId, pool, issuedAtMs: Date.now(), ...request }), {
+        timeout: 15_000,
+      });
       return answer.json<RunResponse>();
     },
     down,

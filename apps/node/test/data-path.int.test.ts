@@ -1,14 +1,14 @@
+import { issueTenantJwt } from '@vrsky/bus/admin';
+import { createUserKey } from '@vrsky/bus/platform-keys';
+import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { subjects } from '@vrsky/contracts/subjects';
 import { createLog } from '@vrsky/kernel/log';
-import { createStreamPublisher } from '@vrsky/bus/publisher';
-import { issueTenantJwt } from '@vrsky/bus/admin';
-import { createUserKey } from '@vrsky/bus/platform-keys';
 import { decodeBatch, encodeMessage, joinEntries, splitBatch } from '@vrsky/proto/message-codec';
 import { eventually } from '@vrsky/testkit/eventually';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { planPipelines } from '../src/core/pipeline-plan.ts';
 import { packHeadersOf } from '../src/core/pack-headers.ts';
+import { planPipelines } from '../src/core/pipeline-plan.ts';
 import { createDelivery } from '../src/delivery/delivery.ts';
 import type { OutgoingMessage, SendOutcome } from '../src/delivery/ports.ts';
 import { createIntake } from '../src/ingest/intake.ts';
@@ -27,8 +27,25 @@ beforeAll(async () => {
 afterAll(() => plane?.[Symbol.asyncDispose]());
 
 const log = createLog('test', 'fatal');
-const ok: SendOutcome = { status: 'ok', source: 'downstream', code: '', reason: '', retryAfterMs: 0, peerStatus: 200, peerAnswer: Buffer.from('ok'), startedAtMs: 1, durationUs: 1_000 };
-const failing = (part: Partial<SendOutcome>): SendOutcome => ({ ...ok, status: 'retryable', code: 'http_500', reason: 'The receiver answered 500.', peerStatus: 500, ...part });
+const ok: SendOutcome = {
+  status: 'ok',
+  source: 'downstream',
+  code: '',
+  reason: '',
+  retryAfterMs: 0,
+  peerStatus: 200,
+  peerAnswer: Buffer.from('ok'),
+  startedAtMs: 1,
+  durationUs: 1_000,
+};
+const failing = (part: Partial<SendOutcome>): SendOutcome => ({
+  ...ok,
+  status: 'retryable',
+  code: 'http_500',
+  reason: 'The receiver answered 500.',
+  peerStatus: 500,
+  ...part,
+});
 
 let cleanups: (() => Promise<void>)[] = [];
 afterEach(async () => {
@@ -36,12 +53,28 @@ afterEach(async () => {
   cleanups = [];
 });
 
-async function path(options: { send?: (message: OutgoingMessage, call: number) => SendOutcome | Promise<SendOutcome>; retry?: { attempts: number; initialMs: number; maxMs: number }; to?: string[] } = {}) {
+async function path(
+  options: {
+    send?: (message: OutgoingMessage, call: number) => SendOutcome | Promise<SendOutcome>;
+    retry?: { attempts: number; initialMs: number; maxMs: number };
+    to?: string[];
+  } = {},
+) {
   const test = await plane.addTenant();
-  const pipeline = await plane.pipeline(test, { to: Object.fromEntries((options.to ?? ['out']).map((id) => [id, { url: 'http://127.0.0.1:1/' }])), ...(options.retry ? { retry: options.retry } : {}) });
+  const pipeline = await plane.pipeline(test, {
+    to: Object.fromEntries((options.to ?? ['out']).map((id) => [id, { url: 'http://127.0.0.1:1/' }])),
+    ...(options.retry ? { retry: options.retry } : {}),
+  });
   const user = createUserKey();
   const nodeId = `nod_${Math.random().toString(36).slice(2, 10)}`;
-  const bus = openTenantBus({ url: plane.nats.url, tenantId: test.tenantId, nodeId, seed: user.seed, jwt: await issueTenantJwt(test.accountSeed, { nodeId, pool: 'shared', publicKey: user.publicKey }), log });
+  const bus = openTenantBus({
+    url: plane.nats.url,
+    tenantId: test.tenantId,
+    nodeId,
+    seed: user.seed,
+    jwt: await issueTenantJwt(test.accountSeed, { nodeId, pool: 'shared', publicKey: user.publicKey }),
+    log,
+  });
   const tenant: Tenant = { tenantId: test.tenantId, bus, stamp: { customerId: test.tenantId, proofKey: test.proofKey } };
   await bus.connected;
   const metrics = createMetrics();
@@ -67,7 +100,16 @@ async function path(options: { send?: (message: OutgoingMessage, call: number) =
   });
   const receive = (entries: { seq: number; body: string; customerId?: string; connectionId?: string; more?: object }[]) => {
     const raws = entries.map(({ seq, body, customerId = '', connectionId = `${pipeline.pipelineId}/in`, more }) =>
-      encodeMessage({ seq, connectionId, customerId, receivedAtUs: Date.now() * 1_000, payload: Buffer.from(body), contentType: 'text/plain', headers: [['x-a', 'b']], ...more }),
+      encodeMessage({
+        seq,
+        connectionId,
+        customerId,
+        receivedAtUs: Date.now() * 1_000,
+        payload: Buffer.from(body),
+        contentType: 'text/plain',
+        headers: [['x-a', 'b']],
+        ...more,
+      }),
     );
     intake.receive(splitBatch(joinEntries(raws)));
   };
@@ -81,8 +123,25 @@ test('a message is stored before it is acknowledged, delivered once, and its tra
   const id = await idOf(7);
   expect(acks.get(7)?.status).toBe('stored');
   const trail = await plane.waitForOutcome(tenant, id);
-  expect(trail).toMatchObject({ id, seq: 1, index: 0, bytes: 5, contentType: 'text/plain', destinations: [{ id: 'out', state: 'delivered', attempt: 1, peerStatus: 200, peerAnswer: 'ok' }] });
-  expect(sent).toMatchObject([{ customerId: tenant.tenantId, pipelineId: pipeline.pipelineId, connectionId: `${pipeline.pipelineId}/out`, messageId: id, attempt: 1, headers: [['x-a', 'b']], contentType: 'text/plain' }]);
+  expect(trail).toMatchObject({
+    id,
+    seq: 1,
+    index: 0,
+    bytes: 5,
+    contentType: 'text/plain',
+    destinations: [{ id: 'out', state: 'delivered', attempt: 1, peerStatus: 200, peerAnswer: 'ok' }],
+  });
+  expect(sent).toMatchObject([
+    {
+      customerId: tenant.tenantId,
+      pipelineId: pipeline.pipelineId,
+      connectionId: `${pipeline.pipelineId}/out`,
+      messageId: id,
+      attempt: 1,
+      headers: [['x-a', 'b']],
+      contentType: 'text/plain',
+    },
+  ]);
   expect(Buffer.from(sent[0]?.payload ?? []).toString()).toBe('hello');
 });
 
@@ -130,7 +189,8 @@ async function publish(pipeline: TestPipeline, tenant: TestTenant, subject: stri
 
 test('a pack without a true proof, or with an entry of another tenant, is set aside and never delivered', async () => {
   const { tenant, pipeline, sent, receive, idOf } = await path();
-  const entry = (customerId: string, messageId: string) => encodeMessage({ seq: 1, customerId, pipelineId: pipeline.pipelineId, messageId, payload: Buffer.from('x') });
+  const entry = (customerId: string, messageId: string) =>
+    encodeMessage({ seq: 1, customerId, pipelineId: pipeline.pipelineId, messageId, payload: Buffer.from('x') });
   const facts = { msgId: 'm', pipelineId: pipeline.pipelineId, revision: 1, connectionId: '', messageIds: ['msg_1'] };
   const forged = packHeadersOf({ customerId: tenant.tenantId, proofKey: Buffer.alloc(32) }, facts);
   await publish(pipeline, tenant, '', { ...forged, [packHeaders.msgId]: 'a' }, joinEntries([entry(tenant.tenantId, 'msg_1')]));
@@ -140,7 +200,9 @@ test('a pack without a true proof, or with an entry of another tenant, is set as
   receive([{ seq: 1, body: 'fine' }]);
   await plane.waitForOutcome(tenant, await idOf(1));
   const kept = await eventually(async () => Promise.all([1, 2, 3].map((seq) => plane.dlq(tenant, seq))).then((all) => all.every((one) => one !== null) && all));
-  expect(kept.map((one) => one?.headers[packHeaders.reason])).toEqual(expect.arrayContaining([expect.stringMatching(/proof/), expect.stringMatching(/cus_other/), expect.stringMatching(/cannot be read/)]));
+  expect(kept.map((one) => one?.headers[packHeaders.reason])).toEqual(
+    expect.arrayContaining([expect.stringMatching(/proof/), expect.stringMatching(/cus_other/), expect.stringMatching(/cannot be read/)]),
+  );
   expect(sent).toHaveLength(1);
 });
 
@@ -169,31 +231,49 @@ test('a failed delivery waits for its time, is tried again alone at its destinat
   for (const again of rest) expect(Buffer.from(again.payload)).toEqual(Buffer.from(first?.payload ?? []));
   const times = toB.map(({ at }) => at);
   expect(Math.max(...times) - Math.min(...times)).toBeGreaterThanOrEqual(400);
-  const waiting = tenant.trail.flatMap(({ messages }) => messages).find((message) => message.id === id && message.destinations.some(({ state }) => state === 'retrying'));
-  expect(waiting?.destinations).toMatchObject([{ id: 'a', state: 'delivered' }, { id: 'b', state: 'retrying', attempt: 1, code: 'http_500', nextAtMs: expect.any(Number) }]);
+  const waiting = tenant.trail
+    .flatMap(({ messages }) => messages)
+    .find((message) => message.id === id && message.destinations.some(({ state }) => state === 'retrying'));
+  expect(waiting?.destinations).toMatchObject([
+    { id: 'a', state: 'delivered' },
+    { id: 'b', state: 'retrying', attempt: 1, code: 'http_500', nextAtMs: expect.any(Number) },
+  ]);
 });
 
 test('after the last attempt, and at once for a permanent failure, the message lies in the dead letters as it came in', async () => {
   const { receive, idOf, tenant, pipeline } = await path({
     retry: { attempts: 2, initialMs: 50, maxMs: 50 },
-    send: (message) => (Buffer.from(message.payload).toString() === 'never' ? failing({ status: 'permanent', code: 'http_400', reason: 'The receiver answered 400.', peerStatus: 400, peerAnswer: Buffer.from('no') }) : failing({})),
+    send: (message) =>
+      Buffer.from(message.payload).toString() === 'never'
+        ? failing({ status: 'permanent', code: 'http_400', reason: 'The receiver answered 400.', peerStatus: 400, peerAnswer: Buffer.from('no') })
+        : failing({}),
   });
   receive([
     { seq: 1, body: 'never' },
     { seq: 2, body: 'again' },
   ]);
   const [never, again] = [await plane.waitForOutcome(tenant, await idOf(1)), await plane.waitForOutcome(tenant, await idOf(2))];
-  expect(never.destinations).toMatchObject([{ state: 'dead_lettered', attempt: 1, code: 'http_400', peerStatus: 400, peerAnswer: 'no', reason: 'The receiver answered 400.' }]);
+  expect(never.destinations).toMatchObject([
+    { state: 'dead_lettered', attempt: 1, code: 'http_400', peerStatus: 400, peerAnswer: 'no', reason: 'The receiver answered 400.' },
+  ]);
   expect(again.destinations).toMatchObject([{ state: 'dead_lettered', attempt: 2, code: 'http_500', reason: expect.stringMatching(/attempt 2 of 2/) }]);
   const letter = await plane.dlq(tenant, again.destinations[0]?.dlqSeq ?? 0);
   expect(letter?.subject).toBe(subjects.dlq(pipeline.pipelineId));
-  expect(letter?.headers).toMatchObject({ [packHeaders.destination]: 'out', [packHeaders.attempt]: '2', [packHeaders.reasonCode]: 'http_500', [packHeaders.customerId]: tenant.tenantId });
+  expect(letter?.headers).toMatchObject({
+    [packHeaders.destination]: 'out',
+    [packHeaders.attempt]: '2',
+    [packHeaders.reasonCode]: 'http_500',
+    [packHeaders.customerId]: tenant.tenantId,
+  });
   expect(decodeBatch(letter?.data ?? new Uint8Array())).toMatchObject([{ messageId: again.id, customerId: tenant.tenantId, contentType: 'text/plain' }]);
 });
 
 test('a dead letter that was sent again goes only to its destination, as a new message that names the old one', async () => {
   let isDown = true;
-  const { receive, idOf, tenant, pipeline, sent } = await path({ to: ['a', 'b'], send: (message) => (isDown && message.connectionId.endsWith('/b') ? failing({ status: 'permanent' }) : ok) });
+  const { receive, idOf, tenant, pipeline, sent } = await path({
+    to: ['a', 'b'],
+    send: (message) => (isDown && message.connectionId.endsWith('/b') ? failing({ status: 'permanent' }) : ok),
+  });
   receive([{ seq: 1, body: 'x' }]);
   const { destinations } = await plane.waitForOutcome(tenant, await idOf(1));
   const seq = destinations.find(({ id }) => id === 'b')?.dlqSeq ?? 0;
@@ -201,14 +281,22 @@ test('a dead letter that was sent again goes only to its destination, as a new m
   sent.length = 0;
   const [letter] = decodeBatch((await plane.dlq(tenant, seq))?.data ?? new Uint8Array());
   const facts = { msgId: 'msg_again', pipelineId: pipeline.pipelineId, revision: 1, connectionId: '', messageIds: ['msg_again'] };
-  const headers = { ...packHeadersOf({ customerId: tenant.tenantId, proofKey: tenant.proofKey }, facts), [packHeaders.destination]: 'b', [packHeaders.replayOf]: String(seq), [packHeaders.attempt]: '0' };
+  const headers = {
+    ...packHeadersOf({ customerId: tenant.tenantId, proofKey: tenant.proofKey }, facts),
+    [packHeaders.destination]: 'b',
+    [packHeaders.replayOf]: String(seq),
+    [packHeaders.attempt]: '0',
+  };
   await publish(pipeline, tenant, subjects.resend(pipeline.pipelineId), headers, joinEntries([encodeMessage({ ...letter, messageId: 'msg_again' })]));
   expect(await plane.waitForOutcome(tenant, 'msg_again')).toMatchObject({ replayOf: seq, seq: 2, destinations: [{ id: 'b', state: 'delivered', attempt: 1 }] });
   expect(sent.map(({ connectionId }) => connectionId)).toEqual([`${pipeline.pipelineId}/b`]);
 });
 
 test('while the connector is away no attempt is spent', async () => {
-  const { receive, idOf, tenant } = await path({ retry: { attempts: 1, initialMs: 50, maxMs: 50 }, send: (_message, call) => (call <= 4 ? failing({ source: 'plugin', code: 'connector_stopped' }) : ok) });
+  const { receive, idOf, tenant } = await path({
+    retry: { attempts: 1, initialMs: 50, maxMs: 50 },
+    send: (_message, call) => (call <= 4 ? failing({ source: 'plugin', code: 'connector_stopped' }) : ok),
+  });
   receive([{ seq: 1, body: 'x' }]);
   expect((await plane.waitForOutcome(tenant, await idOf(1))).destinations).toMatchObject([{ state: 'delivered', attempt: 1 }]);
 });
@@ -223,9 +311,24 @@ test('a message that is given back when the node stops is delivered by the next 
   never.resolve(failing({ source: 'plugin', code: 'node_stopping' }));
   await stopped;
   expect(first.tenant.trail).toEqual([]);
-  const again = createDelivery({ nodeId: 'nod_b', steps: { run: async () => [] }, sender: { send: async () => ok }, metrics: createMetrics(), tracing: createTracing(false), log });
+  const again = createDelivery({
+    nodeId: 'nod_b',
+    steps: { run: async () => [] },
+    sender: { send: async () => ok },
+    metrics: createMetrics(),
+    tracing: createTracing(false),
+    log,
+  });
   cleanups.push(() => again[Symbol.asyncDispose]());
-  const plans = planPipelines({ v: 1, tenantId: first.tenant.tenantId, pool: 'shared', epoch: 1, generation: 1, issuedAt: '', pipelines: [first.pipeline.bundlePipeline] });
+  const plans = planPipelines({
+    v: 1,
+    tenantId: first.tenant.tenantId,
+    pool: 'shared',
+    epoch: 1,
+    generation: 1,
+    issuedAt: '',
+    pipelines: [first.pipeline.bundlePipeline],
+  });
   await again.set({ tenantId: first.tenant.tenantId, bus: first.bus, stamp: { customerId: first.tenant.tenantId, proofKey: first.tenant.proofKey } }, plans);
   expect((await plane.waitForOutcome(first.tenant, id)).destinations).toMatchObject([{ state: 'delivered' }]);
 });

@@ -67,7 +67,12 @@ export async function startNode(plane: ControlPlane, options: { env?: Record<str
     stateDir,
     child: running,
     async post(to, body, headers = {}) {
-      const response = await fetch(`${ingestUrl}${to}`, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers }, signal: AbortSignal.timeout(20_000) });
+      const response = await fetch(`${ingestUrl}${to}`, {
+        method: 'POST',
+        body,
+        headers: { 'content-type': 'application/json', ...headers },
+        signal: AbortSignal.timeout(20_000),
+      });
       const text = await response.text();
       return { status: response.status, headers: response.headers, body: text === '' ? {} : (JSON.parse(text) as Record<string, unknown>) };
     },

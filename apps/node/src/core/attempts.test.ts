@@ -1,8 +1,22 @@
 import { describe, expect, test } from 'vitest';
 import { type AttemptOutcome, type AttemptState, connectorFailuresMax, judgeAttempt, retryAfterMsMax } from './attempts.ts';
 
-const failed = (part: Partial<AttemptOutcome> = {}): AttemptOutcome => ({ status: 'retryable', source: 'downstream', code: 'http_500', reason: 'The receiver answered 500.', retryAfterMs: 0, ...part });
-const state = (part: Partial<AttemptState> = {}): AttemptState => ({ attempt: 1, connectorFailures: 0, policy: { attempts: 3, initialMs: 1_000, maxMs: 60_000 }, nowMs: 5_000, random: () => 1, ...part });
+const failed = (part: Partial<AttemptOutcome> = {}): AttemptOutcome => ({
+  status: 'retryable',
+  source: 'downstream',
+  code: 'http_500',
+  reason: 'The receiver answered 500.',
+  retryAfterMs: 0,
+  ...part,
+});
+const state = (part: Partial<AttemptState> = {}): AttemptState => ({
+  attempt: 1,
+  connectorFailures: 0,
+  policy: { attempts: 3, initialMs: 1_000, maxMs: 60_000 },
+  nowMs: 5_000,
+  random: () => 1,
+  ...part,
+});
 
 describe('what follows an attempt', () => {
   test('a delivered message is done', () => {
@@ -10,7 +24,11 @@ describe('what follows an attempt', () => {
   });
 
   test('a permanent failure is dead at once, with the reason as the connector gave it', () => {
-    expect(judgeAttempt(failed({ status: 'permanent', code: 'http_400', reason: 'The receiver answered 400.' }), state())).toEqual({ kind: 'dead', code: 'http_400', reason: 'The receiver answered 400.' });
+    expect(judgeAttempt(failed({ status: 'permanent', code: 'http_400', reason: 'The receiver answered 400.' }), state())).toEqual({
+      kind: 'dead',
+      code: 'http_400',
+      reason: 'The receiver answered 400.',
+    });
   });
 
   test('retries wait longer each time, half of it by chance, up to the ceiling', () => {

@@ -27,7 +27,16 @@ function bundle(part: Partial<Bundle> = {}): Bundle {
     epoch: 1,
     generation: 5,
     issuedAt: new Date(0).toISOString(),
-    pipelines: [{ pipelineId: 'pip_1', name: 'Orders', revision: 2, hash: contentHash(canonicalJson(spec)), spec, modules: [{ stepId: 'reshape', sha256: contentHash(code), code }] }],
+    pipelines: [
+      {
+        pipelineId: 'pip_1',
+        name: 'Orders',
+        revision: 2,
+        hash: contentHash(canonicalJson(spec)),
+        spec,
+        modules: [{ stepId: 'reshape', sha256: contentHash(code), code }],
+      },
+    ],
     ...part,
   };
 }
@@ -60,15 +69,27 @@ describe('a bundle', () => {
     ['of another shape', () => signed({ v: 1 }), 'DOCUMENT.MALFORMED'],
     ['of another tenant', () => signed(bundle({ tenantId: 'cus_b' })), 'BUNDLE.WRONG_TENANT'],
     ['of another pool', () => signed(bundle({ pool: 'dedicated' })), 'BUNDLE.WRONG_POOL'],
-    ['with code that does not match its hash', () => signed(bundle({ pipelines: bundle().pipelines.map((p) => ({ ...p, modules: [{ stepId: 'reshape', sha256: contentHash('other'), code }] })) })), 'BUNDLE.CONTENT_CHANGED'],
+    [
+      'with code that does not match its hash',
+      () => signed(bundle({ pipelines: bundle().pipelines.map((p) => ({ ...p, modules: [{ stepId: 'reshape', sha256: contentHash('other'), code }] })) })),
+      'BUNDLE.CONTENT_CHANGED',
+    ],
     ['with a step without code', () => signed(bundle({ pipelines: bundle().pipelines.map((p) => ({ ...p, modules: [] })) })), 'BUNDLE.CONTENT_CHANGED'],
-    ['with a spec that does not match its hash', () => signed(bundle({ pipelines: bundle().pipelines.map((p) => ({ ...p, hash: contentHash('x') })) })), 'BUNDLE.CONTENT_CHANGED'],
+    [
+      'with a spec that does not match its hash',
+      () => signed(bundle({ pipelines: bundle().pipelines.map((p) => ({ ...p, hash: contentHash('x') })) })),
+      'BUNDLE.CONTENT_CHANGED',
+    ],
   ])('%s is refused', (_name, text, expected) => {
     expect(ask(text())).toMatchObject({ verdict: 'refuse', code: expected });
   });
 
   test('older than the one we hold is refused', () => {
-    expect(ask(signed(bundle()), { standing: standing({ epoch: 1, generation: 6 }, {}) })).toMatchObject({ verdict: 'refuse', code: 'BUNDLE.OLDER', fence: { epoch: 1, generation: 5 } });
+    expect(ask(signed(bundle()), { standing: standing({ epoch: 1, generation: 6 }, {}) })).toMatchObject({
+      verdict: 'refuse',
+      code: 'BUNDLE.OLDER',
+      fence: { epoch: 1, generation: 5 },
+    });
   });
 
   test("older than the pool's head is refused, also by a node that holds nothing", () => {
@@ -76,12 +97,20 @@ describe('a bundle', () => {
   });
 
   test('of the same generation with other content is refused', () => {
-    expect(ask(signed(bundle()), { standing: standing({ epoch: 1, generation: 5 }, bundle({ pipelines: [] })) })).toMatchObject({ verdict: 'refuse', code: 'BUNDLE.CONFLICT' });
+    expect(ask(signed(bundle()), { standing: standing({ epoch: 1, generation: 5 }, bundle({ pipelines: [] })) })).toMatchObject({
+      verdict: 'refuse',
+      code: 'BUNDLE.CONFLICT',
+    });
   });
 
   test('becomes a plan with connections named after their pipeline', () => {
     const [plan] = planPipelines(bundle());
-    expect(plan).toMatchObject({ tenantId: 'cus_a', sourceConnectionId: 'pip_1/in', steps: [{ stepId: 'reshape', code }], destinations: [{ id: 'out', connectionId: 'pip_1/out', deadlineMs: 15_000 }] });
+    expect(plan).toMatchObject({
+      tenantId: 'cus_a',
+      sourceConnectionId: 'pip_1/in',
+      steps: [{ stepId: 'reshape', code }],
+      destinations: [{ id: 'out', connectionId: 'pip_1/out', deadlineMs: 15_000 }],
+    });
     expect(plan?.connections.map(({ connectionId, role }) => [connectionId, role])).toEqual([
       ['pip_1/in', 'source'],
       ['pip_1/out', 'destination'],
@@ -90,7 +119,8 @@ describe('a bundle', () => {
 });
 
 const grant = { v: 1, nodeId: 'nod_1', tenantId: 'cus_a', epoch: 1, generation: 5, natsJwt: 'jwt', sealedProofKey: { enc: 'e', ciphertext: 'c' } };
-const askGrant = (value: object, part: object = {}) => judgeGrant({ text: signed(value, 'grant'), nodeId: 'nod_1', tenantId: 'cus_a', trusted, standing: null, ...part });
+const askGrant = (value: object, part: object = {}) =>
+  judgeGrant({ text: signed(value, 'grant'), nodeId: 'nod_1', tenantId: 'cus_a', trusted, standing: null, ...part });
 
 describe('a grant', () => {
   test('of this node and tenant is accepted', () => {
@@ -110,10 +140,20 @@ describe('a grant', () => {
 });
 
 describe('a head', () => {
-  const head = { v: 1, pool: 'shared', epoch: 1, generation: 9, issuedAt: new Date(0).toISOString(), tenants: { cus_a: { epoch: 1, generation: 5, hash: contentHash('x') } } };
+  const head = {
+    v: 1,
+    pool: 'shared',
+    epoch: 1,
+    generation: 9,
+    issuedAt: new Date(0).toISOString(),
+    tenants: { cus_a: { epoch: 1, generation: 5, hash: contentHash('x') } },
+  };
   test('of our pool is accepted, of another refused, an older one refused', () => {
     expect(judgeHead({ text: signed(head, 'head'), pool: 'shared', trusted, standing: null })).toMatchObject({ verdict: 'accept' });
     expect(judgeHead({ text: signed(head, 'head'), pool: 'other', trusted, standing: null })).toMatchObject({ verdict: 'refuse', code: 'HEAD.WRONG_POOL' });
-    expect(judgeHead({ text: signed(head, 'head'), pool: 'shared', trusted, standing: standing({ epoch: 1, generation: 10 }, {}) })).toMatchObject({ verdict: 'refuse', code: 'HEAD.OLDER' });
+    expect(judgeHead({ text: signed(head, 'head'), pool: 'shared', trusted, standing: standing({ epoch: 1, generation: 10 }, {}) })).toMatchObject({
+      verdict: 'refuse',
+      code: 'HEAD.OLDER',
+    });
   });
 });

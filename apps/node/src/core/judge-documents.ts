@@ -35,10 +35,16 @@ export function judgeBundle(ask: BundleAsk): Judgement<Bundle> {
     if (Buffer.byteLength(ask.text) > limits.bundleBytesMax) throw refusal('BUNDLE.TOO_LARGE', `The bundle is larger than ${limits.bundleBytesMax} bytes.`);
     const { payload, value: bundle } = open('bundle', ask.text, ask.trusted, bundleSchema);
     const fence = fenceOf(bundle);
-    if (bundle.tenantId !== ask.tenantId) throw refusal('BUNDLE.WRONG_TENANT', `The bundle is of ${bundle.tenantId}, but was put where the bundle of ${ask.tenantId} belongs.`, fence);
+    if (bundle.tenantId !== ask.tenantId)
+      throw refusal('BUNDLE.WRONG_TENANT', `The bundle is of ${bundle.tenantId}, but was put where the bundle of ${ask.tenantId} belongs.`, fence);
     if (bundle.pool !== ask.pool) throw refusal('BUNDLE.WRONG_POOL', `The bundle is for the node pool ${bundle.pool}; this node serves ${ask.pool}.`, fence);
     if (isHeld('BUNDLE', ask.standing, fence, payload)) return null;
-    if (ask.least && compareFences(fence, ask.least) < 0) throw refusal('BUNDLE.OLDER', `Generation ${say(fence)} is older than ${say(ask.least)}, which the control plane says is current: an old bundle was put back.`, fence);
+    if (ask.least && compareFences(fence, ask.least) < 0)
+      throw refusal(
+        'BUNDLE.OLDER',
+        `Generation ${say(fence)} is older than ${say(ask.least)}, which the control plane says is current: an old bundle was put back.`,
+        fence,
+      );
     const problem = findContentProblem(bundle);
     if (problem) throw refusal('BUNDLE.CONTENT_CHANGED', problem, fence);
     return { value: bundle, standing: { fence, payload } };
@@ -58,7 +64,8 @@ export function judgeGrant(ask: GrantAsk): Judgement<Grant> {
     const { payload, value: grant } = open('grant', ask.text, ask.trusted, grantSchema);
     const fence = fenceOf(grant);
     if (grant.nodeId !== ask.nodeId) throw refusal('GRANT.WRONG_NODE', `The grant is for node ${grant.nodeId}; this is ${ask.nodeId}.`, fence);
-    if (grant.tenantId !== ask.tenantId) throw refusal('GRANT.WRONG_TENANT', `The grant is of ${grant.tenantId}, but was put where the grant of ${ask.tenantId} belongs.`, fence);
+    if (grant.tenantId !== ask.tenantId)
+      throw refusal('GRANT.WRONG_TENANT', `The grant is of ${grant.tenantId}, but was put where the grant of ${ask.tenantId} belongs.`, fence);
     if (isHeld('GRANT', ask.standing, fence, payload)) return null;
     return { value: grant, standing: { fence, payload } };
   });
@@ -115,7 +122,8 @@ function open<T>(purpose: SignedPurpose, text: string, trusted: readonly Trusted
     throw new AppError({ code: 'DOCUMENT.MALFORMED', kind: 'invalid', message: `the signed ${purpose} is not JSON`, cause });
   }
   const parsed = schema.safeParse(json);
-  if (!parsed.success) throw new AppError({ code: 'DOCUMENT.MALFORMED', kind: 'invalid', message: `the signed ${purpose} has the wrong shape: ${z.prettifyError(parsed.error)}` });
+  if (!parsed.success)
+    throw new AppError({ code: 'DOCUMENT.MALFORMED', kind: 'invalid', message: `the signed ${purpose} has the wrong shape: ${z.prettifyError(parsed.error)}` });
   return { payload, value: parsed.data };
 }
 
@@ -123,7 +131,12 @@ function open<T>(purpose: SignedPurpose, text: string, trusted: readonly Trusted
 function isHeld(kind: string, standing: Standing | null, fence: Fence, payload: string): boolean {
   if (standing === null) return false;
   const order = compareFences(fence, standing.fence);
-  if (order < 0) throw refusal(`${kind}.OLDER`, `Generation ${say(fence)} is older than ${say(standing.fence)}, which this node holds: an old document was put back.`, fence);
+  if (order < 0)
+    throw refusal(
+      `${kind}.OLDER`,
+      `Generation ${say(fence)} is older than ${say(standing.fence)}, which this node holds: an old document was put back.`,
+      fence,
+    );
   if (order > 0) return false;
   if (payload === standing.payload) return true;
   throw refusal(`${kind}.CONFLICT`, `There are two different documents with the generation ${say(fence)}. This node keeps the one it had first.`, fence);

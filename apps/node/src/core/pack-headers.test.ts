@@ -5,7 +5,10 @@ import { findOrigin, findPackProblem, formatOrigin, headerText, packHeadersOf } 
 const stamp = { customerId: 'cus_a', proofKey: Buffer.alloc(32, 7) };
 const entries = ['msg_1', 'msg_2'].map((messageId) => ({ customerId: 'cus_a', pipelineId: 'pip_1', messageId }));
 const headers = packHeadersOf(stamp, { msgId: 'msg_1', pipelineId: 'pip_1', revision: 3, connectionId: 'pip_1/in', messageIds: ['msg_1', 'msg_2'] });
-const read = (over: Record<string, string> = {}) => (name: string) => ({ ...headers, ...over })[name] ?? '';
+const read =
+  (over: Record<string, string> = {}) =>
+  (name: string) =>
+    ({ ...headers, ...over })[name] ?? '';
 
 describe('a pack is delivered only as what the platform stamped', () => {
   test('its own headers and entries pass', () => {
@@ -27,7 +30,10 @@ describe('a pack is delivered only as what the platform stamped', () => {
   });
 
   test("another tenant's key makes no proof", () => {
-    const forged = packHeadersOf({ ...stamp, proofKey: Buffer.alloc(32, 8) }, { msgId: 'x', pipelineId: 'pip_1', revision: 1, connectionId: '', messageIds: ['msg_1', 'msg_2'] });
+    const forged = packHeadersOf(
+      { ...stamp, proofKey: Buffer.alloc(32, 8) },
+      { msgId: 'x', pipelineId: 'pip_1', revision: 1, connectionId: '', messageIds: ['msg_1', 'msg_2'] },
+    );
     expect(findPackProblem(stamp, 'pip_1', { header: (name) => forged[name] ?? '', entries })).toMatch(/proof/);
   });
 });

@@ -39,7 +39,8 @@ export interface PackClaim {
 export function findPackProblem(stamp: Stamp, pipelineId: string, pack: PackClaim): string | null {
   const customerId = pack.header(packHeaders.customerId);
   if (customerId !== stamp.customerId) return `The pack names ${quote(customerId)} as its Customer-ID, but lies in the stream of ${stamp.customerId}.`;
-  if (pack.header(packHeaders.pipeline) !== pipelineId) return `The pack names ${quote(pack.header(packHeaders.pipeline))} as its pipeline, but lies in the queue of ${pipelineId}.`;
+  if (pack.header(packHeaders.pipeline) !== pipelineId)
+    return `The pack names ${quote(pack.header(packHeaders.pipeline))} as its pipeline, but lies in the queue of ${pipelineId}.`;
   if (pack.entries.length === 0) return 'The pack is empty.';
   const ids: string[] = [];
   for (const entry of pack.entries) {
@@ -47,7 +48,8 @@ export function findPackProblem(stamp: Stamp, pipelineId: string, pack: PackClai
     if (entry.pipelineId !== pipelineId) return `A message in the pack names ${quote(entry.pipelineId)} as its pipeline.`;
     ids.push(entry.messageId);
   }
-  if (!isPackProof(pack.header(packHeaders.proof), stamp.proofKey, stamp.customerId, pipelineId, ids)) return 'The proof does not match: the platform did not stamp this pack.';
+  if (!isPackProof(pack.header(packHeaders.proof), stamp.proofKey, stamp.customerId, pipelineId, ids))
+    return 'The proof does not match: the platform did not stamp this pack.';
   return null;
 }
 

@@ -6,7 +6,12 @@ const names = (packs: { name: string }[][]) => packs.map((pack) => pack.map(({ n
 
 test('everything that waits becomes one pack for each pipeline, in order', () => {
   const queue = createPackQueue<ReturnType<typeof entry>>(10, 1_000);
-  for (const [group, name] of [['p', 'a'], ['q', 'b'], ['p', 'c']] as const) queue.push(entry(group, name));
+  for (const [group, name] of [
+    ['p', 'a'],
+    ['q', 'b'],
+    ['p', 'c'],
+  ] as const)
+    queue.push(entry(group, name));
   expect(names(queue.take())).toEqual(['ac', 'b']);
   expect([queue.length, queue.bytes, queue.take()]).toEqual([0, 0, []]);
 });

@@ -68,7 +68,11 @@ function planPipeline(tenantId: string, pipeline: BundlePipeline): PipelinePlan 
     destinations,
     connections: [
       { connectionId: sourceConnectionId, role: 'source', settings: spec.source.settings },
-      ...spec.destinations.map((destination) => ({ connectionId: `${pipelineId}/${destination.id}`, role: 'destination' as const, settings: destination.settings })),
+      ...spec.destinations.map((destination) => ({
+        connectionId: `${pipelineId}/${destination.id}`,
+        role: 'destination' as const,
+        settings: destination.settings,
+      })),
     ],
   };
 }

@@ -1,13 +1,13 @@
 import { newId } from '@vrsky/contracts/ids';
 import { describe, expect, test } from 'vitest';
-import { findTraceContext, formatTraceparent, traceContextOf, traceContextOfId, traceIdOf } from './trace-context.ts';
+import { findTraceContext, formatTraceparent, isTraceparent, traceContextOfId } from './trace-context.ts';
 
 const sent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01';
 
 describe('trace context', () => {
   test("a sender's context is kept as it came", () => {
-    expect(formatTraceparent(traceContextOf(sent, 'msg_x'))).toBe(sent);
-    expect(traceIdOf(sent, 'msg_x')).toBe('4bf92f3577b34da6a3ce929d0e0e4736');
+    expect(isTraceparent(sent)).toBe(true);
+    expect(findTraceContext(sent)).toEqual({ traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7', flags: '01' });
   });
 
   test.each([
@@ -20,6 +20,7 @@ describe('trace context', () => {
     `${sent}-more`,
   ])('%j is no context', (text) => {
     expect(findTraceContext(text)).toBeNull();
+    expect(isTraceparent(text)).toBe(false);
   });
 
   test('a message without a context has one made from its id, the same every time and different for every id', () => {
@@ -27,8 +28,7 @@ describe('trace context', () => {
     const contexts = ids.map((id) => traceContextOfId(id));
     for (const [i, context] of contexts.entries()) {
       expect(findTraceContext(formatTraceparent(context))).toEqual(context);
-      expect(traceContextOf('', ids[i] as string)).toEqual(context);
-      expect(traceIdOf('', ids[i] as string)).toBe(context.traceId);
+      expect(traceContextOfId(ids[i] as string)).toEqual(context);
     }
     expect(new Set(contexts.map((context) => context.traceId)).size).toBe(ids.length);
   });

@@ -6,7 +6,10 @@ export interface TraceContext {
 }
 
 const shape = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
-const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
+/** Value of each character of an id; see contracts/ids. */
+const digits = new Uint8Array(128);
+for (const [value, character] of [...'0123456789abcdefghjkmnpqrstvwxyz'].entries()) digits[character.charCodeAt(0)] = value;
+const HEX = '0123456789abcdef';
 const noTrace = '0'.repeat(32);
 const noSpan = '0'.repeat(16);
 
@@ -33,29 +36,22 @@ export function traceContextOfId(messageId: string): TraceContext {
   return { traceId: hex, spanId: hex.slice(16), flags: '01' };
 }
 
-/** The message's trace context: its sender's, or the one made from its id. */
-export function traceContextOf(traceparent: string, messageId: string): TraceContext {
-  return (traceparent === '' ? null : findTraceContext(traceparent)) ?? traceContextOfId(messageId);
-}
-
-/** The trace id alone, for trails of many messages: no context object for each. */
-export function traceIdOf(traceparent: string, messageId: string): string {
-  return traceparent.length === 55 && findTraceContext(traceparent) !== null ? traceparent.slice(3, 35) : idBits(messageId);
+/** A `traceparent` that may be passed on as it is. */
+export function isTraceparent(text: string): boolean {
+  return text.length === 55 && findTraceContext(text) !== null;
 }
 
 /** The last 128 bits of the 26 base32 characters after the kind. */
 function idBits(messageId: string): string {
-  const text = messageId.slice(messageId.indexOf('_') + 1);
   let hex = '';
   let bits = 0;
   let value = 0;
-  for (let i = 0; i < text.length; i++) {
-    const digit = ALPHABET.indexOf(text.charAt(i));
-    value = ((value << 5) | (digit < 0 ? 0 : digit)) & 0xfff;
+  for (let i = messageId.indexOf('_') + 1; i < messageId.length; i++) {
+    value = ((value << 5) | (digits[messageId.charCodeAt(i) & 0x7f] ?? 0)) & 0xfff;
     bits += 5;
     while (bits >= 4) {
       bits -= 4;
-      hex += ((value >> bits) & 15).toString(16);
+      hex += HEX[(value >> bits) & 15];
     }
   }
   const id = hex.slice(-32).padStart(32, '0');

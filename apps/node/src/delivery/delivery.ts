@@ -54,7 +54,9 @@ export function createDelivery(options: DeliveryOptions): Delivery {
   const set = async (tenant: Tenant, plans: readonly PipelinePlan[]): Promise<void> => {
     if (isStopping) return;
     const wanted = new Set(plans.map(({ pipelineId }) => keyOf(tenant.tenantId, pipelineId)));
-    const gone = [...running].filter(([key, entry]) => entry.tenant.tenantId === tenant.tenantId && (!wanted.has(key) || entry.tenant !== tenant)).map(([key]) => key);
+    const gone = [...running]
+      .filter(([key, entry]) => entry.tenant.tenantId === tenant.tenantId && (!wanted.has(key) || entry.tenant !== tenant))
+      .map(([key]) => key);
     await Promise.all(gone.map((key) => end(key, AbortSignal.timeout(removeWithinMs))));
     for (const plan of plans) {
       const key = keyOf(tenant.tenantId, plan.pipelineId);
@@ -72,7 +74,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       await Promise.all(gone.map((key) => end(key, AbortSignal.timeout(removeWithinMs))));
     },
     queues: () =>
-      [...running.values()].map(({ tenant, pipelineId, runner }) => ({ tenant, pipelineId, packsInHand: runner.packsInHand, messagesInHand: runner.messagesInHand, oldestStoredAtMs: runner.oldestStoredAtMs() })),
+      [...running.values()].map(({ tenant, pipelineId, runner }) => ({
+        tenant,
+        pipelineId,
+        packsInHand: runner.packsInHand,
+        messagesInHand: runner.messagesInHand,
+        oldestStoredAtMs: runner.oldestStoredAtMs(),
+      })),
     async drain(deadline) {
       isStopping = true;
       await Promise.all([...running.keys()].map((key) => end(key, deadline)));

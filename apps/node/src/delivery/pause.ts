@@ -6,6 +6,8 @@ export interface Pause {
   /** Resolves after the current back-off, or as soon as `stop` aborts. */
   wait(stop: AbortSignal): Promise<void>;
   over(): void;
+  /** Nobody has met the trouble since it was last over. */
+  readonly isOver: boolean;
 }
 
 export function createPause(options: { initialMs: number; maxMs: number }): Pause {
@@ -13,6 +15,9 @@ export function createPause(options: { initialMs: number; maxMs: number }): Paus
   let current: Promise<void> | null = null;
   let isOver = true;
   return {
+    get isOver() {
+      return isOver;
+    },
     wait(stop) {
       isOver = false;
       current ??= sleep(delay.nextMs(), stop).finally(() => {

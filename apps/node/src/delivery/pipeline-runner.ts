@@ -1,3 +1,4 @@
+import type { NatsConnection } from '@nats-io/transport-node';
 import { consumePacks, type PackConsumer, type StoredPack } from '@vrsky/bus/consumer';
 import { limits } from '@vrsky/contracts/limits';
 import { packHeaders } from '@vrsky/contracts/message-headers';
@@ -5,16 +6,16 @@ import { consumerNames, streamNames, subjects } from '@vrsky/contracts/subjects'
 import { backoffMs } from '@vrsky/kernel/backoff';
 import { describeError } from '@vrsky/kernel/errors';
 import type { Log } from '@vrsky/kernel/log';
-import type { NatsConnection } from '@nats-io/transport-node';
 import { headerText } from '../core/pack-headers.ts';
 import type { PipelinePlan } from '../core/pipeline-plan.ts';
 import { createRecent } from '../core/recent.ts';
 import type { NodeMetrics } from '../metrics.ts';
 import type { Tenant } from '../tenant.ts';
 import type { Tracing } from '../tracing.ts';
+import { Abandoned, type QueueName } from './pack-job.ts';
 import { createPause } from './pause.ts';
 import type { Sender, StepRunner } from './ports.ts';
-import { Abandoned, processPack } from './process-pack.ts';
+import { processPack } from './process-pack.ts';
 import { createTally } from './tally.ts';
 
 export interface RunnerOptions {
@@ -42,8 +43,6 @@ export interface PipelineRunner {
   stop(deadline: AbortSignal): Promise<void>;
 }
 
-type QueueName = typeof streamNames.ingest | typeof streamNames.retry;
-
 /** A pack between its delivery and its settlement. */
 interface Hand {
   readonly pack: StoredPack;
@@ -69,7 +68,11 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
   const faults = new Map<string, number>();
   const recent = createRecent(recentMax);
   const abandon = new AbortController();
-  const pauses = { connector: createPause({ initialMs: 200, maxMs: 5_000 }), steps: createPause({ initialMs: 50, maxMs: 2_000 }), bus: createPause({ initialMs: 200, maxMs: 5_000 }) };
+  const pauses = {
+    connector: createPause({ initialMs: 200, maxMs: 5_000 }),
+    steps: createPause({ initialMs: 50, maxMs: 2_000 }),
+    bus: createPause({ initialMs: 200, maxMs: 5_000 }),
+  };
   const consumers: PackConsumer[] = [];
   let plan = options.plan;
   let isStopping = false;

@@ -13,9 +13,22 @@ const pipeline = (pipelineId: string, revision: number, destination = 'out') => 
   revision,
   hash,
   modules: [],
-  spec: pipelineSpecSchema.parse({ v: 1, source: { id: 'in', name: 'In', connector: 'http', settings: { path: `in_${'0'.repeat(24)}` } }, steps: [], destinations: [{ id: destination, name: 'The shop', connector: 'http', settings: { url: 'http://127.0.0.1:1/' } }] }),
+  spec: pipelineSpecSchema.parse({
+    v: 1,
+    source: { id: 'in', name: 'In', connector: 'http', settings: { path: `in_${'0'.repeat(24)}` } },
+    steps: [],
+    destinations: [{ id: destination, name: 'The shop', connector: 'http', settings: { url: 'http://127.0.0.1:1/' } }],
+  }),
 });
-const bundle = (tenantId: string, pipelines: Bundle['pipelines']): Bundle => ({ v: 1, tenantId, pool: 'shared', epoch: 1, generation: 1, issuedAt: new Date(0).toISOString(), pipelines });
+const bundle = (tenantId: string, pipelines: Bundle['pipelines']): Bundle => ({
+  v: 1,
+  tenantId,
+  pool: 'shared',
+  epoch: 1,
+  generation: 1,
+  issuedAt: new Date(0).toISOString(),
+  pipelines,
+});
 
 function trial() {
   const events: string[] = [];
@@ -26,7 +39,9 @@ function trial() {
     async configure(generation: number, connections: ConnectionPlan[]) {
       configured.push({ generation, ids: connections.map(({ connectionId }) => connectionId) });
       events.push('configure');
-      return connections.filter(({ connectionId }) => refused.includes(connectionId)).map(({ connectionId }) => ({ connectionId, errors: [{ path: '/url', message: 'This address is not allowed.' }] }));
+      return connections
+        .filter(({ connectionId }) => refused.includes(connectionId))
+        .map(({ connectionId }) => ({ connectionId, errors: [{ path: '/url', message: 'This address is not allowed.' }] }));
     },
   });
   const deployer = createDeployer({
@@ -36,8 +51,12 @@ function trial() {
     delivery: { set: async (_tenant, plans) => void events.push(`delivery ${names(plans)}`), remove: async (id) => void events.push(`delivery without ${id}`) },
     runs: { set() {}, remove() {} },
   });
-  const deploy = (tenantId: string, pipelines: Bundle['pipelines']) => deployer.deploy({ bundle: bundle(tenantId, pipelines), grant: { tenantId, natsJwt: 'jwt' }, proofKey: Buffer.alloc(32) });
-  return { events, configured, deployer, deploy, refuse: (...ids: string[]) => void (refused = ids) };
+  const deploy = (tenantId: string, pipelines: Bundle['pipelines']) =>
+    deployer.deploy({ bundle: bundle(tenantId, pipelines), grant: { tenantId, natsJwt: 'jwt' }, proofKey: Buffer.alloc(32) });
+  const refuse = (...ids: string[]): void => {
+    refused = ids;
+  };
+  return { events, configured, deployer, deploy, refuse };
 }
 
 test("all tenants' connections go to the connector as one set, each time with a higher generation", async () => {

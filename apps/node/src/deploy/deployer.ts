@@ -73,7 +73,12 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
 }
 
 /** A pipeline that its connector refuses harms no other: its earlier revision goes on, and its author hears why. */
-async function connect(connections: ConnectionSet, tenantId: string, wanted: PipelinePlan[], before: PipelinePlan[]): Promise<{ running: PipelinePlan[]; failed: Report['pipelines'] }> {
+async function connect(
+  connections: ConnectionSet,
+  tenantId: string,
+  wanted: PipelinePlan[],
+  before: PipelinePlan[],
+): Promise<{ running: PipelinePlan[]; failed: Report['pipelines'] }> {
   const problems = await connections.set(tenantId, wanted);
   if (problems.size === 0) return { running: wanted, failed: [] };
   const running = wanted.flatMap((plan) => {
@@ -81,6 +86,8 @@ async function connect(connections: ConnectionSet, tenantId: string, wanted: Pip
     return before.filter(({ pipelineId }) => pipelineId === plan.pipelineId);
   });
   await connections.set(tenantId, running);
-  const failed = wanted.filter(({ pipelineId }) => problems.has(pipelineId)).map(({ pipelineId, revision }) => ({ pipelineId, revision, state: 'failed' as const, reason: problems.get(pipelineId) ?? '' }));
+  const failed = wanted
+    .filter(({ pipelineId }) => problems.has(pipelineId))
+    .map(({ pipelineId, revision }) => ({ pipelineId, revision, state: 'failed' as const, reason: problems.get(pipelineId) ?? '' }));
   return { running, failed };
 }

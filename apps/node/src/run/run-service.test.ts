@@ -14,10 +14,17 @@ const request: RunRequest = {
   tenantId: 'cus_a',
   pool: 'shared',
   issuedAtMs: nowMs - 1_000,
-  pipeline: { pipelineId: 'pip_1', name: 'Orders', revision: 1, modules: [{ stepId: 's', sha256: contentHash(code), code }], steps: [{ id: 's', name: 'S', kind: 'convert' }] },
+  pipeline: {
+    pipelineId: 'pip_1',
+    name: 'Orders',
+    revision: 1,
+    modules: [{ stepId: 's', sha256: contentHash(code), code }],
+    steps: [{ id: 's', name: 'S', kind: 'convert' }],
+  },
   input: { seq: 1, index: 0 },
 };
-const open = (part: Partial<RunRequest> = {}, purpose: 'run' | 'bundle' = 'run') => openRequest(JSON.stringify(signEnvelope(purpose, JSON.stringify({ ...request, ...part }), key)), { pool: 'shared', tenantId: 'cus_a', trusted, nowMs });
+const open = (part: Partial<RunRequest> = {}, purpose: 'run' | 'bundle' = 'run') =>
+  openRequest(JSON.stringify(signEnvelope(purpose, JSON.stringify({ ...request, ...part }), key)), { pool: 'shared', tenantId: 'cus_a', trusted, nowMs });
 
 test('a fresh request for this tenant and pool is taken', () => {
   expect(open()).toEqual(request);
@@ -28,7 +35,11 @@ test.each([
   ['for another pool', { pool: 'other' }, 'RUN.WRONG_POOL'],
   ['kept for more than a minute', { issuedAtMs: nowMs - 60_001 }, 'RUN.TOO_OLD'],
   ['from the future', { issuedAtMs: nowMs + 10_001 }, 'RUN.TOO_OLD'],
-  ['with code that is not what its hash says', { pipeline: { ...request.pipeline, modules: [{ stepId: 's', sha256: contentHash('other'), code }] } }, 'RUN.CONTENT_CHANGED'],
+  [
+    'with code that is not what its hash says',
+    { pipeline: { ...request.pipeline, modules: [{ stepId: 's', sha256: contentHash('other'), code }] } },
+    'RUN.CONTENT_CHANGED',
+  ],
 ])('a request %s is refused', (_name, part, expected) => {
   expect(() => open(part)).toThrow(expect.objectContaining({ code: expected }));
 });

@@ -1,3 +1,4 @@
+import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { getStored } from '@vrsky/bus/stored';
 import { contentHash } from '@vrsky/contracts/canonical-json';
 import { type RunRequest, type RunResponse, runRequestSchema } from '@vrsky/contracts/run';
@@ -8,8 +9,7 @@ import type { Part } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import type { LogicPool, LogicResult, LogicStep } from '@vrsky/logic/pool';
 import { decodeMessage, splitBatch } from '@vrsky/proto/message-codec';
-import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
-import { traceIdOf } from '../core/trace-context.ts';
+import { findTraceContext, traceContextOfId } from '../core/trace-context.ts';
 import type { Tenant } from '../tenant.ts';
 
 /** Answers the console's "what did each step make of this message": the same steps on the same input, with their outputs kept. */
@@ -39,7 +39,11 @@ export function createRunService({ pool, trusted, steps, log }: RunServiceOption
 
   const serve = (tenant: Tenant, nc: NatsConnection): Subscription =>
     // One node of the pool answers.
-    nc.subscribe(subjects.run(pool), { queue: 'run', callback: (error, message) => void (error ? log.warn({ tenantId: tenant.tenantId, err: error }, 'requests to run steps cannot be received') : answer(tenant, nc, message)) });
+    nc.subscribe(subjects.run(pool), {
+      queue: 'run',
+      callback: (error, message) =>
+        void (error ? log.warn({ tenantId: tenant.tenantId, err: error }, 'requests to run steps cannot be received') : answer(tenant, nc, message)),
+    });
 
   const answer = async (tenant: Tenant, nc: NatsConnection, message: Msg): Promise<void> => {
     message.respond(JSON.stringify(await respond(tenant, nc, message.string())));
@@ -126,17 +130,32 @@ interface Input {
 
 async function readInput(nc: NatsConnection, tenantId: string, { input, pipeline, issuedAtMs }: RunRequest): Promise<Input> {
   if ('payloadBase64' in input) {
-    return { id: 'sample', customerId: tenantId, traceId: '', headers: Object.entries(input.headers), contentType: input.contentType, payload: Buffer.from(input.payloadBase64, 'base64'), receivedAtMs: issuedAtMs };
+    return {
+      id: 'sample',
+      customerId: tenantId,
+      traceId: '',
+      headers: Object.entries(input.headers),
+      contentType: input.contentType,
+      payload: Buffer.from(input.payloadBase64, 'base64'),
+      receivedAtMs: issuedAtMs,
+    };
   }
   const stored = await getStored(nc, streamNames.ingest, input.seq);
   const entry = stored === null ? undefined : splitBatch(stored.data)[input.index];
-  if (entry === undefined) throw new AppError({ code: 'RUN.INPUT_GONE', kind: 'not_found', message: `${input.seq}.${input.index} is not in the stream`, publicMessage: 'The message itself is no longer kept; only its trail is.' });
+  if (entry === undefined)
+    throw new AppError({
+      code: 'RUN.INPUT_GONE',
+      kind: 'not_found',
+      message: `${input.seq}.${input.index} is not in the stream`,
+      publicMessage: 'The message itself is no longer kept; only its trail is.',
+    });
   const message = decodeMessage(entry.raw);
-  if (message.customerId !== tenantId || message.pipelineId !== pipeline.pipelineId) throw refused('RUN.WRONG_INPUT', `${input.seq}.${input.index} is a message of ${message.customerId} in ${message.pipelineId}`);
+  if (message.customerId !== tenantId || message.pipelineId !== pipeline.pipelineId)
+    throw refused('RUN.WRONG_INPUT', `${input.seq}.${input.index} is a message of ${message.customerId} in ${message.pipelineId}`);
   return {
     id: message.messageId,
     customerId: tenantId,
-    traceId: traceIdOf(message.traceparent, message.messageId),
+    traceId: (findTraceContext(message.traceparent) ?? traceContextOfId(message.messageId)).traceId,
     headers: message.headers,
     contentType: message.contentType,
     payload: message.payload,
@@ -155,7 +174,11 @@ function stepsOf({ pipeline }: RunRequest): LogicStep[] {
 function toResponse(input: Input, result: LogicResult | null, stepCount: number): RunResponse {
   // Every payload is cut alike, so that all of them together fit into one answer.
   const bytesMax = Math.min(shownBytesMax, Math.floor((answerBytesMax * 3) / 4 / (stepCount + 1)));
-  const payload = (bytes: Uint8Array, contentType: string) => ({ base64: Buffer.from(bytes.subarray(0, bytesMax)).toString('base64'), bytes: bytes.length, contentType });
+  const payload = (bytes: Uint8Array, contentType: string) => ({
+    base64: Buffer.from(bytes.subarray(0, bytesMax)).toString('base64'),
+    bytes: bytes.length,
+    contentType,
+  });
   return {
     ok: true,
     input: { ...payload(input.payload, input.contentType), headers: Object.fromEntries(input.headers), messageId: input.id },

@@ -1,0 +1,80 @@
+import type { TrailDestination } from '@vrsky/contracts/trail';
+import { judgeAttempt } from '../core/attempts.ts';
+import type { DestinationPlan } from '../core/pipeline-plan.ts';
+import { answerText, reasonText } from '../core/trail-text.ts';
+import { SpanKind } from '../tracing.ts';
+import { type PackJob, type Pass, throwIfStopped } from './pack-job.ts';
+import type { SendOutcome } from './ports.ts';
+import { deadLetter, scheduleRetry } from './travel-alone.ts';
+
+/** What goes to a destination: the message as it came in, or what the steps made of it. */
+export interface Body {
+  payload: Uint8Array;
+  contentType: string;
+}
+
+/** One attempt, made again while only the connector is to blame. */
+export async function deliver(job: PackJob, pass: Pass, destination: DestinationPlan, body: Body): Promise<TrailDestination> {
+  const { pauses, stop, tally } = job;
+  const attempt = pass.lane.attemptsMade + 1;
+  for (let connectorFailures = 0; ; ) {
+    const outcome = await send(job, pass, destination, attempt, body);
+    tally.attempt(outcome);
+    if (outcome.source === 'plugin' && outcome.status === 'retryable') connectorFailures++;
+    else pauses.connector.over();
+    const verdict = judgeAttempt(outcome, { attempt, connectorFailures, policy: destination.policy, nowMs: Date.now() });
+    if (verdict.kind === 'wait') {
+      await pauses.connector.wait(stop);
+      throwIfStopped(stop);
+      continue;
+    }
+    const facts = attemptFacts(destination.id, attempt, outcome, pass.packSize);
+    switch (verdict.kind) {
+      case 'delivered':
+        return { ...facts, state: 'delivered' };
+      case 'retry':
+        await scheduleRetry(job, pass, destination.id, attempt, verdict.atMs);
+        return { ...facts, state: 'retrying', code: verdict.code, reason: reasonText(verdict.reason), nextAtMs: verdict.atMs };
+      case 'dead':
+        return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, code: verdict.code, reason: verdict.reason })) };
+    }
+  }
+}
+
+async function send({ sender, tenant, plan }: PackJob, pass: Pass, destination: DestinationPlan, attempt: number, body: Body): Promise<SendOutcome> {
+  const { message, span, trace } = pass;
+  const client = span?.child('deliver', SpanKind.CLIENT, Date.now(), { 'vrsky.destination.id': destination.id, 'vrsky.attempt': attempt }) ?? null;
+  const outcome = await sender.send(
+    {
+      connectionId: destination.connectionId,
+      customerId: tenant.tenantId,
+      pipelineId: plan.pipelineId,
+      messageId: message.messageId,
+      traceparent: (client ?? trace).traceparent,
+      tracestate: trace.tracestate,
+      attempt,
+      headers: message.headers,
+      payload: body.payload,
+      contentType: body.contentType,
+    },
+    destination.deadlineMs,
+  );
+  if (client !== null) {
+    if (outcome.peerStatus > 0) client.set({ 'http.response.status_code': outcome.peerStatus });
+    if (outcome.status !== 'ok') client.set({ 'error.type': outcome.code });
+    client.end(outcome.startedAtMs > 0 ? outcome.startedAtMs + outcome.durationUs / 1_000 : Date.now(), outcome.status === 'ok' ? undefined : outcome.reason);
+  }
+  return outcome;
+}
+
+function attemptFacts(id: string, attempt: number, outcome: SendOutcome, packSize: number) {
+  const peerAnswer = answerText(outcome.peerAnswer, outcome.status === 'ok', packSize);
+  return {
+    id,
+    attempt,
+    startedAtMs: Math.floor(outcome.startedAtMs),
+    durationUs: Math.round(outcome.durationUs),
+    ...(outcome.peerStatus > 0 ? { peerStatus: outcome.peerStatus } : {}),
+    ...(peerAnswer === undefined ? {} : { peerAnswer }),
+  };
+}

@@ -1,0 +1,66 @@
+import type { StoredPack } from '@vrsky/bus/consumer';
+import type { streamNames } from '@vrsky/contracts/subjects';
+import type { Log } from '@vrsky/kernel/log';
+import type { Message } from '@vrsky/proto/message-codec';
+import type { PipelinePlan } from '../core/pipeline-plan.ts';
+import type { Tenant } from '../tenant.ts';
+import type { NodeSpan, Tracing } from '../tracing.ts';
+import type { Pause } from './pause.ts';
+import type { Sender, StepRunner } from './ports.ts';
+import type { Tally } from './tally.ts';
+
+/** The two queues of a pipeline: packs as they came in, and single entries on a later attempt. */
+export type QueueName = typeof streamNames.ingest | typeof streamNames.retry;
+
+/** A pack to work on, and what it takes. */
+export interface PackJob {
+  nodeId: string;
+  tenant: Tenant;
+  plan: PipelinePlan;
+  pack: StoredPack;
+  stream: QueueName;
+  steps: StepRunner;
+  sender: Sender;
+  tally: Tally;
+  tracing: Tracing;
+  log: Log;
+  /** Shared waits: for a connector that is away, for the steps' workers, for NATS. */
+  pauses: { connector: Pause; steps: Pause; bus: Pause };
+  /** Called once for each message when nothing is left to do for it but the books. */
+  onMessageDone(): void;
+  stop: AbortSignal;
+}
+
+/** Thrown when a stop comes before everything is done: the pack goes back to the server. */
+export class Abandoned extends Error {}
+
+/** Throws Abandoned when it is time to stop. */
+export function throwIfStopped(stop: AbortSignal): void {
+  if (stop.aborted) throw new Abandoned('stopped before the pack was done');
+}
+
+/** One message of a pack on its way through this node. */
+export interface Pass {
+  readonly message: Message;
+  readonly raw: Uint8Array;
+  readonly index: number;
+  readonly lane: Lane;
+  /** Messages in its pack, itself included. */
+  readonly packSize: number;
+  /** What goes on to the receiver when no span of ours is recorded: the sender's context, or one made from the message's id. */
+  readonly trace: { traceparent: string; tracestate: string };
+  readonly span: NodeSpan | null;
+}
+
+/** What the headers of a message that travels alone say about it; for packs as they came in, all of it is empty. */
+export interface Lane {
+  readonly attemptsMade: number;
+  readonly destinationId: string;
+  readonly origin: string;
+  readonly storedAt: string;
+  readonly replayOf: string;
+}
+
+export function traceIdOf({ span, trace }: Pass): string {
+  return (span ?? trace).traceparent.slice(3, 35);
+}
