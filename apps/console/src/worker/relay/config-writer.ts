@@ -33,7 +33,7 @@ export interface ConfigWriter {
 const NODE_FORGET = '7 days';
 
 export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterOptions): ConfigWriter {
-  const openBucket = async (): Promise<Bucket> => createConfigBucket(await bus.control());
+  const openBucket = async (): Promise<Bucket> => createConfigBucket(await bus.control(), platform.nats);
 
   async function readTenant(tenantId: string) {
     const tenant = await db.prisma.tenant.findUniqueOrThrow({ where: { id: tenantId } });
