@@ -47,7 +47,7 @@ describe('a draft', () => {
   it('is saved unfinished, with a sentence for everything that keeps it from being published', async () => {
     const { id } = await createPipeline(acme(), { name: 'Unfinished' });
     const { draft, draftVersion } = await draftOf(id);
-    const broken = { ...draft, steps: [step('export default function (message) {\n  return message.nothing();\n}')], destinations: [{ ...destination, settings: { ...destination.settings, url: 'nowhere' } }] };
+    const broken = { ...draft, steps: [step('export default function (message) {\n  return message.;\n}')], destinations: [{ ...destination, settings: { ...destination.settings, url: 'nowhere' } }] };
     const saved = await saveDraft(acme(), { id, draftVersion, draft: broken });
     expect(saved.draftVersion).toBe(2);
     expect(saved.problems.map((problem) => [problem.path, problem.partId])).toEqual([
@@ -130,7 +130,7 @@ describe('publishing', () => {
     const row = await rig.platformDb.prisma.bundle.findFirstOrThrow({ where: { tenantId } });
     const bundle = JSON.parse(openEnvelope('bundle', row.envelope, platform.trustedKeys));
     expect(bundle.pipelines.map((item: { pipelineId: string }) => item.pipelineId).sort()).toEqual(made.map((item) => item.id).sort());
-    const generations = await rig.platformDb.prisma.pipeline.findMany({ where: { tenantId }, select: { publishedGeneration: true } });
+    const generations = await rig.platformDb.prisma.pipeline.findMany({ where: { tenantId, publishedRevision: { not: null } }, select: { publishedGeneration: true } });
     expect(new Set(generations.map((item) => item.publishedGeneration)).size).toBe(6);
   });
 });

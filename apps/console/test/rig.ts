@@ -19,6 +19,7 @@ import type { Role } from '../src/features/tenancy/types.ts';
 import type { TenantContext } from '../src/server/context.ts';
 import { getBus } from '../src/server/bus.ts';
 import { getDb } from '../src/server/db.ts';
+import { closeLive } from '../src/server/live.ts';
 import { log } from '../src/server/log.ts';
 import { hashPassword } from '../src/server/passwords.ts';
 import { getPlatform } from '../src/server/platform.ts';
@@ -41,6 +42,8 @@ export interface Rig extends AsyncDisposable {
   platformDb: Db;
   /** As the console. */
   db: Db;
+  /** As a superuser: for breaking things. */
+  adminDb: Db;
   bus: BusAdmin;
   acme: TestTenant;
   globex: TestTenant;
@@ -70,11 +73,13 @@ export async function startRig(options: { receiverUrl?: string } = {}): Promise<
   log.level = 'silent';
   // What the console opened for itself while it was tested.
   stack.defer(async () => {
+    await closeLive();
     await getBus(getPlatform()).close();
     await getDb()[Symbol.asyncDispose]();
   });
   const platformDb = stack.use(createDb({ url: urls.platform, name: 'test platform', max: 4 }));
   const db = stack.use(createDb({ url: urls.app, name: 'test console', max: 4 }));
+  const adminDb = stack.use(createDb({ url: postgres.url, name: 'test admin', max: 1 }));
   const bus = createBusAdmin({ url: server.url, keys: nats, name: 'test' });
   stack.defer(() => bus.close());
   await bus.ensureControl();
@@ -103,6 +108,7 @@ export async function startRig(options: { receiverUrl?: string } = {}): Promise<
   return {
     platformDb,
     db,
+    adminDb,
     bus,
     acme,
     globex,

@@ -4,7 +4,7 @@ import { createLiveHub, type LiveHub } from './live/hub.ts';
 import { type LiveChange, liveKinds } from './live/live-change.ts';
 import { log } from './log.ts';
 import { observeLive } from './metrics.ts';
-import { singleton } from './singleton.ts';
+import { findSingleton, singleton } from './singleton.ts';
 
 /** Somebody whose session ended, or who left the tenant, is cut off after this long at most. */
 const RECHECK_EVERY_MS = 20_000;
@@ -45,6 +45,11 @@ export async function* liveChanges(tenant: TenantContext, options: LiveOptions):
     options.signal?.removeEventListener('abort', end);
     subscription.end();
   }
+}
+
+/** Ends every live connection; for the end of the process. */
+export async function closeLive(): Promise<void> {
+  await findSingleton<LiveHub>('live')?.close();
 }
 
 function getLiveHub(tenant: TenantContext): LiveHub {

@@ -10,3 +10,8 @@ export function singleton<T>(name: string, create: () => T): T {
   if (!map.has(name)) map.set(name, create());
   return map.get(name) as T;
 }
+
+/** The value, when somebody has needed it already. */
+export function findSingleton<T>(name: string): T | null {
+  return (registry.vrskyConsole?.get(name) as T | undefined) ?? null;
+}

@@ -13,10 +13,10 @@ const PROBE_EVERY_MS = 15_000;
 const noticeSchema = z.object({ tenantId: z.string().nullish(), kind: z.enum(liveKinds), pipelineId: z.string().nullish() });
 
 export interface ChangeFeed {
+  /** Listens from now on; again is harmless. */
   start(): void;
-  stop(): void;
-  /** Stops, and resolves when the connection is given back. */
-  stopped(): Promise<void>;
+  /** Resolves when the connection is given back. */
+  close(): Promise<void>;
 }
 
 export interface ChangeFeedOptions {
@@ -28,24 +28,22 @@ export interface ChangeFeedOptions {
   onGap(): void;
 }
 
-/** Postgres LISTEN on one connection, connected anew for as long as somebody wants to know. */
+/** Postgres LISTEN on one connection, connected anew whenever it breaks. */
 export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
-  let running: { stop: AbortController; done: Promise<void> } | undefined;
+  const stop = new AbortController();
+  let running: Promise<void> | undefined;
 
-  async function run(stop: AbortSignal): Promise<void> {
+  async function run(): Promise<void> {
     const retry = backoff({ initialMs: 200, maxMs: 5_000 });
-    let isFirst = true;
-    while (!stop.aborted) {
+    while (!stop.signal.aborted) {
       try {
-        await listen(stop, () => {
-          if (!isFirst) options.onGap();
-          isFirst = false;
+        await listen(stop.signal, () => {
+          options.onGap();
           retry.reset();
         });
       } catch (error) {
         options.log.warn({ reason: describeError(error) }, 'live updates: lost the database, trying again');
-        isFirst = false;
-        await sleep(retry.nextMs(), stop);
+        await sleep(retry.nextMs(), stop.signal);
       }
     }
   }
@@ -78,17 +76,11 @@ export function createChangeFeed(options: ChangeFeedOptions): ChangeFeed {
 
   return {
     start() {
-      if (running && !running.stop.signal.aborted) return;
-      const stop = new AbortController();
-      const before = running?.done;
-      running = { stop, done: (before ?? Promise.resolve()).then(() => run(stop.signal)) };
+      running ??= run();
     },
-    stop() {
-      running?.stop.abort();
-    },
-    async stopped() {
-      running?.stop.abort();
-      await running?.done;
+    async close() {
+      stop.abort();
+      await running;
     },
   };
 }

@@ -6,7 +6,7 @@ import { type LiveChange, liveKinds } from './live-change.ts';
 import { watchReceiver } from './receiver-watch.ts';
 import { createSubscription, type LiveSubscription } from './subscription.ts';
 
-/** Changes of all tenants in, each to those who watch its tenant. Nothing runs while nobody watches. */
+/** Changes of all tenants in, each to those who watch its tenant. It listens from the first watcher on. */
 export interface LiveHub {
   subscribe(tenantId: string): LiveSubscription;
   readonly subscribers: number;
@@ -37,7 +37,7 @@ export function createLiveHub(options: LiveHubOptions): LiveHub {
     db,
     log,
     onChange: (tenantId, change) => (tenantId === null ? tellAll(change) : tell(tenantId, change)),
-    // What was said while we could not listen is lost: everybody asks again for everything.
+    // What was said before we listened is lost: everybody asks again for everything.
     onGap: () => {
       for (const kind of liveKinds) tellAll({ kind });
     },
@@ -56,7 +56,7 @@ export function createLiveHub(options: LiveHubOptions): LiveHub {
     const channel: Channel = { subscriptions: new Set(), stop };
     channels.set(tenantId, channel);
     void watchReceiver({ url: options.receiverEventsUrl(tenantId), stop: stop.signal, log, onArrival: () => tell(tenantId, { kind: 'receiver' }) });
-    if (channels.size === 1) feed.start();
+    feed.start();
     return channel;
   }
 
@@ -67,7 +67,6 @@ export function createLiveHub(options: LiveHubOptions): LiveHub {
     if (channel.subscriptions.size > 0) return;
     channel.stop.abort();
     channels.delete(tenantId);
-    if (channels.size === 0) feed.stop();
   }
 
   return {
@@ -87,7 +86,7 @@ export function createLiveHub(options: LiveHubOptions): LiveHub {
     },
     async close() {
       for (const channel of channels.values()) for (const subscription of [...channel.subscriptions]) subscription.end();
-      await feed.stopped();
+      await feed.close();
     },
   };
 }

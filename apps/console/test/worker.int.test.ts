@@ -1,0 +1,271 @@
+import { newId } from '@vrsky/contracts/ids';
+import { contentHash } from '@vrsky/contracts/canonical-json';
+import { configKeys } from '@vrsky/contracts/subjects';
+import { createConfigBucket } from '@vrsky/bus/config-bucket';
+import type { TrailDestination, TrailRecord } from '@vrsky/contracts/trail';
+import { eventually } from '@vrsky/testkit/eventually';
+import pg from 'pg';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { deriveProofKey } from '../src/features/tenancy/server/tenant-account.ts';
+import { enrolNode } from '../src/features/nodes/server/enrol-node.ts';
+import { createJoinToken } from '../src/features/nodes/server/join-token.ts';
+import { listNodes } from '../src/features/nodes/server/list-nodes.ts';
+import { rollout } from '../src/features/nodes/server/rollout.ts';
+import { getPipeline } from '../src/features/pipelines/server/get-pipeline.ts';
+import { publishPipeline } from '../src/features/pipelines/server/publish-pipeline.ts';
+import { saveDraft } from '../src/features/pipelines/server/save-draft.ts';
+import { LIVE_CHANNEL } from '../src/server/live-channel.ts';
+import { publishedPipeline } from './fixtures.ts';
+import { type Rig, startRig, type TestTenant } from './rig.ts';
+import { enrolTestNode, startWorker, type TestNode, type TestWorker } from './worker-rig.ts';
+
+let rig: Rig;
+let worker: TestWorker;
+let node: TestNode;
+beforeAll(async () => {
+  rig = await startRig();
+  worker = await startWorker(rig);
+  node = await enrolTestNode(rig.platformDb, rig.db, rig.acme.context.platform);
+});
+afterAll(async () => {
+  await node[Symbol.asyncDispose]();
+  await worker[Symbol.asyncDispose]();
+  await rig[Symbol.asyncDispose]();
+});
+
+const acme = () => rig.acme.context;
+const bundleWith = (id: string, revision = 1) =>
+  eventually(async () => {
+    const bundle = await node.bundle(acme().tenantId);
+    return bundle?.pipelines.some((item) => item.pipelineId === id && item.revision === revision) ? bundle : false;
+  }, { what: `revision ${revision} in the bundle` });
+
+describe('the relay', () => {
+  it('brings a published revision to the nodes: signed bundle, head that names it, and a grant that only this node can open', async () => {
+    const { tenantId, platform } = acme();
+    const { id } = await publishedPipeline(rig.acme);
+    const bundle = await bundleWith(id);
+    const head = await eventually(async () => {
+      const standing = await node.head();
+      return standing?.tenants[tenantId]?.generation === bundle.generation ? standing : false;
+    });
+    const row = await rig.platformDb.prisma.bundle.findFirstOrThrow({ where: { tenantId } });
+    expect(head.tenants[tenantId]).toEqual({ epoch: 1, generation: bundle.generation, hash: row.hash });
+    expect(contentHash(JSON.parse(row.envelope).payload)).toBe(row.hash);
+    const grant = await eventually(async () => (await node.grant(tenantId)) ?? false);
+    expect(node.proofKey(grant)).toEqual(deriveProofKey(platform.kek, tenantId));
+    await eventually(async () => (await rig.platformDb.prisma.outbox.count()) === 0, { what: 'an empty outbox' });
+    await eventually(async () => (await worker.metric('vrsky_config_generation_desired{pool="shared"}')) === head.generation);
+  });
+
+  it('grants a new node every tenant of its pool, without anybody publishing', async () => {
+    await using second = await enrolTestNode(rig.platformDb, rig.db, acme().platform, 'node-2');
+    for (const tenant of [rig.acme, rig.globex]) await eventually(async () => (await second.grant(tenant.context.tenantId)) !== null, { what: 'the grant' });
+  });
+
+  it('puts back what NATS has lost', async () => {
+    const { tenantId } = acme();
+    const bucket = createConfigBucket(await rig.bus.control());
+    const { value } = (await bucket.get(configKeys.bundle('shared', tenantId))) ?? {};
+    await bucket.delete(configKeys.bundle('shared', tenantId));
+    await bucket.delete(configKeys.head('shared'));
+    // A reconnect makes it look at once; without one it looks every half minute.
+    await rig.platformDb.pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vrsky worker leader'");
+    await eventually(async () => (await bucket.get(configKeys.bundle('shared', tenantId)))?.value === value, { timeoutMs: 20_000, what: 'the bundle to be back' });
+    await eventually(async () => (await node.head()) !== null, { what: 'the head to be back' });
+  });
+
+  it('signs everything anew when the epoch is raised', async () => {
+    const { tenantId } = acme();
+    await rig.platformDb.pool.query('UPDATE platform_state SET epoch = epoch + 1');
+    await rig.platformDb.pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vrsky worker leader'");
+    await eventually(async () => (await node.bundle(tenantId))?.epoch === 2 && (await node.head())?.tenants[tenantId]?.epoch === 2, { timeoutMs: 20_000, what: 'epoch 2' });
+  });
+});
+
+describe('enrolment', () => {
+  const request = (token: string, key: string) => ({ token, name: 'n', version: '1', identityKey: `U${key.repeat(55)}`, sealKey: 'A'.repeat(43) });
+  const enrol = (token: string, key: string) => enrolNode({ db: rig.db, platform: acme().platform }, request(token, key));
+
+  it('lets one node in with a token, however many come at once', async () => {
+    const { token } = await createJoinToken(rig.platformDb, { pool: 'elsewhere' });
+    const keys = (await Promise.all(Array.from({ length: 6 }, () => import('@vrsky/bus/platform-keys').then((module) => module.createUserKey())))).map((key) => key.publicKey);
+    const tries = await Promise.allSettled(keys.map((identityKey) => enrolNode({ db: rig.db, platform: acme().platform }, { ...request(token, 'A'), identityKey })));
+    expect(tries.filter((item) => item.status === 'fulfilled')).toHaveLength(1);
+    expect(tries.filter((item) => item.status === 'rejected').map((item) => (item.reason as { code: string }).code)).toEqual(Array.from({ length: 5 }, () => 'NODE.TOKEN_REFUSED'));
+    expect(await rig.platformDb.prisma.node.count({ where: { pool: 'elsewhere' } })).toBe(1);
+
+    // The node that got in may ask again: its first answer may have been lost.
+    const winner = keys[tries.findIndex((item) => item.status === 'fulfilled')] as string;
+    const again = await enrolNode({ db: rig.db, platform: acme().platform }, { ...request(token, 'A'), identityKey: winner });
+    expect(tries.find((item) => item.status === 'fulfilled')?.value.nodeId).toBe(again.nodeId);
+  });
+
+  it('refuses a token that is unknown or expired', async () => {
+    const { token } = await createJoinToken(rig.platformDb, { pool: 'elsewhere', validMs: -1 });
+    await expect(enrol(token, 'B')).rejects.toMatchObject({ code: 'NODE.TOKEN_REFUSED', kind: 'unauthenticated' });
+    await expect(enrol('vrsky_join_guessed_guessed', 'B')).rejects.toMatchObject({ code: 'NODE.TOKEN_REFUSED' });
+  });
+});
+
+describe('the tick of a node', () => {
+  const tick = async (id: string, state: string) =>
+    eventually(async () => {
+      const [view] = (await rollout(acme(), { id })).filter((item) => item.nodeId === node.enrolment.nodeId);
+      return view?.state === state ? view : false;
+    }, { what: `the tick ${state}` });
+
+  it('goes from sent over received to applied, and the pipeline from rolling out to running', async () => {
+    await node.lease();
+    const { id } = await publishedPipeline(rig.acme, 'Ticks');
+    await tick(id, 'sent');
+    expect((await getPipeline(acme(), { id })).state).toBe('rolling_out');
+    const bundle = await bundleWith(id);
+    await node.report(acme().tenantId, { received: { epoch: bundle.epoch, generation: bundle.generation } });
+    await tick(id, 'received');
+    await node.apply(acme().tenantId, bundle);
+    await tick(id, 'applied');
+    await eventually(async () => (await getPipeline(acme(), { id })).state === 'running');
+    expect((await listNodes(acme())).find((view) => view.id === node.enrolment.nodeId)).toMatchObject({ liveness: 'live', desired: { generation: bundle.generation }, applied: { generation: bundle.generation } });
+  });
+
+  it('is rejected with the reason, and says silent when the node falls silent', async () => {
+    const { id } = await publishedPipeline(rig.acme, 'Refused');
+    const bundle = await bundleWith(id);
+    await node.report(acme().tenantId, { rejected: { epoch: bundle.epoch, generation: bundle.generation, code: 'BUNDLE.X', reason: 'The signature does not match.', at: new Date().toISOString() } });
+    expect(await tick(id, 'rejected')).toMatchObject({ reason: 'The signature does not match.' });
+    await node.apply(acme().tenantId, bundle);
+    await tick(id, 'applied');
+    await rig.platformDb.pool.query("UPDATE node SET lease_at = now() - interval '30 seconds' WHERE id = $1", [node.enrolment.nodeId]);
+    await tick(id, 'silent');
+    await eventually(async () => (await worker.metric('vrsky_nodes{liveness="silent"}')) === 1);
+    await node.lease({ stopping: true });
+    await eventually(async () => (await listNodes(acme())).find((view) => view.id === node.enrolment.nodeId)?.liveness === 'gone');
+  });
+
+  it("is not another tenant's: what a node says about one tenant is not seen by the other", async () => {
+    const views = await listNodes(rig.globex.context);
+    expect(views.find((view) => view.id === node.enrolment.nodeId)?.pipelines).toEqual([]);
+  });
+});
+
+describe('the projector', () => {
+  const record = (tenant: TestTenant, pipelineId: string, ids: string[], destination: TrailDestination, nowMs = Date.now()): TrailRecord => ({
+    v: 1,
+    nodeId: node.enrolment.nodeId,
+    tenantId: tenant.context.tenantId,
+    pipelineId,
+    revision: 1,
+    atMs: nowMs,
+    messages: ids.map((id, index) => ({
+      ...{ id, seq: 7, index, receivedAtMs: receivedAtMs(id), storedAtMs: receivedAtMs(id) + 1, bytes: 2, contentType: 'application/json', traceId: 'trace' },
+      steps: [{ id: 'reshape', instructions: 1_000, durationUs: 10, result: 'ok' as const }],
+      destinations: [destination],
+    })),
+  });
+  /** A message's time of receipt never changes from one record to the next. */
+  const times = new Map<string, number>();
+  const receivedAtMs = (id: string): number => times.get(id) ?? (times.set(id, Date.now()).get(id) as number);
+  const delivered = (attempt = 1): TrailDestination => ({ id: 'out', state: 'delivered', attempt, startedAtMs: Date.now(), durationUs: 1_000, peerStatus: 200 });
+  const messageOf = (id: string) => rig.platformDb.prisma.message.findFirst({ where: { id } });
+  const countsOf = async (pipelineId: string) => {
+    const { _sum } = await rig.platformDb.prisma.messageMinute.aggregate({ where: { pipelineId }, _sum: { delivered: true, filtered: true, deadLettered: true, retrying: true, expired: true } });
+    return _sum;
+  };
+
+  it('shows a message within a second, counts it in its minute and tells the pages', async () => {
+    const { id: pipelineId } = await publishedPipeline(rig.acme, 'Projected');
+    const listener = new pg.Client({ connectionString: rig.db.url });
+    await listener.connect();
+    const notices: unknown[] = [];
+    listener.on('notification', ({ payload }) => notices.push(JSON.parse(payload ?? '')));
+    await listener.query(`LISTEN ${LIVE_CHANNEL}`);
+    await node.writeTrail(acme().tenantId, record(rig.acme, pipelineId, [newId('msg')], delivered())); // opens the connection
+    const id = newId('msg');
+    const startedMs = performance.now();
+    await node.writeTrail(acme().tenantId, record(rig.acme, pipelineId, [id], delivered()));
+    const row = await eventually(async () => (await messageOf(id)) ?? false, { timeoutMs: 5_000 });
+    const tookMs = performance.now() - startedMs;
+    expect(row).toMatchObject({ tenantId: acme().tenantId, pipelineId, state: 'delivered', attempts: 1, traceId: 'trace', seq: 7n, steps: [{ id: 'reshape', instructions: 1_000, result: 'ok', durationUs: 10 }] });
+    expect(tookMs).toBeLessThan(3_000);
+    expect((await getPipeline(acme(), { id: pipelineId })).perMinute.reduce((sum, point) => sum + point.delivered, 0)).toBe(2);
+    expect((await getPipeline(acme(), { id: pipelineId })).lastMessageAt).toBe(row.receivedAt.toISOString());
+    await eventually(() => notices.some((notice) => JSON.stringify(notice) === JSON.stringify({ tenantId: acme().tenantId, kind: 'messages', pipelineId })));
+    await listener.end();
+  });
+
+  it('follows a message through its attempts to the dead letter, and counts it once, whatever comes twice', async () => {
+    const { tenantId } = acme();
+    const { id: pipelineId } = await publishedPipeline(rig.acme, 'Failing');
+    const id = newId('msg');
+    const first = record(rig.acme, pipelineId, [id], { id: 'out', state: 'retrying', attempt: 1, startedAtMs: Date.now(), peerStatus: 500, reason: 'It answered 500.', code: 'http_500' });
+    await node.writeTrail(tenantId, first);
+    await eventually(async () => (await messageOf(id))?.state === 'retrying');
+    expect(await countsOf(pipelineId)).toMatchObject({ retrying: 1, deadLettered: 0 });
+    const last = record(rig.acme, pipelineId, [id], { id: 'out', state: 'dead_lettered', attempt: 2, startedAtMs: Date.now(), peerStatus: 500, reason: 'It answered 500. That was the last attempt.', code: 'http_500', dlqSeq: 42 });
+    for (const again of [last, first, last]) await node.writeTrail(tenantId, again);
+    const row = await eventually(async () => {
+      const found = await messageOf(id);
+      return found?.state === 'dead_lettered' ? found : false;
+    });
+    expect(row).toMatchObject({ attempts: 2, reason: 'It answered 500. That was the last attempt.' });
+    expect(row.destinations).toMatchObject([{ id: 'out', state: 'dead_lettered', attempts: [{ attempt: 1 }, { attempt: 2 }] }]);
+    expect(await rig.platformDb.prisma.deadLetter.findMany({ where: { messageId: id } })).toMatchObject([{ destinationId: 'out', attempts: 2, code: 'http_500', dlqSeq: 42n, peerStatus: 500 }]);
+    expect(await countsOf(pipelineId)).toEqual({ delivered: 0, filtered: 0, deadLettered: 1, retrying: 0, expired: 0 });
+
+    const again = newId('msg');
+    const resent = record(rig.acme, pipelineId, [again], delivered());
+    for (const message of resent.messages) message.replayOf = 42;
+    await node.writeTrail(tenantId, resent);
+    await eventually(async () => (await messageOf(again))?.replayOf === id, { what: 'the message to name the one it replays' });
+  });
+
+  it('takes what it can from records that are broken, lie in the wrong stream or hold what Postgres refuses', async () => {
+    const { tenantId } = acme();
+    const { id: pipelineId } = await publishedPipeline(rig.acme, 'Broken');
+    const good = newId('msg');
+    await node.writeTrail(tenantId, { nonsense: true, pipelineId, messages: [] } as unknown as TrailRecord);
+    await node.writeTrail(tenantId, record(rig.globex, pipelineId, [newId('msg')], delivered()));
+    await node.writeTrail(tenantId, record(rig.acme, newId('pip'), [newId('msg')], delivered()));
+    const tooLarge = record(rig.acme, pipelineId, [newId('msg')], delivered());
+    for (const message of tooLarge.messages) message.bytes = 2 ** 40;
+    await node.writeTrail(tenantId, tooLarge);
+    await node.writeTrail(tenantId, record(rig.acme, pipelineId, [good], { ...delivered(), peerAnswer: 'nul \0 and half \ud800' }));
+    const row = await eventually(async () => (await messageOf(good)) ?? false);
+    expect(JSON.stringify(row.destinations)).toContain('nul \ufffd and half \ufffd');
+    expect(await rig.platformDb.prisma.message.count({ where: { pipelineId } })).toBe(1);
+    await eventually(async () => (await worker.metric('vrsky_projector_rejected_total{reason="refused"}')) === 1);
+    expect(await worker.metric('vrsky_projector_rejected_total{reason="unusable"}')).toBe(2);
+    expect(await worker.metric('vrsky_projector_rejected_total{reason="unknown_pipeline"}')).toBe(1);
+  });
+
+  it('loses and doubles nothing when the worker is replaced while records come in', async () => {
+    const { tenantId } = acme();
+    const { id: pipelineId } = await publishedPipeline(rig.acme, 'Moved');
+    const ids = Array.from({ length: 300 }, () => newId('msg'));
+    for (const id of ids.slice(0, 150)) await node.writeTrail(tenantId, record(rig.acme, pipelineId, [id], delivered()));
+    await worker[Symbol.asyncDispose]();
+    for (const id of ids.slice(150)) await node.writeTrail(tenantId, record(rig.acme, pipelineId, [id], delivered()));
+    worker = await startWorker(rig);
+    await eventually(async () => (await rig.platformDb.prisma.message.count({ where: { pipelineId } })) === 300, { timeoutMs: 30_000, what: 'all 300 messages' });
+    expect(await countsOf(pipelineId)).toEqual({ delivered: 300, filtered: 0, deadLettered: 0, retrying: 0, expired: 0 });
+    await eventually(async () => (await worker.metric('vrsky_projector_lag_seconds')) === 0);
+  });
+});
+
+describe('two workers', () => {
+  it('take turns: the second stands by until the first is gone', async () => {
+    await using second = await startWorker(rig);
+    expect(await second.metric('vrsky_worker_leading')).toBe(0);
+    expect(await worker.metric('vrsky_worker_leading')).toBe(1);
+    await worker[Symbol.asyncDispose]();
+    await eventually(async () => (await second.metric('vrsky_worker_leading')) === 1);
+    const { id, draftVersion } = await publishedPipeline(rig.acme, 'Handed over');
+    await bundleWith(id);
+    const { draft } = await getPipeline(acme(), { id });
+    const saved = await saveDraft(acme(), { id, draftVersion, draft: { ...draft, source: { ...draft.source, name: 'Renamed' } } });
+    expect(await publishPipeline(acme(), { id, draftVersion: saved.draftVersion })).toMatchObject({ ok: true, revision: 2 });
+    await bundleWith(id, 2);
+    worker = await startWorker(rig);
+  });
+});
