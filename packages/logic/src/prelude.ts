@@ -6,8 +6,8 @@
  * The host gives: field(index) → string, text() → string | undefined, bytes() → ArrayBuffer, emit(outcome, value, detail),
  * log(line), random() → number.
  */
-export const outcomeCode = { text: 0, json: 1, bytes: 2, keep: 3, drop: 4, threw: 5, badOutput: 6, pending: 7, typed: 8 } as const;
-export const fieldCode = { id: 0, customerId: 1, traceId: 2, contentType: 3, receivedAt: 4, headers: 5 } as const;
+export const outcomeCode = { text: 0, json: 1, bytes: 2, keep: 3, drop: 4, threw: 5, badOutput: 6, pending: 7, typed: 8, tooLarge: 9 } as const;
+export const fieldCode = { id: 0, customerId: 1, traceId: 2, contentType: 3, receivedAt: 4, headers: 5, outputMax: 6 } as const;
 
 export const preludeSource = `(function (field, hostText, hostBytes, emit, log, random) {
 'use strict';
@@ -221,6 +221,8 @@ function finish(value) {
     value = value.body;
   }
   if (typeof value === 'string') {
+    // Before its characters are looked at, which costs instructions.
+    if (value.length > 65536 && value.length > +field(6)) return emit(9, StringOf(value.length));
     if (!apply(isWellFormed, value, [])) return emit(6, 'The text has half of a surrogate pair, which UTF-8 cannot carry');
     return apply(indexOf, value, ['\\0']) < 0 ? emit(0, value) : emit(2, encode(value).buffer);
   }

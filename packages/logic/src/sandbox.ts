@@ -119,6 +119,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   let logs: string[] = [];
   let logRoom = 0;
   let logLinesLeft = 0;
+  let outputMax = 0;
 
   const readC = (pointer: number): Uint8Array => heap.subarray(pointer, heap.indexOf(0, pointer));
   const readString = (context: number, pointer: number): string | null => {
@@ -153,7 +154,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
                 ? input.contentType
                 : index === fieldCode.headers
                   ? input.headersJson
-                  : String(input.receivedAtMs);
+                  : String(index === fieldCode.outputMax ? outputMax : input.receivedAtMs);
       return newString(context, encoder.encode(text));
     },
     // text(): undefined when it is not UTF-8 or has a NUL, which a C string cannot hold
@@ -374,7 +375,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     if (result === 0) throw new SandboxLoadError('The step needs more memory to load than it may use', '');
     const thrown = api.resolveException(context, result);
     if (thrown === 0) return result;
-    const message = readString(context, thrown) ?? 'The code does not load';
+    const message = readString(context, thrown)?.replace(/^Error: /, '') ?? 'The code does not load';
     const stackKey = newString(context, encoder.encode('stack'));
     const stack = stackKey === 0 ? 0 : api.getProp(context, thrown, stackKey);
     throw new SandboxLoadError(message, stack === 0 ? '' : (readString(context, stack) ?? ''));
@@ -411,6 +412,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       random = createRandom(message.id);
       logLinesLeft = limits.logLines;
       logRoom = limits.logBytes;
+      outputMax = limits.outputBytes;
       let trap: unknown;
       let returned = 0;
       try {
@@ -442,6 +444,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
           if (reason === 'InternalError: stack overflow') return { ...common, outcome: 'stack_exhausted' };
           return { ...common, outcome: 'threw', reason, stack: detail };
         }
+        case outcomeCode.tooLarge:
+          return { ...common, outcome: 'output_too_large', bytes: Number(decoder.decode(value)) };
         default:
           if (value.length > limits.outputBytes) return { ...common, outcome: 'output_too_large', bytes: value.length };
           return { ...common, outcome: 'made', payload: value, contentType: contentType ?? (outcome === outcomeCode.json ? 'application/json' : undefined) };
