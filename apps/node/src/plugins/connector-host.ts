@@ -35,7 +35,10 @@ export interface ConnectorHost extends Part {
    * the connector does not accept. Rejects AppError `PLUGIN.UNAVAILABLE` when no process took the set in time: it is applied later.
    */
   configure(generation: number, connections: ConnectorConnection[]): Promise<ConnectionErrors[]>;
-  /** Delivers one message within `deadlineMs` from now. Never rejects: a connector that is away or late is an outcome. */
+  /**
+   * Delivers one message. Never rejects: a connector that is away or late is an outcome. Late is one that gives the connection no
+   * result at all for `deadlineMs`; a message behind a slow receiver may take longer.
+   */
   send(message: OutgoingMessage, deadlineMs: number): Promise<SendOutcome>;
   state(): ConnectorState;
   stats(): ConnectorStats;

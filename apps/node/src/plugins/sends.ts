@@ -34,6 +34,7 @@ export interface SendLine {
 
 /** Messages on their way through a connector: every one gets exactly one outcome, whatever becomes of the process. */
 export interface Sends {
+  /** `deadlineMs` from when the message was handed over, or from the connection's last result if that is later. */
   send(message: OutgoingMessage, deadlineMs: number): Promise<SendOutcome>;
   /** A process is up: what waited goes out. */
   open(line: SendLine): void;
@@ -51,9 +52,21 @@ export interface Sends {
 interface Pending {
   seq: number;
   message: OutgoingMessage;
-  deadlineAtMs: number;
+  deadlineMs: number;
+  sentAtMs: number;
+  /** Shared by all messages of one connection. */
+  progress: Progress;
   resolve(outcome: SendOutcome): void;
 }
+
+/** When a connection last gave a result. A slow receiver gives them one by one, and what queues behind it is not late. */
+interface Progress {
+  atMs: number;
+  pending: number;
+}
+
+/** However steadily results come: a message is not waited for beyond this many of its deadlines. */
+const DEADLINES_MAX = 60;
 
 /** Bounds of what waits for a process to come up; a restart takes a fraction of a second. */
 const WAITING_MAX = 8_192;
@@ -71,37 +84,42 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
   /** Why there is no process now; for the customer. */
   let away = 'The connector is starting.';
   let waitingBytes = 0;
+  const progressOf = new Map<string, Progress>();
   const inFlight = new Map<number, Pending>();
   const waiting = new Map<number, Pending>();
 
   const write = (to: SendLine, pending: Pending): void => {
     const { message } = pending;
+    pending.sentAtMs = nowMs();
     inFlight.set(pending.seq, pending);
     to.write({ ...message, seq: pending.seq }, message.payload.length + MESSAGE_BYTES);
   };
   const wait = (pending: Pending): void => {
     if (ended || waiting.size >= WAITING_MAX || waitingBytes + pending.message.payload.length > WAITING_BYTES_MAX) {
-      pending.resolve(faultOutcome('connector_unavailable', away));
+      resolve(pending, faultOutcome('connector_unavailable', away));
       return;
     }
     waiting.set(pending.seq, pending);
     waitingBytes += pending.message.payload.length;
   };
-  const expireIn = (map: Map<number, Pending>, code: string, reason: string): number => {
-    const now = nowMs();
-    let bytes = 0;
-    for (const pending of map.values()) {
-      if (pending.deadlineAtMs > now) continue;
-      map.delete(pending.seq);
-      bytes += pending.message.payload.length;
-      pending.resolve(faultOutcome(code, reason));
-    }
-    return bytes;
+  const resolve = (pending: Pending, outcome: SendOutcome): void => {
+    if (--pending.progress.pending === 0) progressOf.delete(pending.message.connectionId);
+    pending.resolve(outcome);
   };
+  const takeProgress = (connectionId: string): Progress => {
+    let progress = progressOf.get(connectionId);
+    if (progress === undefined) {
+      progress = { atMs: 0, pending: 0 };
+      progressOf.set(connectionId, progress);
+    }
+    progress.pending++;
+    return progress;
+  };
+  const isLate = ({ deadlineMs, sentAtMs, progress }: Pending, now: number): boolean => now - Math.max(sentAtMs, progress.atMs) > deadlineMs || now - sentAtMs > deadlineMs * DEADLINES_MAX;
   return {
     send: (message, deadlineMs) =>
-      new Promise((resolve) => {
-        const pending = { seq: ++lastSeq, message, deadlineAtMs: nowMs() + deadlineMs, resolve };
+      new Promise((answer) => {
+        const pending: Pending = { seq: ++lastSeq, message, deadlineMs, sentAtMs: nowMs(), progress: takeProgress(message.connectionId), resolve: answer };
         if (line === null) wait(pending);
         else write(line, pending);
       }),
@@ -117,7 +135,7 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
       away = reason;
       const lost = [...inFlight.values()];
       inFlight.clear();
-      for (const pending of lost) pending.resolve(faultOutcome('connector_stopped', reason));
+      for (const pending of lost) resolve(pending, faultOutcome('connector_stopped', reason));
     },
     end() {
       ended = true;
@@ -126,19 +144,31 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
       inFlight.clear();
       waiting.clear();
       waitingBytes = 0;
-      for (const pending of left) pending.resolve(faultOutcome('node_stopping', 'The connection node is stopping.'));
+      for (const pending of left) resolve(pending, faultOutcome('node_stopping', 'The connection node is stopping.'));
     },
     settle(results) {
+      const now = nowMs();
       for (const result of results) {
         const pending = inFlight.get(result.seq);
         if (pending === undefined) continue; // answered before: past its deadline
         inFlight.delete(result.seq);
-        pending.resolve(toOutcome(result));
+        pending.progress.atMs = now;
+        resolve(pending, toOutcome(result));
       }
     },
     expire() {
-      expireIn(inFlight, 'no_result', 'The connector gave no result in time.');
-      waitingBytes -= expireIn(waiting, 'connector_unavailable', away);
+      const now = nowMs();
+      for (const pending of inFlight.values()) {
+        if (!isLate(pending, now)) continue;
+        inFlight.delete(pending.seq);
+        resolve(pending, faultOutcome('no_result', 'The connector gave no result in time.'));
+      }
+      for (const pending of waiting.values()) {
+        if (now - pending.sentAtMs <= pending.deadlineMs) continue;
+        waiting.delete(pending.seq);
+        waitingBytes -= pending.message.payload.length;
+        resolve(pending, faultOutcome('connector_unavailable', away));
+      }
     },
     get inFlight() {
       return inFlight.size;

@@ -4,7 +4,7 @@ import { BlockList, isIP } from 'node:net';
  * Addresses no customer's request may reach: ourselves, private and provider-internal networks, cloud metadata, and every form in
  * which an IPv4 address can hide in an IPv6 one (mapped, compatible, translated, 6to4, Teredo, NAT64). By range, not by name.
  */
-const forbidden = new BlockList();
+const forbidden = { 4: new BlockList(), 6: new BlockList() };
 const ipv4: [string, number][] = [
   ['0.0.0.0', 8], // this network
   ['10.0.0.0', 8],
@@ -39,13 +39,14 @@ const ipv6: [string, number][] = [
   ['fec0::', 10],
   ['ff00::', 8], // multicast
 ];
-for (const [net, prefix] of ipv4) forbidden.addSubnet(net, prefix, 'ipv4');
-for (const [net, prefix] of ipv6) forbidden.addSubnet(net, prefix, 'ipv6');
+// Two lists: in one, an IPv4 address would be looked for in its mapped form, and ::ffff:0:0/96 has them all.
+for (const [net, prefix] of ipv4) forbidden[4].addSubnet(net, prefix, 'ipv4');
+for (const [net, prefix] of ipv6) forbidden[6].addSubnet(net, prefix, 'ipv6');
 
 /** What is not an address is forbidden too. */
 export function isForbiddenAddress(address: string): boolean {
   const bare = address.split('%', 1)[0] as string; // without an interface, as in fe80::1%eth0
   const family = isIP(bare);
-  if (family === 0) return true;
-  return forbidden.check(bare, family === 6 ? 'ipv6' : 'ipv4');
+  if (family === 4) return forbidden[4].check(bare, 'ipv4');
+  return family !== 6 || forbidden[6].check(bare, 'ipv6');
 }

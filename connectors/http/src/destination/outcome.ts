@@ -88,7 +88,7 @@ function failure(error: unknown, host: string, timeoutMs: number): Failure {
     default:
       break;
   }
-  if (code.startsWith('HPE_')) return retryable('bad_response', `What ${host} answered is not valid HTTP.`);
+  if (code === PARSER_ERROR || code.startsWith('HPE_')) return retryable('bad_response', `What ${host} answered is not valid HTTP.`);
   if (tlsProblems[code] !== undefined) return retryable('tls_failed', `The certificate of ${host} is not accepted: ${tlsProblems[code]}.`);
   if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.startsWith('EPROTO')) return retryable('tls_failed', `No secure connection to ${host} could be made.`);
   return retryable('network_error', `The request to ${host} failed on its way.`);
@@ -105,11 +105,14 @@ const tlsProblems: Record<string, string> = {
   ERR_TLS_CERT_ALTNAME_INVALID: 'it is for another name',
 };
 
+const PARSER_ERROR = 'HTTPParserError';
+
 /** Connecting to several addresses of a name fails with a list; the first one speaks for all. */
 function codeOf(error: unknown): string {
   const { code, cause } = (error ?? {}) as { code?: unknown; cause?: unknown };
   if (error instanceof AggregateError && error.errors.length > 0 && typeof code !== 'string') return codeOf(error.errors[0]);
   if (typeof code === 'string') return code;
+  if ((error as Error | null)?.name === PARSER_ERROR) return PARSER_ERROR; // undici's, and some of these have no code
   return cause === undefined ? '' : codeOf(cause);
 }
 

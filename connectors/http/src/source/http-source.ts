@@ -46,14 +46,17 @@ const DISCARD_MS = 5_000;
 const RETRY_AFTER_S = 1;
 const EXHAUSTED_RETRY_AFTER_S = 30;
 
-/** One request from its headers to its answer. */
-interface Exchange {
+/** While the node stops: how often connections that have become idle are ended. */
+const DRAIN_EVERY_MS = 50;
+
+/** A message that waits for the platform's word. */
+interface Waiting {
   response: ServerResponse;
   atMs: number;
 }
-/** The exchange that a connection is in. */
-const exchangeOf = Symbol('exchange');
-type BusySocket = Socket & { [exchangeOf]?: Exchange };
+/** The oldest response of a connection that was not sent yet, or one that was. */
+const responseOf = Symbol('response');
+type HttpSocket = Socket & { [responseOf]?: ServerResponse };
 
 export async function listenHttpSource(options: HttpSourceOptions): Promise<HttpSource> {
   const limits = { ...defaults, ...options.limits };
@@ -62,7 +65,8 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   let draining = false;
   let bodyBytes = 0;
   /** Those that wait for the platform's word, oldest first. */
-  const waiting = new Set<Exchange>();
+  const waiting = new Set<Waiting>();
+  const sockets = new Set<HttpSocket>();
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
     const connectionId = admit(request, response);
@@ -72,6 +76,8 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   /** Everything that can be said before the body is read. Answers the connection, or null when the request has been refused. */
   const admit = (request: IncomingMessage, response: ServerResponse): string | null => {
     const { rawHeaders, method } = request;
+    const socket = request.socket as HttpSocket;
+    if (socket[responseOf]?.writableEnded !== false) socket[responseOf] = response;
     if (draining || routes === null) return refuse(request, response, problems.unavailable, ['retry-after', String(RETRY_AFTER_S)]);
     if (rawHeaders.length > HEADERS_MAX * 2) return refuse(request, response, problems.headersTooLarge);
     const connectionId = findRoute(routes, request.url as string);
@@ -117,24 +123,22 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   };
 
   const offer = (connectionId: string, headers: RequestHeaders, payload: Buffer, response: ServerResponse, release: () => void): void => {
-    const exchange: Exchange = { response, atMs: performance.now() };
-    waiting.add(exchange);
-    const socket = response.socket as BusySocket | null;
-    if (socket !== null) socket[exchangeOf] = exchange;
+    const entry: Waiting = { response, atMs: performance.now() };
+    waiting.add(entry);
     options.intake.offer({ connectionId, payload, contentType: headers.contentType, headers: headers.passed, traceparent: headers.traceparent, tracestate: headers.tracestate }, (receipt) => {
       release();
-      if (!waiting.delete(exchange)) return; // answered before: it took too long
-      if (socket !== null) socket[exchangeOf] = undefined;
+      if (!waiting.delete(entry)) return; // answered before: it took too long
+      if (draining) response.shouldKeepAlive = false;
       answer(response, receipt);
     });
   };
 
   const expire = (): void => {
     const before = performance.now() - limits.receiptMs;
-    for (const exchange of waiting) {
-      if (exchange.atMs > before) return;
-      waiting.delete(exchange);
-      answer(exchange.response, { status: 'unavailable', messageId: '', retryAfterMs: 0 });
+    for (const entry of waiting) {
+      if (entry.atMs > before) return;
+      waiting.delete(entry);
+      answer(entry.response, { status: 'unavailable', messageId: '', retryAfterMs: 0 });
     }
   };
 
@@ -161,6 +165,10 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   });
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => void refuse(request, response, problems.expectation));
   server.on('clientError', onClientError);
+  server.on('connection', (socket: HttpSocket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket));
+  });
   const expiry = setInterval(expire, limits.checkMs);
   expiry.unref();
   await listen(server, options.listen);
@@ -174,8 +182,11 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     async drain() {
       draining = true;
       const ended = closed();
-      server.closeIdleConnections();
+      // Node does not count a connection as idle that never sent anything.
+      for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+      const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_EVERY_MS);
       await ended;
+      clearInterval(sweep);
     },
     async close() {
       clearInterval(expiry);
@@ -261,10 +272,10 @@ function isWithoutBody(request: IncomingMessage): boolean {
 
 /** A request that could not be read to its end: there is no response object, only the connection. */
 function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
-  const exchange = (socket as BusySocket)[exchangeOf];
-  if (exchange !== undefined) {
-    // What cannot be read came behind a whole message that waits for its answer: that answer must not be taken for this one's.
-    exchange.response.shouldKeepAlive = false;
+  const response = (socket as HttpSocket)[responseOf];
+  if (response !== undefined && !response.writableEnded && response.req.complete && socket.writable) {
+    // What cannot be read came behind a whole message whose answer is to come: this one's would be taken for it. The connection ends after that.
+    response.shouldKeepAlive = false;
     return;
   }
   if (!socket.writable || error.code === 'ECONNRESET') {
