@@ -23,14 +23,15 @@ export interface MessageFacts {
   receivedAt?: Date;
   seq?: number;
   dlqSeq?: number;
+  destinationId?: string;
 }
 
 /** What the projector would have written of one message. */
 export async function projectedMessage(rig: Rig, tenant: TestTenant, pipelineId: string, facts: MessageFacts = {}): Promise<string> {
   const { tenantId } = tenant.context;
-  const { state = 'delivered', receivedAt = new Date() } = facts;
+  const { state = 'delivered', receivedAt = new Date(), destinationId = 'out' } = facts;
   const id = newId('msg', receivedAt.getTime());
-  const destinations: StoredDestination[] = [{ id: 'out', state, attempts: [{ attempt: 1, nodeId: 'nod_1', state, startedAtMs: receivedAt.getTime(), durationUs: 1_500, peerStatus: 500, code: 'http_500', reason: 'The receiver answered 500.' }] }];
+  const destinations: StoredDestination[] = [{ id: destinationId, state, attempts: [{ attempt: 1, nodeId: 'nod_1', state, startedAtMs: receivedAt.getTime(), durationUs: 1_500, peerStatus: 500, code: 'http_500', reason: 'The receiver answered 500.' }] }];
   await withTenant(rig.platformDb, tenantId, async (tx: TenantTx) => {
     await tx.message.create({
       data: {
@@ -54,7 +55,7 @@ export async function projectedMessage(rig: Rig, tenant: TestTenant, pipelineId:
       },
     });
     if (state === 'dead_lettered') {
-      await tx.deadLetter.create({ data: { tenantId, messageId: id, destinationId: 'out', pipelineId, revision: 1, receivedAt, at: receivedAt, attempts: 1, code: 'http_500', reason: 'The receiver answered 500.', peerStatus: 500, dlqSeq: facts.dlqSeq ?? null } });
+      await tx.deadLetter.create({ data: { tenantId, messageId: id, destinationId, pipelineId, revision: 1, receivedAt, at: receivedAt, attempts: 1, code: 'http_500', reason: 'The receiver answered 500.', peerStatus: 500, dlqSeq: facts.dlqSeq ?? null } });
     }
   });
   return id;

@@ -51,7 +51,7 @@ export interface Rig extends AsyncDisposable {
   addMember(tenant: TestTenant, role: Role): Promise<string>;
 }
 
-export async function startRig(options: { receiverUrl?: string } = {}): Promise<Rig> {
+export async function startRig(options: { receiverUrl?: string; ingestUrl?: string } = {}): Promise<Rig> {
   await using stack = new AsyncDisposableStack();
   const postgres = stack.use(await startPostgres());
   const nats = createPlatformKeys();
@@ -68,6 +68,7 @@ export async function startRig(options: { receiverUrl?: string } = {}): Promise<
     VRSKY_KEYS_FILE: keysFile,
     VRSKY_CONSOLE_URL: 'http://127.0.0.1:4800',
     VRSKY_RECEIVER_URL: options.receiverUrl ?? nobody,
+    VRSKY_INGEST_URL: options.ingestUrl ?? nobody,
     VRSKY_WORKER_URL: nobody,
   });
   log.level = 'silent';

@@ -65,7 +65,7 @@ describe('the relay', () => {
 
   it('puts back what NATS has lost', async () => {
     const { tenantId } = acme();
-    const bucket = createConfigBucket(await rig.bus.control());
+    const bucket = createConfigBucket(await rig.bus.control(), acme().platform.nats);
     const { value } = (await bucket.get(configKeys.bundle('shared', tenantId))) ?? {};
     await bucket.delete(configKeys.bundle('shared', tenantId));
     await bucket.delete(configKeys.head('shared'));
