@@ -53,6 +53,14 @@ test('a tenant gets its streams as the limits say, and asking again changes noth
   expect((await jsm.streams.info('INGEST')).created).toBe(before.created);
 });
 
+test('callers that come at once share one connection, so that closing closes all of them', async () => {
+  const admin = createBusAdmin({ url: bus.nats.url, keys: bus.keys, name: 'shared' });
+  const connections = await Promise.all(Array.from({ length: 5 }, () => admin.control()));
+  expect(new Set(connections).size).toBe(1);
+  await admin.close();
+  expect(connections[0]?.isClosed()).toBe(true);
+});
+
 test('a stream that someone changed is put right again', async () => {
   const tenant = await bus.tenant('cus_mended');
   const jsm = await managerOf(tenant);

@@ -59,17 +59,23 @@ export function createBusAdmin(options: BusAdminOptions): BusAdmin {
   const user = createUserKey();
   const links = new Map<string, Promise<NatsConnection>>();
 
-  const link = async (name: string, account: Nkey, seed: string): Promise<NatsConnection> => {
-    const known = links.get(account.publicKey);
-    if (known !== undefined && !(await known).isClosed()) return known;
+  const open = async (name: string, account: Nkey, seed: string): Promise<NatsConnection> => {
     const jwt = await userJwt(account, { name, publicKey: nkeyFromSeed('user', seed).publicKey });
-    const opened = connectBus({
+    return connectBus({
       url,
       name: `${options.name} ${name}`,
       inbox,
       credentials: () => ({ jwt, seed }),
       ...(options.log === undefined ? {} : { log: options.log }),
     });
+  };
+  const link = async (name: string, account: Nkey, seed: string): Promise<NatsConnection> => {
+    const known = links.get(account.publicKey);
+    if (known !== undefined && !(await known).isClosed()) return known;
+    // Of callers that come at once, the first opens: a second connection would be nobody's to close.
+    const other = links.get(account.publicKey);
+    if (other !== undefined && other !== known) return other;
+    const opened = open(name, account, seed);
     links.set(account.publicKey, opened);
     // A failed try is not kept: the next caller tries anew.
     opened.catch(() => links.delete(account.publicKey));
