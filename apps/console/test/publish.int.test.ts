@@ -21,7 +21,13 @@ afterAll(async () => {
 });
 
 const acme = () => rig.acme.context;
-const destination = { id: 'out', name: 'Out', connector: 'http' as const, settings: { url: 'https://example.test/orders', method: 'POST' as const, headers: [], timeoutMs: 1_000 }, retry: { attempts: 2, initialMs: 50, maxMs: 50 } };
+const destination = {
+  id: 'out',
+  name: 'Out',
+  connector: 'http' as const,
+  settings: { url: 'https://example.test/orders', method: 'POST' as const, headers: [], timeoutMs: 1_000 },
+  retry: { attempts: 2, initialMs: 50, maxMs: 50 },
+};
 const step = (source: string) => ({ id: 'reshape', name: 'Reshape', kind: 'convert' as const, language: 'typescript' as const, source });
 
 async function draftOf(id: string) {
@@ -32,7 +38,11 @@ async function draftOf(id: string) {
 /** Everything that publishing writes, as the worker would find it. */
 async function written() {
   const { tenantId } = acme();
-  return withTenant(rig.platformDb, tenantId, async (tx) => ({ revisions: await tx.revision.findMany({ where: { tenantId } }), outbox: await tx.outbox.count({ where: { tenantId } }), bundle: await tx.bundle.findFirstOrThrow({ where: { tenantId } }) }));
+  return withTenant(rig.platformDb, tenantId, async (tx) => ({
+    revisions: await tx.revision.findMany({ where: { tenantId } }),
+    outbox: await tx.outbox.count({ where: { tenantId } }),
+    bundle: await tx.bundle.findFirstOrThrow({ where: { tenantId } }),
+  }));
 }
 
 describe('a draft', () => {
@@ -47,7 +57,11 @@ describe('a draft', () => {
   it('is saved unfinished, with a sentence for everything that keeps it from being published', async () => {
     const { id } = await createPipeline(acme(), { name: 'Unfinished' });
     const { draft, draftVersion } = await draftOf(id);
-    const broken = { ...draft, steps: [step('export default function (message) {\n  return message.;\n}')], destinations: [{ ...destination, settings: { ...destination.settings, url: 'nowhere' } }] };
+    const broken = {
+      ...draft,
+      steps: [step('export default function (message) {\n  return message.;\n}')],
+      destinations: [{ ...destination, settings: { ...destination.settings, url: 'nowhere' } }],
+    };
     const saved = await saveDraft(acme(), { id, draftVersion, draft: broken });
     expect(saved.draftVersion).toBe(2);
     expect(saved.problems.map((problem) => [problem.path, problem.partId])).toEqual([
@@ -62,7 +76,9 @@ describe('a draft', () => {
   it('that somebody else saved meanwhile is not overwritten, and of two saves at once one wins', async () => {
     const { id } = await createPipeline(acme(), { name: 'Contested' });
     const { draft, draftVersion } = await draftOf(id);
-    const saves = await Promise.allSettled(['a', 'b', 'c'].map((name) => saveDraft(acme(), { id, draftVersion, draft: { ...draft, source: { ...draft.source, name } } })));
+    const saves = await Promise.allSettled(
+      ['a', 'b', 'c'].map((name) => saveDraft(acme(), { id, draftVersion, draft: { ...draft, source: { ...draft.source, name } } })),
+    );
     expect(saves.map((save) => save.status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
     await expect(saveDraft(acme(), { id, draftVersion, draft })).rejects.toMatchObject({ code: 'PIPELINE.DRAFT_CHANGED', kind: 'conflict' });
   });
@@ -71,7 +87,9 @@ describe('a draft', () => {
     const [mine, other] = [await createPipeline(acme(), { name: 'Mine' }), await createPipeline(rig.globex.context, { name: 'Theirs' })];
     const theirs = await getPipeline(rig.globex.context, { id: other.id });
     const { draft, draftVersion } = await draftOf(mine.id);
-    await expect(saveDraft(acme(), { id: mine.id, draftVersion, draft: { ...draft, source: theirs.draft.source } })).rejects.toMatchObject({ code: 'PIPELINE.FOREIGN_PATH' });
+    await expect(saveDraft(acme(), { id: mine.id, draftVersion, draft: { ...draft, source: theirs.draft.source } })).rejects.toMatchObject({
+      code: 'PIPELINE.FOREIGN_PATH',
+    });
   });
 });
 
@@ -93,7 +111,10 @@ describe('publishing', () => {
     expect((await getPipeline(acme(), { id })).hasUnpublishedChanges).toBe(false);
 
     // A bundle over the limit makes the whole publication fail: nothing of it may stay.
-    const failing = { ...acme(), platform: { ...acme().platform, bundleKey: { keyId: 'x'.repeat(5_000_000), privateKey: acme().platform.bundleKey.privateKey } } };
+    const failing = {
+      ...acme(),
+      platform: { ...acme().platform, bundleKey: { keyId: 'x'.repeat(5_000_000), privateKey: acme().platform.bundleKey.privateKey } },
+    };
     const { draft } = await draftOf(id);
     const saved = await saveDraft(acme(), { id, draftVersion, draft: { ...draft, steps: [step('export default (message) => message.json()')] } });
     await expect(publishPipeline(failing, { id, draftVersion: saved.draftVersion })).rejects.toMatchObject({ code: 'BUNDLE.TOO_LARGE' });
@@ -103,11 +124,17 @@ describe('publishing', () => {
   it('carries compiled steps without their samples', async () => {
     const { id } = await createPipeline(acme(), { name: 'Stepped' });
     const { draft, draftVersion } = await draftOf(id);
-    const saved = await saveDraft(acme(), { id, draftVersion, draft: { ...draft, steps: [{ ...step('export default (message) => message.json()'), sample: 'somebody@example.test' }], destinations: [destination] } });
+    const saved = await saveDraft(acme(), {
+      id,
+      draftVersion,
+      draft: { ...draft, steps: [{ ...step('export default (message) => message.json()'), sample: 'somebody@example.test' }], destinations: [destination] },
+    });
     expect(saved.problems).toEqual([]);
     expect(await publishPipeline(acme(), { id, draftVersion: saved.draftVersion })).toMatchObject({ ok: true, revision: 1 });
     const { bundle } = await written();
-    const pipeline = JSON.parse(openEnvelope('bundle', bundle.envelope, acme().platform.trustedKeys)).pipelines.find((item: { pipelineId: string }) => item.pipelineId === id);
+    const pipeline = JSON.parse(openEnvelope('bundle', bundle.envelope, acme().platform.trustedKeys)).pipelines.find(
+      (item: { pipelineId: string }) => item.pipelineId === id,
+    );
     expect(pipeline.modules).toEqual([{ stepId: 'reshape', code: expect.any(String), sha256: contentHash(pipeline.modules[0].code) }]);
     expect(bundle.envelope).not.toContain('somebody@example.test');
   });
@@ -130,7 +157,10 @@ describe('publishing', () => {
     const row = await rig.platformDb.prisma.bundle.findFirstOrThrow({ where: { tenantId } });
     const bundle = JSON.parse(openEnvelope('bundle', row.envelope, platform.trustedKeys));
     expect(bundle.pipelines.map((item: { pipelineId: string }) => item.pipelineId).sort()).toEqual(made.map((item) => item.id).sort());
-    const generations = await rig.platformDb.prisma.pipeline.findMany({ where: { tenantId, publishedRevision: { not: null } }, select: { publishedGeneration: true } });
+    const generations = await rig.platformDb.prisma.pipeline.findMany({
+      where: { tenantId, publishedRevision: { not: null } },
+      select: { publishedGeneration: true },
+    });
     expect(new Set(generations.map((item) => item.publishedGeneration)).size).toBe(6);
   });
 });

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { connectBus } from '@vrsky/bus/connect';
 import { createConfigBucket } from '@vrsky/bus/config-bucket';
+import { connectBus } from '@vrsky/bus/connect';
 import { createUserKey } from '@vrsky/bus/platform-keys';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { createStatusBucket } from '@vrsky/bus/status-bucket';
@@ -18,8 +18,8 @@ import { createLog } from '@vrsky/kernel/log';
 import { eventually } from '@vrsky/testkit/eventually';
 import { enrolNode } from '../src/features/nodes/server/enrol-node.ts';
 import { createJoinToken } from '../src/features/nodes/server/join-token.ts';
-import type { Platform } from '../src/server/platform.ts';
 import { getConsoleConfig } from '../src/server/config.ts';
+import type { Platform } from '../src/server/platform.ts';
 import { buildWorker } from '../src/worker/app.ts';
 import type { Rig } from './rig.ts';
 
@@ -37,7 +37,16 @@ export async function startWorker(rig: Rig): Promise<TestWorker> {
   const log = createLog('test worker', process.env.VRSKY_TEST_LOG ?? 'silent');
   const done = runUntil(
     stop.signal,
-    async (use) => ready.resolve((await buildWorker(use, { config: { ...config, host: '127.0.0.1', port: 0, logLevel: 'silent' }, secrets: { ...secrets, databaseUrl: rig.platformDb.url }, log })).port),
+    async (use) =>
+      ready.resolve(
+        (
+          await buildWorker(use, {
+            config: { ...config, host: '127.0.0.1', port: 0, logLevel: 'silent' },
+            secrets: { ...secrets, databaseUrl: rig.platformDb.url },
+            log,
+          })
+        ).port,
+      ),
     { drainMs: 5_000, log: (line) => log.debug(line) },
   );
   done.catch(ready.reject);
@@ -76,7 +85,10 @@ export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Pla
   const { token } = await createJoinToken(platformDb, { pool: 'shared' });
   const identity = createUserKey();
   const sealKey = generateSealKey();
-  const enrolment = await enrolNode({ db: consoleDb, platform }, { token, name, version: '0.1.0', identityKey: identity.publicKey, sealKey: sealKey.publicKey });
+  const enrolment = await enrolNode(
+    { db: consoleDb, platform },
+    { token, name, version: '0.1.0', identityKey: identity.publicKey, sealKey: sealKey.publicKey },
+  );
   const { nodeId, pool, natsUrl, trustedKeys } = enrolment;
   const connect = (jwt: string) => connectBus({ url: natsUrl, name: nodeId, inbox: inboxPrefix(nodeId), credentials: () => ({ jwt, seed: identity.seed }) });
   const control = await connect(enrolment.controlJwt);
@@ -96,7 +108,19 @@ export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Pla
     grant: (tenantId) => read('grant', configKeys.grant(nodeId, tenantId), grantSchema),
     proofKey: (grant) => unseal(sealKey.privateKey, grantSealContext(nodeId, grant.tenantId), grant.sealedProofKey),
     async lease(extra = {}) {
-      const lease: Lease = { v: 1, nodeId, name, pool, version: '0.1.0', startedAt, at: new Date().toISOString(), ingestUrl: 'http://127.0.0.1:4801', stopping: false, connectors: [], ...extra };
+      const lease: Lease = {
+        v: 1,
+        nodeId,
+        name,
+        pool,
+        version: '0.1.0',
+        startedAt,
+        at: new Date().toISOString(),
+        ingestUrl: 'http://127.0.0.1:4801',
+        stopping: false,
+        connectors: [],
+        ...extra,
+      };
       await status.put(statusKeys.lease(nodeId), JSON.stringify(lease));
     },
     async report(tenantId, extra) {
@@ -105,7 +129,11 @@ export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Pla
     },
     async apply(tenantId, bundle) {
       const fence: Fence = { epoch: bundle.epoch, generation: bundle.generation };
-      await node.report(tenantId, { received: fence, applied: fence, pipelines: bundle.pipelines.map((item) => ({ pipelineId: item.pipelineId, revision: item.revision, state: 'running' as const })) });
+      await node.report(tenantId, {
+        received: fence,
+        applied: fence,
+        pipelines: bundle.pipelines.map((item) => ({ pipelineId: item.pipelineId, revision: item.revision, state: 'running' as const })),
+      });
     },
     async writeTrail(tenantId, record) {
       let nc = tenants.get(tenantId);

@@ -1,12 +1,11 @@
-import { newId } from '@vrsky/contracts/ids';
-import { contentHash } from '@vrsky/contracts/canonical-json';
-import { configKeys } from '@vrsky/contracts/subjects';
 import { createConfigBucket } from '@vrsky/bus/config-bucket';
+import { contentHash } from '@vrsky/contracts/canonical-json';
+import { newId } from '@vrsky/contracts/ids';
+import { configKeys } from '@vrsky/contracts/subjects';
 import type { TrailDestination, TrailRecord } from '@vrsky/contracts/trail';
 import { eventually } from '@vrsky/testkit/eventually';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { deriveProofKey } from '../src/features/tenancy/server/tenant-account.ts';
 import { enrolNode } from '../src/features/nodes/server/enrol-node.ts';
 import { createJoinToken } from '../src/features/nodes/server/join-token.ts';
 import { listNodes } from '../src/features/nodes/server/list-nodes.ts';
@@ -14,6 +13,7 @@ import { rollout } from '../src/features/nodes/server/rollout.ts';
 import { getPipeline } from '../src/features/pipelines/server/get-pipeline.ts';
 import { publishPipeline } from '../src/features/pipelines/server/publish-pipeline.ts';
 import { saveDraft } from '../src/features/pipelines/server/save-draft.ts';
+import { deriveProofKey } from '../src/features/tenancy/server/tenant-account.ts';
 import { LIVE_CHANNEL } from '../src/server/live-channel.ts';
 import { publishedPipeline } from './fixtures.ts';
 import { type Rig, startRig, type TestTenant } from './rig.ts';
@@ -35,10 +35,13 @@ afterAll(async () => {
 
 const acme = () => rig.acme.context;
 const bundleWith = (id: string, revision = 1) =>
-  eventually(async () => {
-    const bundle = await node.bundle(acme().tenantId);
-    return bundle?.pipelines.some((item) => item.pipelineId === id && item.revision === revision) ? bundle : false;
-  }, { what: `revision ${revision} in the bundle` });
+  eventually(
+    async () => {
+      const bundle = await node.bundle(acme().tenantId);
+      return bundle?.pipelines.some((item) => item.pipelineId === id && item.revision === revision) ? bundle : false;
+    },
+    { what: `revision ${revision} in the bundle` },
+  );
 
 describe('the relay', () => {
   it('brings a published revision to the nodes: signed bundle, head that names it, and a grant that only this node can open', async () => {
@@ -71,7 +74,10 @@ describe('the relay', () => {
     await bucket.delete(configKeys.head('shared'));
     // A reconnect makes it look at once; without one it looks every half minute.
     await rig.platformDb.pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vrsky worker leader'");
-    await eventually(async () => (await bucket.get(configKeys.bundle('shared', tenantId)))?.value === value, { timeoutMs: 20_000, what: 'the bundle to be back' });
+    await eventually(async () => (await bucket.get(configKeys.bundle('shared', tenantId)))?.value === value, {
+      timeoutMs: 20_000,
+      what: 'the bundle to be back',
+    });
     await eventually(async () => (await node.head()) !== null, { what: 'the head to be back' });
   });
 
@@ -79,7 +85,10 @@ describe('the relay', () => {
     const { tenantId } = acme();
     await rig.platformDb.pool.query('UPDATE platform_state SET epoch = epoch + 1');
     await rig.platformDb.pool.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'vrsky worker leader'");
-    await eventually(async () => (await node.bundle(tenantId))?.epoch === 2 && (await node.head())?.tenants[tenantId]?.epoch === 2, { timeoutMs: 20_000, what: 'epoch 2' });
+    await eventually(async () => (await node.bundle(tenantId))?.epoch === 2 && (await node.head())?.tenants[tenantId]?.epoch === 2, {
+      timeoutMs: 20_000,
+      what: 'epoch 2',
+    });
   });
 });
 
@@ -89,10 +98,16 @@ describe('enrolment', () => {
 
   it('lets one node in with a token, however many come at once', async () => {
     const { token } = await createJoinToken(rig.platformDb, { pool: 'elsewhere' });
-    const keys = (await Promise.all(Array.from({ length: 6 }, () => import('@vrsky/bus/platform-keys').then((module) => module.createUserKey())))).map((key) => key.publicKey);
-    const tries = await Promise.allSettled(keys.map((identityKey) => enrolNode({ db: rig.db, platform: acme().platform }, { ...request(token, 'A'), identityKey })));
+    const keys = (await Promise.all(Array.from({ length: 6 }, () => import('@vrsky/bus/platform-keys').then((module) => module.createUserKey())))).map(
+      (key) => key.publicKey,
+    );
+    const tries = await Promise.allSettled(
+      keys.map((identityKey) => enrolNode({ db: rig.db, platform: acme().platform }, { ...request(token, 'A'), identityKey })),
+    );
     expect(tries.filter((item) => item.status === 'fulfilled')).toHaveLength(1);
-    expect(tries.filter((item) => item.status === 'rejected').map((item) => (item.reason as { code: string }).code)).toEqual(Array.from({ length: 5 }, () => 'NODE.TOKEN_REFUSED'));
+    expect(tries.filter((item) => item.status === 'rejected').map((item) => (item.reason as { code: string }).code)).toEqual(
+      Array.from({ length: 5 }, () => 'NODE.TOKEN_REFUSED'),
+    );
     expect(await rig.platformDb.prisma.node.count({ where: { pool: 'elsewhere' } })).toBe(1);
 
     // The node that got in may ask again: its first answer may have been lost.
@@ -110,10 +125,13 @@ describe('enrolment', () => {
 
 describe('the tick of a node', () => {
   const tick = async (id: string, state: string) =>
-    eventually(async () => {
-      const [view] = (await rollout(acme(), { id })).filter((item) => item.nodeId === node.enrolment.nodeId);
-      return view?.state === state ? view : false;
-    }, { what: `the tick ${state}` });
+    eventually(
+      async () => {
+        const [view] = (await rollout(acme(), { id })).filter((item) => item.nodeId === node.enrolment.nodeId);
+        return view?.state === state ? view : false;
+      },
+      { what: `the tick ${state}` },
+    );
 
   it('goes from sent over received to applied, and the pipeline from rolling out to running', async () => {
     await node.lease();
@@ -126,13 +144,19 @@ describe('the tick of a node', () => {
     await node.apply(acme().tenantId, bundle);
     await tick(id, 'applied');
     await eventually(async () => (await getPipeline(acme(), { id })).state === 'running');
-    expect((await listNodes(acme())).find((view) => view.id === node.enrolment.nodeId)).toMatchObject({ liveness: 'live', desired: { generation: bundle.generation }, applied: { generation: bundle.generation } });
+    expect((await listNodes(acme())).find((view) => view.id === node.enrolment.nodeId)).toMatchObject({
+      liveness: 'live',
+      desired: { generation: bundle.generation },
+      applied: { generation: bundle.generation },
+    });
   });
 
   it('is rejected with the reason, and says silent when the node falls silent', async () => {
     const { id } = await publishedPipeline(rig.acme, 'Refused');
     const bundle = await bundleWith(id);
-    await node.report(acme().tenantId, { rejected: { epoch: bundle.epoch, generation: bundle.generation, code: 'BUNDLE.X', reason: 'The signature does not match.', at: new Date().toISOString() } });
+    await node.report(acme().tenantId, {
+      rejected: { epoch: bundle.epoch, generation: bundle.generation, code: 'BUNDLE.X', reason: 'The signature does not match.', at: new Date().toISOString() },
+    });
     expect(await tick(id, 'rejected')).toMatchObject({ reason: 'The signature does not match.' });
     await node.apply(acme().tenantId, bundle);
     await tick(id, 'applied');
@@ -166,10 +190,20 @@ describe('the projector', () => {
   /** A message's time of receipt never changes from one record to the next. */
   const times = new Map<string, number>();
   const receivedAtMs = (id: string): number => times.get(id) ?? (times.set(id, Date.now()).get(id) as number);
-  const delivered = (attempt = 1): TrailDestination => ({ id: 'out', state: 'delivered', attempt, startedAtMs: Date.now(), durationUs: 1_000, peerStatus: 200 });
+  const delivered = (attempt = 1): TrailDestination => ({
+    id: 'out',
+    state: 'delivered',
+    attempt,
+    startedAtMs: Date.now(),
+    durationUs: 1_000,
+    peerStatus: 200,
+  });
   const messageOf = (id: string) => rig.platformDb.prisma.message.findFirst({ where: { id } });
   const countsOf = async (pipelineId: string) => {
-    const { _sum } = await rig.platformDb.prisma.messageMinute.aggregate({ where: { pipelineId }, _sum: { delivered: true, filtered: true, deadLettered: true, retrying: true, expired: true } });
+    const { _sum } = await rig.platformDb.prisma.messageMinute.aggregate({
+      where: { pipelineId },
+      _sum: { delivered: true, filtered: true, deadLettered: true, retrying: true, expired: true },
+    });
     return _sum;
   };
 
@@ -186,7 +220,15 @@ describe('the projector', () => {
     await node.writeTrail(acme().tenantId, record(rig.acme, pipelineId, [id], delivered()));
     const row = await eventually(async () => (await messageOf(id)) ?? false, { timeoutMs: 5_000 });
     const tookMs = performance.now() - startedMs;
-    expect(row).toMatchObject({ tenantId: acme().tenantId, pipelineId, state: 'delivered', attempts: 1, traceId: 'trace', seq: 7n, steps: [{ id: 'reshape', instructions: 1_000, result: 'ok', durationUs: 10 }] });
+    expect(row).toMatchObject({
+      tenantId: acme().tenantId,
+      pipelineId,
+      state: 'delivered',
+      attempts: 1,
+      traceId: 'trace',
+      seq: 7n,
+      steps: [{ id: 'reshape', instructions: 1_000, result: 'ok', durationUs: 10 }],
+    });
     expect(tookMs).toBeLessThan(3_000);
     expect((await getPipeline(acme(), { id: pipelineId })).perMinute.reduce((sum, point) => sum + point.delivered, 0)).toBe(2);
     expect((await getPipeline(acme(), { id: pipelineId })).lastMessageAt).toBe(row.receivedAt.toISOString());
@@ -198,11 +240,28 @@ describe('the projector', () => {
     const { tenantId } = acme();
     const { id: pipelineId } = await publishedPipeline(rig.acme, 'Failing');
     const id = newId('msg');
-    const first = record(rig.acme, pipelineId, [id], { id: 'out', state: 'retrying', attempt: 1, startedAtMs: Date.now(), peerStatus: 500, reason: 'It answered 500.', code: 'http_500' });
+    const first = record(rig.acme, pipelineId, [id], {
+      id: 'out',
+      state: 'retrying',
+      attempt: 1,
+      startedAtMs: Date.now(),
+      peerStatus: 500,
+      reason: 'It answered 500.',
+      code: 'http_500',
+    });
     await node.writeTrail(tenantId, first);
     await eventually(async () => (await messageOf(id))?.state === 'retrying');
     expect(await countsOf(pipelineId)).toMatchObject({ retrying: 1, deadLettered: 0 });
-    const last = record(rig.acme, pipelineId, [id], { id: 'out', state: 'dead_lettered', attempt: 2, startedAtMs: Date.now(), peerStatus: 500, reason: 'It answered 500. That was the last attempt.', code: 'http_500', dlqSeq: 42 });
+    const last = record(rig.acme, pipelineId, [id], {
+      id: 'out',
+      state: 'dead_lettered',
+      attempt: 2,
+      startedAtMs: Date.now(),
+      peerStatus: 500,
+      reason: 'It answered 500. That was the last attempt.',
+      code: 'http_500',
+      dlqSeq: 42,
+    });
     for (const again of [last, first, last]) await node.writeTrail(tenantId, again);
     const row = await eventually(async () => {
       const found = await messageOf(id);
@@ -210,7 +269,9 @@ describe('the projector', () => {
     });
     expect(row).toMatchObject({ attempts: 2, reason: 'It answered 500. That was the last attempt.' });
     expect(row.destinations).toMatchObject([{ id: 'out', state: 'dead_lettered', attempts: [{ attempt: 1 }, { attempt: 2 }] }]);
-    expect(await rig.platformDb.prisma.deadLetter.findMany({ where: { messageId: id } })).toMatchObject([{ destinationId: 'out', attempts: 2, code: 'http_500', dlqSeq: 42n, peerStatus: 500 }]);
+    expect(await rig.platformDb.prisma.deadLetter.findMany({ where: { messageId: id } })).toMatchObject([
+      { destinationId: 'out', attempts: 2, code: 'http_500', dlqSeq: 42n, peerStatus: 500 },
+    ]);
     expect(await countsOf(pipelineId)).toEqual({ delivered: 0, filtered: 0, deadLettered: 1, retrying: 0, expired: 0 });
 
     const again = newId('msg');
@@ -247,7 +308,10 @@ describe('the projector', () => {
     await worker[Symbol.asyncDispose]();
     for (const id of ids.slice(150)) await node.writeTrail(tenantId, record(rig.acme, pipelineId, [id], delivered()));
     worker = await startWorker(rig);
-    await eventually(async () => (await rig.platformDb.prisma.message.count({ where: { pipelineId } })) === 300, { timeoutMs: 30_000, what: 'all 300 messages' });
+    await eventually(async () => (await rig.platformDb.prisma.message.count({ where: { pipelineId } })) === 300, {
+      timeoutMs: 30_000,
+      what: 'all 300 messages',
+    });
     expect(await countsOf(pipelineId)).toEqual({ delivered: 300, filtered: 0, deadLettered: 0, retrying: 0, expired: 0 });
     await eventually(async () => (await worker.metric('vrsky_projector_lag_seconds')) === 0);
   });

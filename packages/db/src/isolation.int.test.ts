@@ -57,7 +57,21 @@ async function asTenantA<T extends pg.QueryResultRow>(sql: string): Promise<T[]>
   }
 }
 
-const readable = ['tenant', 'membership', 'api_key', 'pipeline', 'revision', 'bundle', 'outbox', 'node', 'node_report', 'message', 'dead_letter', 'message_minute', 'trail_position'];
+const readable = [
+  'tenant',
+  'membership',
+  'api_key',
+  'pipeline',
+  'revision',
+  'bundle',
+  'outbox',
+  'node',
+  'node_report',
+  'message',
+  'dead_letter',
+  'message_minute',
+  'trail_position',
+];
 
 test.each(readable)('of %s a tenant sees its own rows only, and without a tenant there are none', async (table) => {
   const key = table === 'tenant' ? 'id' : table === 'node' ? "replace(pool, 'pool-', 'cus_')" : 'tenant_id';
@@ -75,22 +89,29 @@ test.each(['node_grant', 'join_token', 'pool_head'])('the console cannot read %s
 });
 
 test("a row cannot be written into another tenant, and another tenant's row is not there to change", async () => {
-  const row = (tenant: string) => `INSERT INTO pipeline (tenant_id, id, name, inlet_path, draft, draft_hash) VALUES ('${tenant}', 'pip_new', 'x', 'in_new', '{}', 'h')`;
+  const row = (tenant: string) =>
+    `INSERT INTO pipeline (tenant_id, id, name, inlet_path, draft, draft_hash) VALUES ('${tenant}', 'pip_new', 'x', 'in_new', '{}', 'h')`;
   await expect(asTenantA(row('cus_b'))).rejects.toThrow(/row-level security/);
   expect(await asTenantA(`${row('cus_a')} RETURNING id`)).toEqual([{ id: 'pip_new' }]);
   expect(await asTenantA("UPDATE pipeline SET name = 'mine' WHERE id = 'pip_b' RETURNING id")).toEqual([]);
-  await expect(asTenantA("UPDATE pipeline SET tenant_id = 'cus_b' WHERE id = 'pip_a'")).rejects.toThrow(/row-level security|permission denied|violates foreign key/);
+  await expect(asTenantA("UPDATE pipeline SET tenant_id = 'cus_b' WHERE id = 'pip_a'")).rejects.toThrow(
+    /row-level security|permission denied|violates foreign key/,
+  );
 });
 
 test("a foreign key to another tenant's row is refused", async () => {
-  const revision = "INSERT INTO revision (tenant_id, pipeline_id, number, name, spec, hash, modules, created_by_id, created_by_name) VALUES ('cus_a', 'pip_b', 1, 'x', '{}', 'h', '[]', 'u', 'u')";
+  const revision =
+    "INSERT INTO revision (tenant_id, pipeline_id, number, name, spec, hash, modules, created_by_id, created_by_name) VALUES ('cus_a', 'pip_b', 1, 'x', '{}', 'h', '[]', 'u', 'u')";
   await expect(asTenantA(revision)).rejects.toThrow(/violates foreign key/);
-  const message = "INSERT INTO message (tenant_id, received_at, id, pipeline_id, revision, stored_at, state, bytes, content_type, trace_id, seq, idx, steps, destinations, attempts) VALUES ('cus_a', now(), 'm', 'pip_b', 1, now(), 'delivered', 1, 't', 't', 1, 0, '[]', '[]', 1)";
+  const message =
+    "INSERT INTO message (tenant_id, received_at, id, pipeline_id, revision, stored_at, state, bytes, content_type, trace_id, seq, idx, steps, destinations, attempts) VALUES ('cus_a', now(), 'm', 'pip_b', 1, now(), 'delivered', 1, 't', 't', 1, 0, '[]', '[]', 1)";
   await expect(platform.pool.query(message)).rejects.toThrow(/violates foreign key/);
 });
 
 test('a partition cannot be read around its guarded parent', async () => {
-  const { rows } = await platform.pool.query<{ name: string }>("SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'parts'::regnamespace AND c.relkind = 'r'");
+  const { rows } = await platform.pool.query<{ name: string }>(
+    "SELECT c.relname AS name FROM pg_class c WHERE c.relnamespace = 'parts'::regnamespace AND c.relkind = 'r'",
+  );
   expect(rows.length).toBeGreaterThan(3);
   for (const { name } of rows) await expect(asTenantA(`SELECT 1 FROM parts.${name}`)).rejects.toThrow(/permission denied/);
 });
@@ -122,7 +143,9 @@ test('a tenant set for one transaction is gone in the next on the same connectio
 
 test('sixty transactions at once each see their own tenant', async () => {
   const seen = await Promise.all(
-    Array.from({ length: 60 }, (_, i) => withTenant(app, i % 2 ? 'cus_a' : 'cus_b', async (tx) => (await tx.pipeline.findMany({ select: { id: true } })).map((row) => row.id).join())),
+    Array.from({ length: 60 }, (_, i) =>
+      withTenant(app, i % 2 ? 'cus_a' : 'cus_b', async (tx) => (await tx.pipeline.findMany({ select: { id: true } })).map((row) => row.id).join()),
+    ),
   );
   expect(seen).toEqual(Array.from({ length: 60 }, (_, i) => (i % 2 ? 'pip_a' : 'pip_b')));
 });

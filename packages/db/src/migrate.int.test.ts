@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { startPostgres, type PostgresServer } from '@vrsky/testkit/postgres';
+import { type PostgresServer, startPostgres } from '@vrsky/testkit/postgres';
 import { scratchDir } from '@vrsky/testkit/scratch';
 import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -16,7 +16,8 @@ afterAll(async () => {
   await postgres.stop();
 });
 
-const prepare = (database = `m${++made}`): Promise<DatabaseUrls> => prepareDatabase({ adminUrl: postgres.url, database, passwords: { owner: 'o', app: 'a', platform: 'p' } });
+const prepare = (database = `m${++made}`): Promise<DatabaseUrls> =>
+  prepareDatabase({ adminUrl: postgres.url, database, passwords: { owner: 'o', app: 'a', platform: 'p' } });
 
 async function ask<T extends pg.QueryResultRow>(url: string, sql: string): Promise<T[]> {
   const client = new pg.Client({ connectionString: url });

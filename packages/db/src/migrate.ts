@@ -57,10 +57,13 @@ async function readMigrations(dir: string): Promise<Migration[]> {
 }
 
 async function selectPending(client: pg.Client, migrations: Migration[]): Promise<Migration[]> {
-  const { rows } = await client.query<{ migration_name: string; checksum: string; finished_at: Date | null }>('SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL');
+  const { rows } = await client.query<{ migration_name: string; checksum: string; finished_at: Date | null }>(
+    'SELECT migration_name, checksum, finished_at FROM _prisma_migrations WHERE rolled_back_at IS NULL',
+  );
   const known = new Map(rows.map((row) => [row.migration_name, row]));
   for (const row of rows) {
-    if (!migrations.some((migration) => migration.name === row.migration_name)) throw refused(`the database has migration ${row.migration_name}, which this version does not know: it is newer than this program`);
+    if (!migrations.some((migration) => migration.name === row.migration_name))
+      throw refused(`the database has migration ${row.migration_name}, which this version does not know: it is newer than this program`);
   }
   return migrations.filter((migration) => {
     const row = known.get(migration.name);
@@ -75,7 +78,11 @@ async function apply(client: pg.Client, migration: Migration): Promise<void> {
   await client.query('BEGIN');
   try {
     await client.query(migration.sql);
-    await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ($1, $2, $3, now(), 1)', [randomUUID(), migration.checksum, migration.name]);
+    await client.query('INSERT INTO _prisma_migrations (id, checksum, migration_name, finished_at, applied_steps_count) VALUES ($1, $2, $3, now(), 1)', [
+      randomUUID(),
+      migration.checksum,
+      migration.name,
+    ]);
     await client.query('COMMIT');
   } catch (cause) {
     await client.query('ROLLBACK');

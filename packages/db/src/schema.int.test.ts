@@ -60,15 +60,23 @@ test('every foreign key between tables with a tenant includes it on both sides',
 });
 
 test('no role of ours can bypass row-level security, and the console inherits nothing', async () => {
-  expect(await names("SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'vrsky%' AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)")).toEqual([]);
-  expect(await names("SELECT r.rolname AS name FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = 'vrsky_app'::regrole OR m.member = 'vrsky_platform'::regrole")).toEqual([]);
+  expect(
+    await names("SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'vrsky%' AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)"),
+  ).toEqual([]);
+  expect(
+    await names(
+      "SELECT r.rolname AS name FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = 'vrsky_app'::regrole OR m.member = 'vrsky_platform'::regrole",
+    ),
+  ).toEqual([]);
 });
 
 test('partitions are made once a day ahead, and only expired ones are dropped', async () => {
   const partitions = () => names("SELECT relname AS name FROM pg_class WHERE relnamespace = 'parts'::regnamespace AND relkind = 'r' ORDER BY 1");
   const before = await partitions();
-  await admin.query("SET ROLE vrsky_platform");
-  const { rows } = await admin.query<{ made: number; again: number }>("SELECT ensure_message_partitions('2020-02-28', '2020-03-01') AS made, ensure_message_partitions('2020-02-28', '2020-03-01') AS again");
+  await admin.query('SET ROLE vrsky_platform');
+  const { rows } = await admin.query<{ made: number; again: number }>(
+    "SELECT ensure_message_partitions('2020-02-28', '2020-03-01') AS made, ensure_message_partitions('2020-02-28', '2020-03-01') AS again",
+  );
   expect(rows).toEqual([{ made: 3, again: 0 }]);
   await admin.query("SELECT drop_message_partitions('2020-03-01')");
   await admin.query('RESET ROLE');

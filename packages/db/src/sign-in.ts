@@ -56,6 +56,8 @@ export interface ApiKeyRow {
 
 /** By the public half of the key. The caller compares the secret half, in constant time. */
 export async function findApiKey(db: Db, keyId: string): Promise<ApiKeyRow | null> {
-  const rows = await db.prisma.$queryRaw<ApiKeyRow[]>`SELECT tenant_id AS "tenantId", id, name, role, secret_hash AS "secretHash", revoked_at AS "revokedAt" FROM find_api_key(${keyId})`;
+  const rows = await db.prisma.$queryRaw<
+    ApiKeyRow[]
+  >`SELECT tenant_id AS "tenantId", id, name, role, secret_hash AS "secretHash", revoked_at AS "revokedAt" FROM find_api_key(${keyId})`;
   return rows[0] ?? null;
 }

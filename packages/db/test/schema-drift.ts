@@ -10,7 +10,11 @@ export async function schemaDrift(url: string): Promise<string> {
   await loadEngine();
   const schemaFile = join(import.meta.dirname, '..', 'prisma', 'schema.prisma');
   const files = [{ path: schemaFile, content: await readFile(schemaFile, 'utf8') }];
-  const engine = await engineModule.SchemaEngine.new({ datamodels: [[schemaFile, files[0]?.content ?? '']] }, () => {}, bindMigrationAwareSqlAdapterFactory(catalogReader(url)));
+  const engine = await engineModule.SchemaEngine.new(
+    { datamodels: [[schemaFile, files[0]?.content ?? '']] },
+    () => {},
+    bindMigrationAwareSqlAdapterFactory(catalogReader(url)),
+  );
   const result = await engine.diff({
     from: { tag: 'schemaDatasource', files, configDir: dirname(schemaFile) },
     to: { tag: 'schemaDatamodel', files },
@@ -23,7 +27,11 @@ export async function schemaDrift(url: string): Promise<string> {
 }
 
 /** Of Node, whose types leave it out. */
-const wasm = (globalThis as unknown as { WebAssembly: { instantiate(bytes: Uint8Array, imports: object): Promise<{ instance: { exports: { __wbindgen_start(): void } } }> } }).WebAssembly;
+const wasm = (
+  globalThis as unknown as {
+    WebAssembly: { instantiate(bytes: Uint8Array, imports: object): Promise<{ instance: { exports: { __wbindgen_start(): void } } }> };
+  }
+).WebAssembly;
 
 let loaded: Promise<void> | undefined;
 
@@ -45,7 +53,10 @@ function catalogReader(url: string): PrismaPg {
   const connect = factory.connect.bind(factory);
   factory.connect = async () => {
     const adapter = await connect();
-    const reader = adapter as unknown as { performIO(query: unknown): Promise<{ fields: { dataTypeID: number }[] }>; queryRaw(query: unknown): Promise<{ columnTypes: number[] }> };
+    const reader = adapter as unknown as {
+      performIO(query: unknown): Promise<{ fields: { dataTypeID: number }[] }>;
+      queryRaw(query: unknown): Promise<{ columnTypes: number[] }>;
+    };
     const { performIO, queryRaw } = reader;
     reader.queryRaw = async (query) => {
       const answer = await performIO.call(reader, query);

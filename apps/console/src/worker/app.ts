@@ -37,10 +37,29 @@ export async function buildWorker(use: Use, { config, secrets, log }: WorkerOpti
     duties: {
       relay: (stop) => runRelay({ db, bus, writer, metrics, log: log.child({ part: 'relay' }) }, stop),
       status: (stop) => runStatusWatcher({ db, bus, metrics, log: log.child({ part: 'status' }), onChanged: live.changed }, stop),
-      projector: (stop) => runProjector({ db, bus, metrics, log: log.child({ part: 'projector' }), listTenants, onChanged: (tenantId, pipelineIds) => live.changed(messagesNotice(tenantId, pipelineIds)) }, stop),
+      projector: (stop) =>
+        runProjector(
+          {
+            db,
+            bus,
+            metrics,
+            log: log.child({ part: 'projector' }),
+            listTenants,
+            onChanged: (tenantId, pipelineIds) => live.changed(messagesNotice(tenantId, pipelineIds)),
+          },
+          stop,
+        ),
     },
   });
-  const ops = await use(createOpsServer({ host: config.host, port: config.port, registry: metrics.registry, findNotReady: () => notReady(leader), beforeMetrics: () => metrics.leading.set(leader.state === 'leading' ? 1 : 0) }));
+  const ops = await use(
+    createOpsServer({
+      host: config.host,
+      port: config.port,
+      registry: metrics.registry,
+      findNotReady: () => notReady(leader),
+      beforeMetrics: () => metrics.leading.set(leader.state === 'leading' ? 1 : 0),
+    }),
+  );
   await use(leader);
   return { port: ops.port, leader };
 }

@@ -42,7 +42,13 @@ export function createLeader(options: { url: string; duties: Record<string, Duty
   }
 
   async function lead(onLed: () => void): Promise<void> {
-    const client = new pg.Client({ connectionString: url, application_name: 'vrsky worker leader', connectionTimeoutMillis: ANSWER_MS, query_timeout: ANSWER_MS, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: url,
+      application_name: 'vrsky worker leader',
+      connectionTimeoutMillis: ANSWER_MS,
+      query_timeout: ANSWER_MS,
+      keepAlive: true,
+    });
     const lost = new AbortController();
     client.on('error', (error) => lost.abort(error));
     client.on('end', () => lost.abort(new Error('the connection ended')));

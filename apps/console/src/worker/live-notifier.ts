@@ -24,7 +24,9 @@ export function createLiveNotifier({ db, log }: { db: Db; log: Log }): LiveNotif
     waiting.timer = null;
     waiting.sentMs = performance.now();
     // A lost notice costs a page a few seconds of freshness; the page asks again anyway.
-    db.pool.query('SELECT pg_notify($1, $2)', [LIVE_CHANNEL, JSON.stringify(waiting.notice)]).catch((error: unknown) => log.warn({ reason: describeError(error) }, 'a live notice was not sent'));
+    db.pool
+      .query('SELECT pg_notify($1, $2)', [LIVE_CHANNEL, JSON.stringify(waiting.notice)])
+      .catch((error: unknown) => log.warn({ reason: describeError(error) }, 'a live notice was not sent'));
     setTimeout(() => {
       if (waiting.timer === null) byKey.delete(key);
     }, EVERY_MS).unref();

@@ -19,7 +19,7 @@ try {
   };
   await runUntil(stop.signal, build, { drainMs: DRAIN_MS, log: (line) => log.info(line) });
 } catch (error) {
-  if (error instanceof ConfigError) console.error(error.message);
+  if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
   else createLog('worker').fatal({ err: error }, 'the worker ended');
   process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
 }

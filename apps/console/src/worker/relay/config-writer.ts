@@ -7,7 +7,7 @@ import { lockBundle, nextFence, writeBundle } from '../../features/pipelines/ser
 import { openTenantAccount } from '../../features/tenancy/server/tenant-account.ts';
 import type { Platform } from '../../server/platform.ts';
 import type { WorkerMetrics } from '../metrics.ts';
-import { type BundleFence, ensureDocument, grantBasis, type GrantNode, headContentHash, signGrant, signHead } from './documents.ts';
+import { type BundleFence, ensureDocument, type GrantNode, grantBasis, headContentHash, signGrant, signHead } from './documents.ts';
 
 export interface ConfigWriterOptions {
   db: Db;
@@ -59,7 +59,11 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
   }
 
   async function listBundles(pool: string): Promise<BundleFence[]> {
-    const rows = await db.prisma.bundle.findMany({ where: { pool }, orderBy: { tenantId: 'asc' }, select: { tenantId: true, epoch: true, generation: true, hash: true } });
+    const rows = await db.prisma.bundle.findMany({
+      where: { pool },
+      orderBy: { tenantId: 'asc' },
+      select: { tenantId: true, epoch: true, generation: true, hash: true },
+    });
     return rows.map((row) => ({ ...row, generation: Number(row.generation) }));
   }
 
@@ -73,7 +77,13 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
       const standing = await tx.poolHead.findUnique({ where: { pool } });
       if (standing?.contentHash === hash) return { envelope: standing.envelope, generation: Number(standing.generation) };
       const fence = await nextFence(tx);
-      const row = { epoch: fence.epoch, generation: BigInt(fence.generation), contentHash: hash, envelope: signHead(platform, pool, fence, bundles), updatedAt: new Date() };
+      const row = {
+        epoch: fence.epoch,
+        generation: BigInt(fence.generation),
+        contentHash: hash,
+        envelope: signHead(platform, pool, fence, bundles),
+        updatedAt: new Date(),
+      };
       await tx.poolHead.upsert({ where: { pool }, create: { pool, ...row }, update: row });
       return { envelope: row.envelope, generation: fence.generation };
     });

@@ -5,8 +5,8 @@ import { type Fence, type Grant, grantSchema, grantSealContext, type Head, headS
 import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
 import { seal } from '@vrsky/contracts/seal';
 import { signEnvelope } from '@vrsky/contracts/signed';
-import type { Platform } from '../../server/platform.ts';
 import { deriveProofKey } from '../../features/tenancy/server/tenant-account.ts';
+import type { Platform } from '../../server/platform.ts';
 
 /** Puts `text` under `key` unless it is there. Another writer in between makes it throw `BUS.CONFLICT`: then look again. */
 export async function ensureDocument(bucket: Bucket, key: string, text: string): Promise<'written' | 'there'> {
@@ -29,7 +29,9 @@ const GRANT_FORM = 1;
 
 /** Changes when a grant that was issued no longer fits the keys on either side. */
 export function grantBasis(platform: Platform, node: GrantNode, tenantId: string): string {
-  return createHash('sha256').update(canonicalJson([GRANT_FORM, node, tenantId, platform.kek.id, platform.bundleKey.keyId])).digest('base64url');
+  return createHash('sha256')
+    .update(canonicalJson([GRANT_FORM, node, tenantId, platform.kek.id, platform.bundleKey.keyId]))
+    .digest('base64url');
 }
 
 /** A node's way into a tenant's account and the tenant's proof key, which only this node can unseal. */

@@ -57,7 +57,10 @@ export async function runRelay(options: RelayOptions, stop: AbortSignal): Promis
         isControlReady = false;
         metrics.relayFailures.inc();
         log.warn({ tenantId, attempts: attempts + 1, reason: describeError(error) }, 'a tenant could not be brought in line, trying again');
-        await db.pool.query("UPDATE outbox SET attempts = attempts + 1, last_error = $3, next_at = now() + $4 * interval '1 millisecond' WHERE tenant_id = $1 AND id <= $2", [tenantId, lastId, describeError(error).slice(0, 1_000), backoffMs(attempts + 1, ROW_RETRY)]);
+        await db.pool.query(
+          "UPDATE outbox SET attempts = attempts + 1, last_error = $3, next_at = now() + $4 * interval '1 millisecond' WHERE tenant_id = $1 AND id <= $2",
+          [tenantId, lastId, describeError(error).slice(0, 1_000), backoffMs(attempts + 1, ROW_RETRY)],
+        );
       }
     }
     if (due.length > 0) for (const pool of await writer.listPools()) await writer.deliverHead(pool);
@@ -119,7 +122,12 @@ export async function runRelay(options: RelayOptions, stop: AbortSignal): Promis
     repeat('the relay', POLL_MS, wakeup, carryOut),
     repeat('comparing NATS with the database', RECONCILE_EVERY_MS, reconcile, compareAll),
     watchConnection(),
-    every(5_000, () => measure(db, metrics), stop, (error) => log.debug({ reason: describeError(error) }, 'the outbox could not be measured')),
+    every(
+      5_000,
+      () => measure(db, metrics),
+      stop,
+      (error) => log.debug({ reason: describeError(error) }, 'the outbox could not be measured'),
+    ),
   ]);
 }
 
@@ -145,7 +153,9 @@ async function findDue(db: Db): Promise<Due[]> {
 }
 
 async function measure(db: Db, metrics: WorkerMetrics): Promise<void> {
-  const { rows } = await db.pool.query<{ pending: number; age: number }>('SELECT count(*)::int AS pending, COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 AS age FROM outbox');
+  const { rows } = await db.pool.query<{ pending: number; age: number }>(
+    'SELECT count(*)::int AS pending, COALESCE(extract(epoch FROM now() - min(created_at)), 0)::float8 AS age FROM outbox',
+  );
   metrics.outboxPending.set(rows[0]?.pending ?? 0);
   metrics.outboxOldestSeconds.set(rows[0]?.age ?? 0);
 }

@@ -40,7 +40,9 @@ export async function runStatusWatcher({ db, bus, onChanged, metrics, log }: Sta
           wakeup.wake();
         };
         const closed = AbortSignal.any([stop, closedSignal(nc.closed())]);
-        await createStatusBucket(nc).watch('node.>', take, closed, { onError: (error) => log.info({ reason: describeError(error) }, 'the watch of node states starts anew') });
+        await createStatusBucket(nc).watch('node.>', take, closed, {
+          onError: (error) => log.info({ reason: describeError(error) }, 'the watch of node states starts anew'),
+        });
       } catch (error) {
         log.info({ reason: describeError(error) }, 'node states cannot be watched yet');
       }
@@ -83,7 +85,11 @@ export async function runStatusWatcher({ db, bus, onChanged, metrics, log }: Sta
     onChanged({ tenantId: null, kind: 'rollout' });
   }
 
-  await Promise.all([watch(), write(), every(LIVENESS_EVERY_MS, followLiveness, stop, (error) => log.warn({ reason: describeError(error) }, 'liveness could not be read'))]);
+  await Promise.all([
+    watch(),
+    write(),
+    every(LIVENESS_EVERY_MS, followLiveness, stop, (error) => log.warn({ reason: describeError(error) }, 'liveness could not be read')),
+  ]);
 }
 
 function closedSignal(closed: Promise<unknown>): AbortSignal {
@@ -131,7 +137,11 @@ async function takeReport(db: Db, report: Report): Promise<LiveNotice | null> {
 }
 
 function parse<T>(schema: z.ZodType<T>, entry: BucketEntry, log: Log): T | null {
-  const parsed = z.string().transform((text, context) => parseJson(text, context)).pipe(schema).safeParse(entry.value);
+  const parsed = z
+    .string()
+    .transform((text, context) => parseJson(text, context))
+    .pipe(schema)
+    .safeParse(entry.value);
   if (parsed.success) return parsed.data;
   log.warn({ key: entry.key, problem: z.prettifyError(parsed.error).slice(0, 300) }, 'a node state was not understood');
   return null;

@@ -1,6 +1,6 @@
 import type { TrailDestination, TrailMessage, TrailRecord } from '@vrsky/contracts/trail';
 import { describe, expect, it } from 'vitest';
-import { deadLettersOf, mergeMessage, type MessageState } from './merge-trail.ts';
+import { deadLettersOf, type MessageState, mergeMessage } from './merge-trail.ts';
 
 const record = (atMs: number, nodeId = 'nod_1'): TrailRecord => ({ v: 1, nodeId, tenantId: 'cus_a', pipelineId: 'pip_1', revision: 2, atMs, messages: [] });
 const message = (...destinations: TrailDestination[]): TrailMessage => ({
@@ -8,7 +8,14 @@ const message = (...destinations: TrailDestination[]): TrailMessage => ({
   steps: [{ id: 'reshape', instructions: 10, durationUs: 20, result: 'ok' }],
   destinations,
 });
-const attempt = (id: string, state: TrailDestination['state'], n: number, startedAtMs: number, extra: Partial<TrailDestination> = {}): TrailDestination => ({ id, state, attempt: n, startedAtMs, durationUs: 50_000, ...extra });
+const attempt = (id: string, state: TrailDestination['state'], n: number, startedAtMs: number, extra: Partial<TrailDestination> = {}): TrailDestination => ({
+  id,
+  state,
+  attempt: n,
+  startedAtMs,
+  durationUs: 50_000,
+  ...extra,
+});
 
 type Pass = [TrailRecord, TrailMessage];
 const merge = (passes: Pass[]): MessageState => passes.reduce<MessageState | null>((known, [r, m]) => mergeMessage(known, r, m), null) as MessageState;
@@ -28,7 +35,12 @@ describe('what is known of a message', () => {
 
   it('is the same when records come twice or in another order', () => {
     const expected = merge([first, second]);
-    for (const passes of [[first, first, second], [second, first], [first, second, first, second]]) expect(merge(passes)).toEqual(expected);
+    for (const passes of [
+      [first, first, second],
+      [second, first],
+      [first, second, first, second],
+    ])
+      expect(merge(passes)).toEqual(expected);
   });
 
   it('keeps an attempt that two nodes made, and believes the later word', () => {
@@ -45,7 +57,9 @@ describe('what is known of a message', () => {
     const end = mergeMessage(both, ...pass);
     expect(end).toMatchObject({ state: 'dead_lettered', reason: 'gave up', doneAtMs: 4_050, attempts: 2 });
     expect(end.destinations.map((item) => item.state)).toEqual(['delivered', 'dead_lettered']);
-    expect(deadLettersOf(...pass)).toEqual([{ destinationId: 'b', atMs: 5_000, attempts: 2, code: 'http_500', reason: 'gave up', peerStatus: null, dlqSeq: 4 }]);
+    expect(deadLettersOf(...pass)).toEqual([
+      { destinationId: 'b', atMs: 5_000, attempts: 2, code: 'http_500', reason: 'gave up', peerStatus: null, dlqSeq: 4 },
+    ]);
   });
 
   it('says why a message was filtered, without an attempt', () => {

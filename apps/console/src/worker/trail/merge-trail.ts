@@ -31,7 +31,10 @@ export function mergeMessage(known: MessageState | null, record: TrailRecord, me
   const destinations = [...(known?.destinations ?? [])];
   for (const written of message.destinations) {
     const at = destinations.findIndex((item) => item.id === written.id);
-    const merged = mergeDestination(at < 0 ? { id: written.id, state: written.state, attempts: [] } : (destinations[at] as StoredDestination), toAttempt(record, written));
+    const merged = mergeDestination(
+      at < 0 ? { id: written.id, state: written.state, attempts: [] } : (destinations[at] as StoredDestination),
+      toAttempt(record, written),
+    );
     if (at < 0) destinations.push(merged);
     else destinations[at] = merged;
   }
@@ -39,12 +42,17 @@ export function mergeMessage(known: MessageState | null, record: TrailRecord, me
   return {
     ...(known ?? firstSeen(record, message)),
     // Steps run anew at each pass, with the same result; the first full run is the one to show.
-    steps: known && known.steps.length >= message.steps.length ? known.steps : message.steps.map(({ id, result, instructions, durationUs }) => ({ id, result, instructions, durationUs })),
+    steps:
+      known && known.steps.length >= message.steps.length
+        ? known.steps
+        : message.steps.map(({ id, result, instructions, durationUs }) => ({ id, result, instructions, durationUs })),
     destinations,
     state: worst?.state ?? 'delivered',
     reason: worst && worst.state !== 'delivered' ? (worst.attempts.at(-1)?.reason ?? null) : null,
     attempts: Math.max(0, ...destinations.map((item) => item.attempts.at(-1)?.attempt ?? 0)),
-    doneAtMs: destinations.some((item) => item.state === 'retrying') ? null : Math.max(...destinations.map(endedAtMs), known?.receivedAtMs ?? message.receivedAtMs),
+    doneAtMs: destinations.some((item) => item.state === 'retrying')
+      ? null
+      : Math.max(...destinations.map(endedAtMs), known?.receivedAtMs ?? message.receivedAtMs),
   };
 }
 
@@ -62,7 +70,15 @@ export interface DeadLetterState {
 export function deadLettersOf(record: TrailRecord, message: TrailMessage): DeadLetterState[] {
   return message.destinations
     .filter((item) => item.state === 'dead_lettered')
-    .map((item) => ({ destinationId: item.id, atMs: record.atMs, attempts: item.attempt, code: item.code ?? 'unknown', reason: item.reason ?? 'No reason was given.', peerStatus: item.peerStatus ?? null, dlqSeq: item.dlqSeq ?? null }));
+    .map((item) => ({
+      destinationId: item.id,
+      atMs: record.atMs,
+      attempts: item.attempt,
+      code: item.code ?? 'unknown',
+      reason: item.reason ?? 'No reason was given.',
+      peerStatus: item.peerStatus ?? null,
+      dlqSeq: item.dlqSeq ?? null,
+    }));
 }
 
 /** From the one that needs a person most to the one that needs nobody. */

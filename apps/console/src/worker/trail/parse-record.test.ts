@@ -3,7 +3,20 @@ import { parseTrailRecord } from './parse-record.ts';
 
 const record = {
   ...{ v: 1, nodeId: 'nod_1', tenantId: 'cus_a', pipelineId: 'pip_1', revision: 1, atMs: 1 },
-  messages: [{ id: 'm', seq: 1, index: 0, receivedAtMs: 1, storedAtMs: 1, bytes: 1, contentType: 'text/plain', traceId: 't', steps: [], destinations: [{ id: 'a', state: 'retrying', attempt: 1, peerAnswer: 'a\0b\ud800c' }] }],
+  messages: [
+    {
+      id: 'm',
+      seq: 1,
+      index: 0,
+      receivedAtMs: 1,
+      storedAtMs: 1,
+      bytes: 1,
+      contentType: 'text/plain',
+      traceId: 't',
+      steps: [],
+      destinations: [{ id: 'a', state: 'retrying', attempt: 1, peerAnswer: 'a\0b\ud800c' }],
+    },
+  ],
 };
 const bytes = (value: unknown) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value));
 

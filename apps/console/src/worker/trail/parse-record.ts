@@ -11,7 +11,13 @@ export function parseTrailRecord(data: Uint8Array, tenantId: string): TrailRecor
     return { problem: `it is not JSON: ${(error as Error).message.slice(0, 100)}` };
   }
   const parsed = trailRecordSchema.safeParse(value);
-  if (!parsed.success) return { problem: `it has the wrong shape: ${parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.code}`).slice(0, 5).join(', ')}` };
+  if (!parsed.success)
+    return {
+      problem: `it has the wrong shape: ${parsed.error.issues
+        .map((issue) => `${issue.path.join('.')} ${issue.code}`)
+        .slice(0, 5)
+        .join(', ')}`,
+    };
   if (parsed.data.tenantId !== tenantId) return { problem: `it names ${parsed.data.tenantId} and lies in the stream of ${tenantId}` };
   return parsed.data;
 }

@@ -46,7 +46,10 @@ async function deleteOld(client: pg.ClientBase, before: Date): Promise<void> {
     ['message_minute', 'minute'],
   ]) {
     for (;;) {
-      const { rowCount } = await client.query(`DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE ${column} < $1 LIMIT ${DELETE_MAX}))`, [before]);
+      const { rowCount } = await client.query(
+        `DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table} WHERE ${column} < $1 LIMIT ${DELETE_MAX}))`,
+        [before],
+      );
       if ((rowCount ?? 0) < DELETE_MAX) break;
     }
   }

@@ -1,7 +1,7 @@
 import type { StoredPack } from '@vrsky/bus/consumer';
 import type { TrailRecord } from '@vrsky/contracts/trail';
-import type { Log } from '@vrsky/kernel/log';
 import { describeError } from '@vrsky/kernel/errors';
+import type { Log } from '@vrsky/kernel/log';
 import type pg from 'pg';
 import type { WorkerMetrics } from '../metrics.ts';
 import { parseTrailRecord } from './parse-record.ts';

@@ -113,7 +113,10 @@ export async function runProjector(options: ProjectorOptions, stop: AbortSignal)
     const oldestMs = Math.min(nowMs, ...[...trails.values()].flatMap((trail) => trail.oldestMs ?? []));
     metrics.projectorLagSeconds.set((nowMs - oldestMs) / 1_000);
     const isBehind = [...trails.values()].map((trail) => trail.waiting > 0 || !trail.isUp);
-    await db.pool.query('UPDATE trail_position p SET behind = now.behind FROM unnest($1::text[], $2::boolean[]) AS now (tenant_id, behind) WHERE p.tenant_id = now.tenant_id AND p.behind <> now.behind', [[...trails.keys()], isBehind]);
+    await db.pool.query(
+      'UPDATE trail_position p SET behind = now.behind FROM unnest($1::text[], $2::boolean[]) AS now (tenant_id, behind) WHERE p.tenant_id = now.tenant_id AND p.behind <> now.behind',
+      [[...trails.keys()], isBehind],
+    );
     await db.pool.query('UPDATE platform_state SET projector_seen_at = now()');
   }
 

@@ -1,7 +1,7 @@
 import { outcomes, type TrailMessage, type TrailRecord, type TrailState } from '@vrsky/contracts/trail';
 import type { StoredDestination, StoredStep } from '@vrsky/db/message-json';
 import type pg from 'pg';
-import { type DeadLetterState, deadLettersOf, mergeMessage, type MessageState } from './merge-trail.ts';
+import { type DeadLetterState, deadLettersOf, type MessageState, mergeMessage } from './merge-trail.ts';
 
 export interface TrailBatch {
   tenantId: string;
@@ -212,7 +212,12 @@ async function moveMinutes(client: pg.ClientBase, tenantId: string, before: Map<
     text: `INSERT INTO message_minute (tenant_id, pipeline_id, minute, ${states.join(', ')})
       SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::int[], $5::int[], $6::int[], $7::int[], $8::int[])
       ON CONFLICT (tenant_id, pipeline_id, minute) DO UPDATE SET ${states.map((state) => `${state} = message_minute.${state} + EXCLUDED.${state}`).join(', ')}`,
-    values: [tenantId, list.map((move) => move.pipelineId), list.map((move) => new Date(move.minuteMs)), ...states.map((state) => list.map((move) => move.by[state]))],
+    values: [
+      tenantId,
+      list.map((move) => move.pipelineId),
+      list.map((move) => new Date(move.minuteMs)),
+      ...states.map((state) => list.map((move) => move.by[state])),
+    ],
   });
 }
 

@@ -16,7 +16,12 @@ export async function enrolNode({ db, platform }: { db: Db; platform: Platform }
     SELECT id, pool FROM enrol_node(${hashJoinToken(request.token)}, ${newId('nod')}, ${request.name}, ${request.version}, ${request.identityKey}, ${request.sealKey})`;
   if (!node) {
     const publicMessage = 'This join token is unknown, used or expired. Make a new one and start the node with it.';
-    throw new AppError({ code: 'NODE.TOKEN_REFUSED', kind: 'unauthenticated', message: `node ${request.name} came with a join token that is unknown, used or expired`, publicMessage });
+    throw new AppError({
+      code: 'NODE.TOKEN_REFUSED',
+      kind: 'unauthenticated',
+      message: `node ${request.name} came with a join token that is unknown, used or expired`,
+      publicMessage,
+    });
   }
   // The relay grants the new node its tenants.
   await db.prisma.$executeRaw`SELECT pg_notify(${OUTBOX_CHANNEL}, '')`;

@@ -10,7 +10,9 @@ function node(report: Partial<NonNullable<NodeSeen['report']>> | null, liveness:
   return { id: 'nod_1', name: 'one', liveness, report: report && { at, received: null, applied: null, rejected: null, pipelines: [], ...report } };
 }
 
-const running = (revision: number, state: 'running' | 'failed' = 'running', reason?: string) => [{ pipelineId: 'pip_1', revision, state, ...(reason ? { reason } : {}) }];
+const running = (revision: number, state: 'running' | 'failed' = 'running', reason?: string) => [
+  { pipelineId: 'pip_1', revision, state, ...(reason ? { reason } : {}) },
+];
 const tick = (seen: NodeSeen) => judgeRollout(desired, seen).state;
 
 describe('the tick of a node', () => {
@@ -26,8 +28,15 @@ describe('the tick of a node', () => {
 
   it('is rejected with the reason when the node refused this bundle or cannot start the pipeline', () => {
     const rejected = { epoch: 1, generation: 30, code: 'BUNDLE.X', reason: 'Signed by a stranger.', at };
-    expect(judgeRollout(desired, node({ ...older, rejected, pipelines: running(2) }))).toMatchObject({ state: 'rejected', reason: 'Signed by a stranger.', at });
-    expect(judgeRollout(desired, node({ ...newer, pipelines: running(3, 'failed', 'Port in use.') }))).toMatchObject({ state: 'rejected', reason: 'Port in use.' });
+    expect(judgeRollout(desired, node({ ...older, rejected, pipelines: running(2) }))).toMatchObject({
+      state: 'rejected',
+      reason: 'Signed by a stranger.',
+      at,
+    });
+    expect(judgeRollout(desired, node({ ...newer, pipelines: running(3, 'failed', 'Port in use.') }))).toMatchObject({
+      state: 'rejected',
+      reason: 'Port in use.',
+    });
   });
 
   it('does not stay rejected for an older bundle, nor for one after this was applied', () => {
@@ -43,7 +52,11 @@ describe('the tick of a node', () => {
 });
 
 describe('the state of a pipeline', () => {
-  const state = (...nodes: NodeSeen[]) => toPipelineState(nodes.map((seen) => judgeRollout(desired, seen)), runsOlder(desired, nodes));
+  const state = (...nodes: NodeSeen[]) =>
+    toPipelineState(
+      nodes.map((seen) => judgeRollout(desired, seen)),
+      runsOlder(desired, nodes),
+    );
   const applied = node({ ...newer, pipelines: running(3) });
   const refused = node({ ...older, rejected: { epoch: 1, generation: 30, code: 'x', reason: 'x', at } });
 

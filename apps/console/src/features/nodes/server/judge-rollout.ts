@@ -20,12 +20,19 @@ export interface NodeSeen {
 
 /** The tick of one node on a published revision. */
 export function judgeRollout(desired: Desired, node: NodeSeen): RolloutView {
-  const view = (state: RolloutView['state'], reason: string | null = null, at: string | null = node.report?.at ?? null): RolloutView => ({ nodeId: node.id, nodeName: node.name, state, reason, at });
+  const view = (state: RolloutView['state'], reason: string | null = null, at: string | null = node.report?.at ?? null): RolloutView => ({
+    nodeId: node.id,
+    nodeName: node.name,
+    state,
+    reason,
+    at,
+  });
   const { report } = node;
   const running = report?.pipelines.find((item) => item.pipelineId === desired.pipelineId);
   const rejected = report?.rejected;
   // A refusal without a fence is of a document that could not be read at all: it counts until something newer is applied.
-  if (rejected && !reached(report.applied, desired.fence) && (rejected.generation === undefined || reached(toFence(rejected), desired.fence))) return view('rejected', rejected.reason, rejected.at);
+  if (rejected && !reached(report.applied, desired.fence) && (rejected.generation === undefined || reached(toFence(rejected), desired.fence)))
+    return view('rejected', rejected.reason, rejected.at);
   if (running?.revision === desired.revision && running.state === 'failed') return view('rejected', running.reason ?? 'The node could not start it.');
   if (node.liveness !== 'live') return view('silent', 'The node has not been heard of for a while. It goes on running what it has.');
   if (running?.revision === desired.revision) return view('applied');
@@ -42,7 +49,9 @@ export function toPipelineState(ticks: RolloutView[], olderRuns: boolean): Pipel
 }
 
 export function runsOlder(desired: Desired, nodes: NodeSeen[]): boolean {
-  return nodes.some((node) => node.report?.pipelines.some((item) => item.pipelineId === desired.pipelineId && item.revision < desired.revision && item.state === 'running'));
+  return nodes.some((node) =>
+    node.report?.pipelines.some((item) => item.pipelineId === desired.pipelineId && item.revision < desired.revision && item.state === 'running'),
+  );
 }
 
 function reached(fence: Fence | null | undefined, least: Fence): boolean {

@@ -31,6 +31,12 @@ function toView(node: NodeRow, names: Map<string, string>): Omit<NodeView, 'desi
     received: report?.received ?? null,
     applied: report?.applied ?? null,
     rejected: report?.rejected ? { code: report.rejected.code, reason: report.rejected.reason, at: report.rejected.at } : null,
-    pipelines: (report?.pipelines ?? []).map((item) => ({ pipelineId: item.pipelineId, name: names.get(item.pipelineId) ?? item.pipelineId, revision: item.revision, state: item.state, reason: item.reason ?? null })),
+    pipelines: (report?.pipelines ?? []).map((item) => ({
+      pipelineId: item.pipelineId,
+      name: names.get(item.pipelineId) ?? item.pipelineId,
+      revision: item.revision,
+      state: item.state,
+      reason: item.reason ?? null,
+    })),
   };
 }

@@ -1,8 +1,8 @@
-import { connectorStateSchema, type ConnectorState, reportSchema } from '@vrsky/contracts/node-status';
+import { type ConnectorState, connectorStateSchema, reportSchema } from '@vrsky/contracts/node-status';
 import type { TenantTx } from '@vrsky/db/client';
 import { z } from 'zod';
-import { liveness } from './liveness.ts';
 import type { NodeSeen } from './judge-rollout.ts';
+import { liveness } from './liveness.ts';
 
 export interface NodeRow extends NodeSeen {
   pool: string;

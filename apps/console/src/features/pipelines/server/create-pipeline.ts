@@ -12,11 +12,21 @@ export async function createPipeline(ctx: TenantContext, { name }: { name: strin
   const { tenantId } = ctx;
   const id = newId('pip');
   const inletPath = newInletPath();
-  const draft: PipelineDraft = { v: 1, source: { id: 'source', name: 'Webhook', connector: 'http', settings: { path: inletPath } }, steps: [], destinations: [] };
+  const draft: PipelineDraft = {
+    v: 1,
+    source: { id: 'source', name: 'Webhook', connector: 'http', settings: { path: inletPath } },
+    steps: [],
+    destinations: [],
+  };
   await withTenant(ctx.db, tenantId, async (tx) => {
     const count = await tx.pipeline.count({ where: { tenantId, deletedAt: null } });
     if (count >= limits.pipelinesPerTenantMax) {
-      throw new AppError({ code: 'PIPELINE.TOO_MANY', kind: 'exhausted', message: `tenant ${tenantId} has ${count} pipelines`, publicMessage: `An organisation has at most ${limits.pipelinesPerTenantMax} pipelines. Delete one that is not needed.` });
+      throw new AppError({
+        code: 'PIPELINE.TOO_MANY',
+        kind: 'exhausted',
+        message: `tenant ${tenantId} has ${count} pipelines`,
+        publicMessage: `An organisation has at most ${limits.pipelinesPerTenantMax} pipelines. Delete one that is not needed.`,
+      });
     }
     await tx.pipeline.create({ data: { tenantId, id, name, inletPath, draft, draftHash: draftHash(draft) } });
     await notifyLive(tx, { tenantId, kind: 'pipelines', pipelineId: id });

@@ -15,7 +15,12 @@ export async function getPipeline(ctx: TenantContext, { id }: { id: string }): P
   return withTenant(ctx.db, tenantId, async (tx) => {
     const row = await getPipelineRow(tx, tenantId, id);
     const facts = await readFacts(tx, tenantId, [id], Date.now());
-    const revisions = await tx.revision.findMany({ where: { tenantId, pipelineId: id }, orderBy: { number: 'desc' }, take: REVISIONS_MAX, select: { number: true, hash: true, createdAt: true, createdByName: true } });
+    const revisions = await tx.revision.findMany({
+      where: { tenantId, pipelineId: id },
+      orderBy: { number: 'desc' },
+      take: REVISIONS_MAX,
+      select: { number: true, hash: true, createdAt: true, createdByName: true },
+    });
     return {
       ...toSummary(row, facts),
       draft: parseDraft(row),

@@ -10,7 +10,12 @@ import { type PipelineRow, parseDraft } from './pipeline-row.ts';
 export async function listPipelines(ctx: TenantContext): Promise<PipelineSummary[]> {
   return withTenant(ctx.db, ctx.tenantId, async (tx) => {
     const rows = await tx.pipeline.findMany({ where: { tenantId: ctx.tenantId, deletedAt: null }, orderBy: [{ updatedAt: 'desc' }, { id: 'asc' }] });
-    const facts = await readFacts(tx, ctx.tenantId, rows.map((row) => row.id), Date.now());
+    const facts = await readFacts(
+      tx,
+      ctx.tenantId,
+      rows.map((row) => row.id),
+      Date.now(),
+    );
     return rows.map((row) => toSummary(row, facts));
   });
 }

@@ -37,5 +37,11 @@ export function sumSeries(series: Iterable<MinutePoint[]>, nowMs: number): Minut
 }
 
 function emptySeries(firstMs: number): MinutePoint[] {
-  return Array.from({ length: SERIES_MINUTES }, (_, i) => ({ at: new Date(firstMs + i * MINUTE_MS).toISOString(), delivered: 0, filtered: 0, deadLettered: 0, retrying: 0 }));
+  return Array.from({ length: SERIES_MINUTES }, (_, i) => ({
+    at: new Date(firstMs + i * MINUTE_MS).toISOString(),
+    delivered: 0,
+    filtered: 0,
+    deadLettered: 0,
+    retrying: 0,
+  }));
 }

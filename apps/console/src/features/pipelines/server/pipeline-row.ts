@@ -1,6 +1,6 @@
-import { AppError } from '@vrsky/kernel/errors';
 import { type PipelineDraft, pipelineDraftSchema } from '@vrsky/contracts/pipeline-spec';
 import type { TenantTx } from '@vrsky/db/client';
+import { AppError } from '@vrsky/kernel/errors';
 
 export type PipelineRow = NonNullable<Awaited<ReturnType<TenantTx['pipeline']['findFirst']>>>;
 
@@ -12,7 +12,12 @@ export async function getPipelineRow(tx: TenantTx, tenantId: string, id: string)
 }
 
 export function pipelineNotFound(id: string): AppError {
-  return new AppError({ code: 'PIPELINE.NOT_FOUND', kind: 'not_found', message: `there is no pipeline ${id}`, publicMessage: 'There is no pipeline under this id. It may have been deleted.' });
+  return new AppError({
+    code: 'PIPELINE.NOT_FOUND',
+    kind: 'not_found',
+    message: `there is no pipeline ${id}`,
+    publicMessage: 'There is no pipeline under this id. It may have been deleted.',
+  });
 }
 
 export function parseDraft(row: PipelineRow): PipelineDraft {

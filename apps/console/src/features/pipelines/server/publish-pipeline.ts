@@ -37,7 +37,9 @@ interface Publication {
 /** Publishing what is published already changes nothing: a second click, a repeated request. */
 async function findSame(tx: TenantTx, row: PipelineRow, { spec, modules }: Publication): Promise<PublishResult | null> {
   if (row.publishedRevision === null || row.publishedEpoch === null || row.publishedHash !== contentHash(canonicalJson(spec))) return null;
-  const revision = await tx.revision.findUniqueOrThrow({ where: { tenantId_pipelineId_number: { tenantId: row.tenantId, pipelineId: row.id, number: row.publishedRevision } } });
+  const revision = await tx.revision.findUniqueOrThrow({
+    where: { tenantId_pipelineId_number: { tenantId: row.tenantId, pipelineId: row.id, number: row.publishedRevision } },
+  });
   if (revision.name !== row.name || canonicalJson(revision.modules) !== canonicalJson(modules)) return null;
   return { ok: true, revision: revision.number, epoch: row.publishedEpoch, generation: Number(row.publishedGeneration) };
 }
@@ -48,9 +50,18 @@ async function publish(ctx: TenantContext, tx: TenantTx, row: PipelineRow, { spe
   const hash = contentHash(text);
   const { _max } = await tx.revision.aggregate({ where: { tenantId, pipelineId: row.id }, _max: { number: true } });
   const number = (_max.number ?? 0) + 1;
-  await tx.revision.create({ data: { tenantId, pipelineId: row.id, number, name: row.name, spec: text, hash, modules, createdById: ctx.actor.id, createdByName: ctx.actor.name } });
+  await tx.revision.create({
+    data: { tenantId, pipelineId: row.id, number, name: row.name, spec: text, hash, modules, createdById: ctx.actor.id, createdByName: ctx.actor.name },
+  });
   const fence = await nextFence(tx);
-  const published = { publishedRevision: number, publishedHash: hash, publishedEpoch: fence.epoch, publishedGeneration: BigInt(fence.generation), publishedAt: new Date(), updatedAt: new Date() };
+  const published = {
+    publishedRevision: number,
+    publishedHash: hash,
+    publishedEpoch: fence.epoch,
+    publishedGeneration: BigInt(fence.generation),
+    publishedAt: new Date(),
+    updatedAt: new Date(),
+  };
   await tx.pipeline.update({ where: { tenantId_id: { tenantId, id: row.id } }, data: published });
   await writeBundle(tx, ctx.platform, tenantId, fence);
   await notifyLive(tx, { tenantId, kind: 'rollout', pipelineId: row.id });

@@ -1,4 +1,4 @@
-import { type PipelineDraft } from '@vrsky/contracts/pipeline-spec';
+import type { PipelineDraft } from '@vrsky/contracts/pipeline-spec';
 import { withTenant } from '@vrsky/db/client';
 import { AppError } from '@vrsky/kernel/errors';
 import type { TenantContext } from '../../../server/context.ts';
@@ -22,7 +22,10 @@ export async function saveDraft(ctx: TenantContext, { id, draft, draftVersion }:
     const row = await getPipelineRow(tx, tenantId, id);
     if (draft.source.settings.path !== row.inletPath) throw foreignPath(id);
     // The version in the condition, not only in the comparison: two saves at once must not both win.
-    const { count } = await tx.pipeline.updateMany({ where: { tenantId, id, draftVersion, deletedAt: null }, data: { draft, draftHash: draftHash(draft), draftVersion: draftVersion + 1, updatedAt: new Date() } });
+    const { count } = await tx.pipeline.updateMany({
+      where: { tenantId, id, draftVersion, deletedAt: null },
+      data: { draft, draftHash: draftHash(draft), draftVersion: draftVersion + 1, updatedAt: new Date() },
+    });
     if (count === 0) throw draftChanged(row, draftVersion);
     await notifyLive(tx, { tenantId, kind: 'pipelines', pipelineId: id });
     return draftVersion + 1;
@@ -34,5 +37,11 @@ export async function saveDraft(ctx: TenantContext, { id, draft, draftVersion }:
 /** Else a tenant could have its pipeline answer at another's URL. */
 function foreignPath(id: string): AppError {
   const sentence = 'The URL of a source is made by the console and stays with its pipeline.';
-  return new AppError({ code: 'PIPELINE.FOREIGN_PATH', kind: 'invalid', message: `a draft of ${id} names a source path that is not its own`, publicMessage: sentence, fields: [{ path: '/draft/source/settings/path', message: sentence }] });
+  return new AppError({
+    code: 'PIPELINE.FOREIGN_PATH',
+    kind: 'invalid',
+    message: `a draft of ${id} names a source path that is not its own`,
+    publicMessage: sentence,
+    fields: [{ path: '/draft/source/settings/path', message: sentence }],
+  });
 }

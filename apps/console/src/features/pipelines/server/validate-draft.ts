@@ -9,12 +9,23 @@ export type ValidDraft = { ok: true; spec: PipelineSpec; modules: StepModule[] }
 /** Everything that keeps a draft from being published: a sentence at each field, and each step's code problems at their lines. */
 export async function validateDraft(draft: PipelineDraft): Promise<ValidDraft> {
   const parsed = pipelineSpecSchema.safeParse(toPublishable(draft));
-  const problems: DraftProblem[] = parsed.success ? [] : parsed.error.issues.map((issue) => ({ path: toPointer(issue.path), partId: findPartId(draft, issue.path), message: issue.message }));
+  const problems: DraftProblem[] = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => ({ path: toPointer(issue.path), partId: findPartId(draft, issue.path), message: issue.message }));
   const modules: StepModule[] = [];
   for (const [i, step] of draft.steps.entries()) {
     const compiled = await compileKept(step);
     if (compiled.ok) modules.push(toModule(step.id, compiled));
-    else problems.push({ path: `/steps/${i}/source`, partId: step.id, message: codeSentence(step.name, compiled.problems.filter((problem) => problem.severity === 'error')), code: compiled.problems });
+    else
+      problems.push({
+        path: `/steps/${i}/source`,
+        partId: step.id,
+        message: codeSentence(
+          step.name,
+          compiled.problems.filter((problem) => problem.severity === 'error'),
+        ),
+        code: compiled.problems,
+      });
   }
   return parsed.success && problems.length === 0 ? { ok: true, spec: parsed.data, modules } : { ok: false, problems };
 }

@@ -1,4 +1,4 @@
-import { type Bundle, bundleSchema, type Fence } from '@vrsky/contracts/bundle';
+import { type Bundle, bundleSchema, type Fence, moduleSchema } from '@vrsky/contracts/bundle';
 import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
 import { limits } from '@vrsky/contracts/limits';
 import { pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
@@ -8,7 +8,6 @@ import { AppError } from '@vrsky/kernel/errors';
 import { z } from 'zod';
 import { OUTBOX_CHANNEL } from '../../../server/live-channel.ts';
 import type { Platform } from '../../../server/platform.ts';
-import { moduleSchema } from '@vrsky/contracts/bundle';
 
 /**
  * Holds back every other change of the tenant's bundle until this transaction ends. To be called before anything is read for it:
@@ -28,7 +27,14 @@ export async function nextFence(tx: TenantTx): Promise<Fence> {
 /** Signs the tenant's desired state anew under `fence`, and announces it to the relay. Part of the transaction that changed it. */
 export async function writeBundle(tx: TenantTx, platform: Platform, tenantId: string, fence: Fence): Promise<void> {
   const { pool } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId }, select: { pool: true } });
-  const bundle: Bundle = bundleSchema.parse({ v: 1, tenantId, pool, ...fence, issuedAt: new Date().toISOString(), pipelines: await publishedPipelines(tx, tenantId) });
+  const bundle: Bundle = bundleSchema.parse({
+    v: 1,
+    tenantId,
+    pool,
+    ...fence,
+    issuedAt: new Date().toISOString(),
+    pipelines: await publishedPipelines(tx, tenantId),
+  });
   const payload = canonicalJson(bundle);
   const envelope = JSON.stringify(signEnvelope('bundle', payload, platform.bundleKey));
   if (Buffer.byteLength(envelope) > limits.bundleBytesMax) throw tooLarge(tenantId, Buffer.byteLength(envelope));
@@ -39,9 +45,24 @@ export async function writeBundle(tx: TenantTx, platform: Platform, tenantId: st
 }
 
 async function publishedPipelines(tx: TenantTx, tenantId: string): Promise<Bundle['pipelines']> {
-  const rows = await tx.pipeline.findMany({ where: { tenantId, deletedAt: null, publishedRevision: { not: null } }, include: { published: true }, orderBy: { id: 'asc' } });
+  const rows = await tx.pipeline.findMany({
+    where: { tenantId, deletedAt: null, publishedRevision: { not: null } },
+    include: { published: true },
+    orderBy: { id: 'asc' },
+  });
   return rows.flatMap(({ published }) =>
-    published ? [{ pipelineId: published.pipelineId, name: published.name, revision: published.number, hash: published.hash, spec: pipelineSpecSchema.parse(JSON.parse(published.spec)), modules: z.array(moduleSchema).parse(published.modules) }] : [],
+    published
+      ? [
+          {
+            pipelineId: published.pipelineId,
+            name: published.name,
+            revision: published.number,
+            hash: published.hash,
+            spec: pipelineSpecSchema.parse(JSON.parse(published.spec)),
+            modules: z.array(moduleSchema).parse(published.modules),
+          },
+        ]
+      : [],
   );
 }
 

@@ -9,7 +9,14 @@ export function demoDraft(source: SourceSpec, receiverUrl: string): PipelineDraf
     source,
     steps: [
       { id: 'reshape', name: 'Reshape order', kind: 'convert', language: 'typescript', source: reshapeSource, sample: JSON.stringify(sampleOrder, null, 2) },
-      { id: 'paid-only', name: 'Only paid orders', kind: 'filter', language: 'typescript', source: paidOnlySource, sample: JSON.stringify(sampleReshaped, null, 2) },
+      {
+        id: 'paid-only',
+        name: 'Only paid orders',
+        kind: 'filter',
+        language: 'typescript',
+        source: paidOnlySource,
+        sample: JSON.stringify(sampleReshaped, null, 2),
+      },
     ],
     destinations: [
       {

@@ -7,7 +7,7 @@ import { hashPassword } from '../../../server/passwords.ts';
 import { apiKeyRole } from '../../../server/permissions.ts';
 import { createPipeline } from '../../pipelines/server/create-pipeline.ts';
 import { ingestUrl, receiverUrl } from '../../pipelines/server/get-pipeline.ts';
-import { parseDraft, type PipelineRow } from '../../pipelines/server/pipeline-row.ts';
+import { type PipelineRow, parseDraft } from '../../pipelines/server/pipeline-row.ts';
 import { publishPipeline } from '../../pipelines/server/publish-pipeline.ts';
 import { saveDraft } from '../../pipelines/server/save-draft.ts';
 import { demoDraft, demoName } from './demo-pipeline.ts';
@@ -21,7 +21,13 @@ export async function seed(ctx: PlatformContext, credentials: SeedCredentials): 
   const acme = await seedTenant(ctx, { slug: 'acme', name: 'Acme', email: 'ada@acme.test', person: 'Ada Lovelace', ...credentials.acme });
   const globex = await seedTenant(ctx, { slug: 'globex', name: 'Globex', email: 'grace@globex.test', person: 'Grace Hopper', ...credentials.globex });
   const demo = await seedDemo(acme.context);
-  return { user: acme.user, tenant: acme.tenant, apiKey: credentials.acme.apiKey, demo, otherTenant: { ...globex.tenant, user: globex.user, apiKey: credentials.globex.apiKey } };
+  return {
+    user: acme.user,
+    tenant: acme.tenant,
+    apiKey: credentials.acme.apiKey,
+    demo,
+    otherTenant: { ...globex.tenant, user: globex.user, apiKey: credentials.globex.apiKey },
+  };
 }
 
 interface SeededTenant {
@@ -30,7 +36,10 @@ interface SeededTenant {
   user: DevFile['user'];
 }
 
-async function seedTenant(ctx: PlatformContext, t: { slug: string; name: string; email: string; person: string; password: string; apiKey: string }): Promise<SeededTenant> {
+async function seedTenant(
+  ctx: PlatformContext,
+  t: { slug: string; name: string; email: string; person: string; password: string; apiKey: string },
+): Promise<SeededTenant> {
   const { tenantId } = await ensureTenant(ctx, t);
   const { userId } = await ensureUser(ctx.db, { email: t.email, name: t.person, passwordHash: await hashPassword(t.password) });
   await ensureMembership(ctx.db, { tenantId, userId, role: 'owner' });
@@ -42,7 +51,15 @@ async function seedTenant(ctx: PlatformContext, t: { slug: string; name: string;
 async function ensureApiKey({ db, tenantId, actor }: TenantContext, token: string): Promise<void> {
   const parsed = parseApiKeyToken(token);
   if (!parsed) throw new AppError({ code: 'SEED.BAD_API_KEY', kind: 'invalid', message: 'the API key in the seed file is not one of ours' });
-  const key = { tenantId, id: parsed.id, name: 'Development', prefix: token.slice(0, 18), secretHash: hashApiKeySecret(parsed.secret), role: apiKeyRole, createdBy: actor.id };
+  const key = {
+    tenantId,
+    id: parsed.id,
+    name: 'Development',
+    prefix: token.slice(0, 18),
+    secretHash: hashApiKeySecret(parsed.secret),
+    role: apiKeyRole,
+    createdBy: actor.id,
+  };
   await withTenant(db, tenantId, (tx) => tx.apiKey.upsert({ where: { tenantId_id: { tenantId, id: key.id } }, create: key, update: {} }));
 }
 
@@ -54,7 +71,9 @@ async function seedDemo(ctx: TenantContext): Promise<DevFile['demo']> {
 
 /** The oldest published pipeline of that name: a person may have edited it, and it is still the demo. */
 function findDemo({ db, tenantId }: TenantContext): Promise<PipelineRow | null> {
-  return withTenant(db, tenantId, (tx) => tx.pipeline.findFirst({ where: { tenantId, name: demoName, deletedAt: null, publishedRevision: { not: null } }, orderBy: { createdAt: 'asc' } }));
+  return withTenant(db, tenantId, (tx) =>
+    tx.pipeline.findFirst({ where: { tenantId, name: demoName, deletedAt: null, publishedRevision: { not: null } }, orderBy: { createdAt: 'asc' } }),
+  );
 }
 
 async function createDemo(ctx: TenantContext): Promise<PipelineRow> {
@@ -78,5 +97,10 @@ async function followReceiver(ctx: TenantContext, row: PipelineRow): Promise<voi
 async function saveAndPublish(ctx: TenantContext, row: PipelineRow, draft: ReturnType<typeof parseDraft>): Promise<void> {
   const { draftVersion } = await saveDraft(ctx, { id: row.id, draft, draftVersion: row.draftVersion });
   const result = await publishPipeline(ctx, { id: row.id, draftVersion });
-  if (!result.ok) throw new AppError({ code: 'SEED.DEMO_REFUSED', kind: 'internal', message: `the demo pipeline cannot be published: ${result.problems.map((problem) => `${problem.path} ${problem.message}`).join('; ')}` });
+  if (!result.ok)
+    throw new AppError({
+      code: 'SEED.DEMO_REFUSED',
+      kind: 'internal',
+      message: `the demo pipeline cannot be published: ${result.problems.map((problem) => `${problem.path} ${problem.message}`).join('; ')}`,
+    });
 }

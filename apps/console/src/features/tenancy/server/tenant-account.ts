@@ -8,14 +8,21 @@ import type { KeyEncryptionKey } from '../../../server/platform.ts';
 
 /** The tenant's NATS account, for a connection of the control plane into it. */
 export async function getTenantAccount(ctx: Pick<TenantContext, 'db' | 'platform' | 'tenantId'>): Promise<TenantAccount> {
-  const row = await withTenant(ctx.db, ctx.tenantId, (tx) => tx.tenant.findUnique({ where: { id: ctx.tenantId }, select: { id: true, accountSeed: true, accountKek: true } }));
+  const row = await withTenant(ctx.db, ctx.tenantId, (tx) =>
+    tx.tenant.findUnique({ where: { id: ctx.tenantId }, select: { id: true, accountSeed: true, accountKek: true } }),
+  );
   if (!row) throw new AppError({ code: 'TENANT.NOT_FOUND', kind: 'not_found', message: `there is no tenant ${ctx.tenantId}` });
   return openTenantAccount(ctx.platform.kek, row);
 }
 
 /** The same from a row at hand. */
 export function openTenantAccount(kek: KeyEncryptionKey, row: { id: string; accountSeed: Uint8Array; accountKek: string }): TenantAccount {
-  if (row.accountKek !== kek.id) throw new AppError({ code: 'TENANT.KEY_MISSING', kind: 'internal', message: `the account of ${row.id} is sealed under ${row.accountKek}, and this process holds ${kek.id}` });
+  if (row.accountKek !== kek.id)
+    throw new AppError({
+      code: 'TENANT.KEY_MISSING',
+      kind: 'internal',
+      message: `the account of ${row.id} is sealed under ${row.accountKek}, and this process holds ${kek.id}`,
+    });
   return { tenantId: row.id, accountSeed: openUnderKek(kek, accountSeedContext(row.id, kek), row.accountSeed).toString('utf8') };
 }
 
@@ -48,6 +55,11 @@ function openUnderKek(kek: KeyEncryptionKey, context: string[], sealed: Uint8Arr
     decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
     return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()]);
   } catch (cause) {
-    throw new AppError({ code: 'TENANT.KEY_REFUSED', kind: 'internal', message: `a value sealed as ${context[0]} does not open in the row of ${context[1]}`, cause });
+    throw new AppError({
+      code: 'TENANT.KEY_REFUSED',
+      kind: 'internal',
+      message: `a value sealed as ${context[0]} does not open in the row of ${context[1]}`,
+      cause,
+    });
   }
 }

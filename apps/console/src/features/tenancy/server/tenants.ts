@@ -20,7 +20,16 @@ export async function ensureTenant({ db, platform }: PlatformContext, { slug, na
   if (known) return { tenantId: known.id };
   const tenantId = newId('cus');
   await withTenant(db, tenantId, async (tx) => {
-    await tx.tenant.create({ data: { id: tenantId, slug, name, pool: SHARED_POOL, accountSeed: sealAccountSeed(platform.kek, tenantId, createAccountSeed()), accountKek: platform.kek.id } });
+    await tx.tenant.create({
+      data: {
+        id: tenantId,
+        slug,
+        name,
+        pool: SHARED_POOL,
+        accountSeed: sealAccountSeed(platform.kek, tenantId, createAccountSeed()),
+        accountKek: platform.kek.id,
+      },
+    });
     await lockBundle(tx, tenantId);
     await writeBundle(tx, platform, tenantId, await nextFence(tx));
   });
