@@ -72,6 +72,7 @@ export function createEnvironments(options: {
       NODE_ENV: 'production',
       NEXT_TELEMETRY_DISABLED: '1',
       DATABASE_URL: databaseUrls().app,
+      VRSKY_WORKER_URL: at.worker,
       PORT: String(ports.console),
       NEXTAUTH_URL: at.console,
       NEXTAUTH_SECRET: secrets.keys.authSecret,
