@@ -1,5 +1,6 @@
-import { createConfigBucket } from '@vrsky/bus/config-bucket';
+import type { NatsConnection } from '@nats-io/transport-node';
 import type { Bucket } from '@vrsky/bus/bucket';
+import { createConfigBucket } from '@vrsky/bus/config-bucket';
 import { connectBus, isUp } from '@vrsky/bus/connect';
 import { createStatusBucket } from '@vrsky/bus/status-bucket';
 import type { Head } from '@vrsky/contracts/bundle';
@@ -10,7 +11,6 @@ import { configKeys, inboxPrefix, statusKeys } from '@vrsky/contracts/subjects';
 import { describeError } from '@vrsky/kernel/errors';
 import { every, type Part } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
-import type { NatsConnection } from '@nats-io/transport-node';
 import { judgeHead, type Standing } from '../core/judge-documents.ts';
 import type { LastGoodStore } from './last-good.ts';
 import { createTenantDesk, type Deployer, type TenantDesk } from './tenant-desk.ts';
@@ -52,7 +52,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   let contactAtMs: number | null = null;
   let isLoaded = false;
   let isStopping = false;
-  let sending: Promise<void> | null = null;
+  let isSending = false;
 
   const deskOf = (tenantId: string): TenantDesk => {
     let desk = desks.get(tenantId);
@@ -76,21 +76,19 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   };
 
   /** Reports that could not be sent stay, and the next lease takes them along; only the newest of each tenant counts. */
-  const sendReports = (): Promise<void> => {
-    sending ??= (async () => {
-      try {
-        while (unsent.size > 0 && status !== null && nc !== null && isUp(nc)) {
-          const [[tenantId, report]] = unsent as unknown as [[string, Report]];
-          await status.put(statusKeys.report(nodeId, tenantId), JSON.stringify(report));
-          if (unsent.get(tenantId) === report) unsent.delete(tenantId);
-        }
-      } catch (error) {
-        log.warn({ error: describeError(error) }, 'a report could not be sent yet');
-      } finally {
-        sending = null;
+  const sendReports = async (): Promise<void> => {
+    if (isSending) return;
+    isSending = true;
+    try {
+      for (let next = firstOf(unsent); next !== undefined && status !== null && nc !== null && isUp(nc); next = firstOf(unsent)) {
+        const [tenantId, report] = next;
+        await status.put(statusKeys.report(nodeId, tenantId), JSON.stringify(report));
+        if (unsent.get(tenantId) === report) unsent.delete(tenantId);
       }
-    })();
-    return sending;
+    } catch (error) {
+      log.warn({ error: describeError(error) }, 'a report could not be sent yet');
+    }
+    isSending = false;
   };
 
   const offerHead = async (text: string): Promise<void> => {
@@ -198,7 +196,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     get contactAtMs() {
       return contactAtMs;
     },
-    tenants: () => [...desks].map(([tenantId, desk]) => ({ tenantId, desired: desk.desired?.generation ?? null, applied: desk.applied?.fence.generation ?? null })),
+    tenants: () =>
+      [...desks].map(([tenantId, desk]) => ({ tenantId, desired: desk.desired?.generation ?? null, applied: desk.applied?.fence.generation ?? null })),
     isLoaded: () => isLoaded,
     async drain() {
       isStopping = true;
@@ -217,4 +216,9 @@ function tenantOf(key: string, prefix: string): string | null {
   if (!key.startsWith(prefix)) return null;
   const tenantId = key.slice(prefix.length);
   return /^[A-Za-z0-9_-]{1,64}$/.test(tenantId) ? tenantId : null;
+}
+
+function firstOf<K, V>(map: ReadonlyMap<K, V>): [K, V] | undefined {
+  for (const entry of map) return entry;
+  return undefined;
 }

@@ -76,7 +76,16 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
     return queue;
   };
 
-  const report = (): Report => ({ v: 1, nodeId, tenantId, at: new Date().toISOString(), received, applied: bundle?.standing.fence ?? null, rejected, pipelines });
+  const report = (): Report => ({
+    v: 1,
+    nodeId,
+    tenantId,
+    at: new Date().toISOString(),
+    received,
+    applied: bundle?.standing.fence ?? null,
+    rejected,
+    pipelines,
+  });
   const changed = (): void => options.onReport(report());
 
   const reject = (code: string, reason: string, fence: Fence | null, error?: unknown): void => {
