@@ -23,13 +23,12 @@ export function MinuteChartPlot({ points, height }: { points: MinutePoint[]; hei
       gridColor="var(--vr-line)"
       textColor="dimmed"
       tickLine="none"
-      cursorFill="var(--vr-hover)"
       maxBarWidth={16}
       barProps={{ isAnimationActive: false }}
       barChartProps={{ barCategoryGap: 1, margin: { top: 8, right: 4, bottom: 0, left: 0 } }}
       xAxisProps={{ tickFormatter: (at: string) => formatClock(Date.parse(at), 'minute'), interval: 14, minTickGap: 24, axisLine: { stroke: 'var(--mantine-color-default-border)' } }}
       yAxisProps={{ width: 44, allowDecimals: false, domain: [0, most < 4 ? 4 : 'auto'], tickFormatter: (value: number) => formatCompact(value), tickCount: 5 }}
-      tooltipProps={{ content: ({ active, label }) => (active ? <PointTooltip point={points.find((item) => item.at === label)} /> : null) }}
+      tooltipProps={{ cursor: { fill: 'var(--vr-hover)' }, content: ({ active, label }) => (active ? <PointTooltip point={points.find((item) => item.at === label)} /> : null) }}
     />
   );
 }

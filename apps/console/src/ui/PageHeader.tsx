@@ -30,7 +30,7 @@ export function PageHeader({ title, lead, badge, actions, back }: PageHeaderProp
           <h1>{title}</h1>
           {badge}
         </div>
-        {lead && <p className={classes.lead}>{lead}</p>}
+        {lead && <div className={classes.lead}>{lead}</div>}
       </div>
       {actions && <div className={classes.actions}>{actions}</div>}
     </header>

@@ -1,3 +1,4 @@
+import { Skeleton } from '@mantine/core';
 import type { ReactNode } from 'react';
 import { useId } from 'react';
 import classes from './Panel.module.css';
@@ -15,5 +16,21 @@ export function Panel({ title, aside, padded = true, children }: { title: ReactN
         {children}
       </div>
     </section>
+  );
+}
+
+/** The shape of a panel that is on its way. */
+export function PanelSkeleton({ height, className }: { height: number; className?: string | undefined }) {
+  return (
+    <div className={className ? `${classes.panel} ${className}` : classes.panel} style={{ height }} aria-hidden>
+      <div className={classes.head}>
+        <Skeleton height={12} width={120} radius="sm" />
+      </div>
+      <div className={classes.body} data-padded>
+        <Skeleton height={10} width="62%" radius="sm" />
+        {height > 140 && <Skeleton height={10} width="48%" radius="sm" mt="md" />}
+        {height > 200 && <Skeleton height={10} width="70%" radius="sm" mt="md" />}
+      </div>
+    </div>
   );
 }

@@ -20,7 +20,10 @@ describe('format', () => {
     [125_000_000, '2 min 5 s'],
   ])('%d microseconds read %s', (us, text) => expect(plain(formatMicros(us))).toBe(text));
 
-  test('long spans keep two units', () => expect(plain(formatMillis(3_725_000))).toBe('1 h 2 min'));
+  test('long spans keep two units, and one when the other is nothing', () => {
+    expect(plain(formatMillis(3_725_000))).toBe('1 h 2 min');
+    expect(plain(formatMillis(60_000))).toBe('1 min');
+  });
 
   test('one is not plural, thousands are separated', () => {
     expect(plain(formatCount(1, 'message'))).toBe('1 message');

@@ -41,10 +41,15 @@ export function formatMillis(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)}${NBSP}ms`;
   if (ms < 60_000) return `${trim((ms / 1_000).toFixed(ms < 10_000 ? 1 : 0))}${NBSP}s`;
   const minutes = Math.floor(ms / 60_000);
-  if (minutes < 60) return `${minutes}${NBSP}min${NBSP}${Math.round((ms % 60_000) / 1_000)}${NBSP}s`;
+  if (minutes < 60) return twoUnits(minutes, 'min', Math.floor((ms % 60_000) / 1_000), 's');
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return `${hours}${NBSP}h${NBSP}${minutes % 60}${NBSP}min`;
+  if (hours < 48) return twoUnits(hours, 'h', minutes % 60, 'min');
   return formatCount(Math.floor(hours / 24), 'day');
+}
+
+function twoUnits(large: number, largeUnit: string, small: number, smallUnit: string): string {
+  const first = `${large}${NBSP}${largeUnit}`;
+  return small === 0 ? first : `${first}${NBSP}${small}${NBSP}${smallUnit}`;
 }
 
 function trim(text: string): string {

@@ -8,7 +8,7 @@ import { useRouter, useSearchParams } from 'next/navigation';
 import { useState } from 'react';
 import { paths } from '../../../lib/paths.ts';
 import { toErrorView } from '../../../trpc/to-error-view.ts';
-import { useTRPC } from '../../../trpc/trpc-context.ts';
+import { useTRPC, useTRPCClient } from '../../../trpc/trpc-context.ts';
 import { type Column, DataTable, TableSkeleton } from '../../../ui/DataTable.tsx';
 import { EmptyState } from '../../../ui/EmptyState.tsx';
 import { ErrorState } from '../../../ui/ErrorState.tsx';
@@ -37,7 +37,7 @@ export function DeadLettersPage() {
   const pipelines = useQuery(trpc.pipelines.list.queryOptions());
   return (
     <>
-      <PageHeader title="Dead letters" lead="Messages that a destination did not take after every attempt. They are kept for 30 days; mend the cause, then send them again." />
+      <PageHeader title="Dead letters" lead="Messages that a destination did not take. They are kept for 30 days: mend the cause, then send them again." />
       <search className={classes.filters}>
         <FilterChip
           label="Pipeline"
@@ -55,10 +55,16 @@ export function DeadLettersPage() {
 function DeadLetterList({ pipelineId }: { pipelineId: string | undefined }) {
   const slug = useSlug();
   const trpc = useTRPC();
+  const client = useTRPCClient();
   const needs = useNeeds('message.resend');
   const [selected, setSelected] = useState<Set<string>>(new Set());
   const [sending, setSending] = useState<DeadLetterView[] | null>(null);
-  const query = useInfiniteQuery(trpc.deadLetters.list.infiniteQueryOptions({ pipelineId, limit: PAGE_SIZE }, { getNextPageParam: (page) => page.nextCursor }));
+  const query = useInfiniteQuery({
+    queryKey: [...trpc.deadLetters.list.pathKey(), { pages: true, pipelineId }],
+    queryFn: ({ pageParam, signal }) => client.deadLetters.list.query({ pipelineId, limit: PAGE_SIZE, cursor: pageParam }, { signal }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.nextCursor,
+  });
 
   if (!query.data) {
     if (query.error) return <ErrorState error={toErrorView(query.error)} onRetry={() => void query.refetch()} />;
@@ -121,30 +127,40 @@ function DeadLetterList({ pipelineId }: { pipelineId: string | undefined }) {
 }
 
 const columns: Column<DeadLetterView>[] = [
-  { id: 'message', header: 'Message', cell: (letter) => <IdPlain value={letter.messageId} />, width: 160, narrow: 'title' },
-  { id: 'where', header: 'Pipeline and destination', cell: (letter) => `${letter.pipelineName} → ${letter.destinationName}`, narrow: 'full' },
-  { id: 'answer', header: 'Answer', cell: (letter) => (letter.peerStatus === null ? '' : statusWords(letter.peerStatus)), width: 180, narrow: 'meta' },
-  { id: 'reason', header: 'Reason', cell: (letter) => <Reason text={letter.reason} />, narrow: 'full' },
-  { id: 'attempts', header: 'Attempts', cell: (letter) => formatNumber(letter.attempts), align: 'right', width: 80, narrow: 'meta', narrowLabel: 'Attempts' },
-  { id: 'at', header: 'Gave up', cell: (letter) => <RelativeTime at={letter.at} />, align: 'right', width: 110, narrow: 'meta' },
-  { id: 'again', header: 'Sent again', cell: (letter) => <Again letter={letter} />, align: 'right', width: 170, narrow: 'side' },
+  { id: 'message', header: 'Message', cell: (letter) => <IdPlain value={letter.messageId} />, width: 150, narrow: 'title' },
+  { id: 'where', header: 'Pipeline → destination', cell: (letter) => `${letter.pipelineName} → ${letter.destinationName}`, narrow: 'full' },
+  { id: 'reason', header: 'Reason', cell: (letter) => <LetterReason letter={letter} />, width: '40%', narrow: 'full' },
+  { id: 'attempts', header: 'Attempts', cell: (letter) => formatNumber(letter.attempts), align: 'right', width: 76, narrow: 'meta', narrowLabel: 'Attempts' },
+  { id: 'at', header: 'Gave up', cell: (letter) => <RelativeTime at={letter.at} />, align: 'right', width: 104, narrow: 'meta' },
+  { id: 'resent', header: 'Sent again', cell: (letter) => <Resent letter={letter} />, align: 'right', width: 104, narrow: 'meta', narrowLabel: 'Sent again' },
+  {
+    id: 'action',
+    header: 'Action',
+    cell: (letter) => <SendAgain quiet messageId={letter.messageId} destinationId={letter.destinationId} label={letter.resentAt ? 'Once more' : 'Send again'} describedBy={`${shortenMiddle(letter.messageId)} to ${letter.destinationName}`} />,
+    align: 'right',
+    width: 108,
+    narrow: 'side',
+  },
 ];
 
-/** What was done about it already, or the button to do it. Once sent, it can still be sent once more. */
-function Again({ letter }: { letter: DeadLetterView }) {
-  const slug = useSlug();
+function LetterReason({ letter }: { letter: DeadLetterView }) {
   return (
-    <span style={{ display: 'inline-flex', alignItems: 'center', gap: 12 }}>
-      {letter.resentAt &&
-        (letter.resentAs ? (
-          <Anchor component={Link} href={paths.message(slug, letter.resentAs)} size="sm">
-            <RelativeTime at={letter.resentAt} />
-          </Anchor>
-        ) : (
-          <RelativeTime at={letter.resentAt} />
-        ))}
-      <SendAgain quiet messageId={letter.messageId} destinationId={letter.destinationId} label={letter.resentAt ? 'Once more' : 'Send again'} describedBy={`${shortenMiddle(letter.messageId)} to ${letter.destinationName}`} />
+    <span style={{ display: 'flex', gap: 8 }} title={letter.peerStatus === null ? undefined : `The receiver answered ${statusWords(letter.peerStatus)}`}>
+      {letter.peerStatus !== null && <strong style={{ fontWeight: 550 }}>{letter.peerStatus}</strong>}
+      <Reason text={letter.reason} />
     </span>
+  );
+}
+
+/** When it was last sent again, leading to the message it became. */
+function Resent({ letter }: { letter: DeadLetterView }) {
+  const slug = useSlug();
+  if (!letter.resentAt) return <span style={{ color: 'var(--vr-dim)' }}>not yet</span>;
+  if (!letter.resentAs) return <RelativeTime at={letter.resentAt} />;
+  return (
+    <Anchor component={Link} href={paths.message(slug, letter.resentAs)}>
+      <RelativeTime at={letter.resentAt} />
+    </Anchor>
   );
 }
 

@@ -13,7 +13,7 @@ import { Facts, Figures } from '../../../ui/Facts.tsx';
 import { formatBytes, formatMillis, formatNumber } from '../../../ui/format.ts';
 import { IdText } from '../../../ui/IdText.tsx';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
-import { Panel } from '../../../ui/Panel.tsx';
+import { Panel, PanelSkeleton } from '../../../ui/Panel.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { useSlug } from '../../tenancy/ui/session-context.tsx';
@@ -126,8 +126,8 @@ function TrailSkeleton() {
         ))}
       </Panel>
       <div className={classes.side}>
-        <Skeleton height={110} radius="lg" />
-        <Skeleton height={280} radius="lg" />
+        <PanelSkeleton height={124} />
+        <PanelSkeleton height={300} />
       </div>
     </div>
   );

@@ -8,13 +8,13 @@ import type { MessageSummary } from '../types.ts';
 /** The columns of a list of messages; `short` for a place beside other things. */
 export function messageColumns(short = false): Column<MessageSummary>[] {
   const columns: (Column<MessageSummary> & { long?: true })[] = [
-    { id: 'id', header: 'Message', cell: (message) => <IdPlain value={message.id} />, width: 170, narrow: 'title' },
+    { id: 'id', header: 'Message', cell: (message) => <IdPlain value={message.id} />, width: 160, narrow: 'title' },
     { id: 'state', header: 'State', cell: (message) => <StateBadge state={message.state} />, width: 140, narrow: 'side' },
-    { id: 'pipeline', header: 'Pipeline', cell: (message) => message.pipelineName, narrow: 'meta', width: short ? undefined : 170 },
-    { id: 'reason', header: 'Reason', cell: (message) => message.reason && <Reason text={message.reason} />, narrow: 'full', long: true },
-    { id: 'attempts', header: 'Attempts', cell: (message) => formatNumber(message.attempts), align: 'right', width: 84, narrow: 'meta', narrowLabel: 'Attempts', long: true },
-    { id: 'took', header: 'Took', cell: (message) => (message.durationMs === null ? '' : formatMillis(message.durationMs)), align: 'right', width: 92, narrow: 'meta' },
-    { id: 'size', header: 'Size', cell: (message) => formatBytes(message.bytes), align: 'right', width: 84, narrow: 'meta', long: true },
+    { id: 'pipeline', header: 'Pipeline', cell: (message) => message.pipelineName, narrow: 'meta', width: short ? undefined : 140 },
+    { id: 'reason', header: 'Reason', cell: (message) => message.reason && <Reason text={message.reason} />, narrow: 'full', width: '36%', long: true },
+    { id: 'attempts', header: 'Attempts', cell: (message) => formatNumber(message.attempts), align: 'right', width: 76, narrow: 'meta', narrowLabel: 'Attempts', long: true },
+    { id: 'took', header: 'Took', cell: (message) => (message.durationMs === null ? '' : formatMillis(message.durationMs)), align: 'right', width: 84, narrow: 'meta' },
+    { id: 'size', header: 'Size', cell: (message) => formatBytes(message.bytes), align: 'right', width: 76, narrow: 'meta', long: true },
     { id: 'received', header: 'Received', cell: (message) => <RelativeTime at={message.receivedAt} />, align: 'right', width: 116, narrow: 'meta' },
   ];
   return short ? columns.filter((column) => !column.long) : columns;

@@ -1,6 +1,5 @@
 'use client';
 
-import { Skeleton } from '@mantine/core';
 import { IconAlertOctagon, IconServer2 } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import { limits } from '@vrsky/contracts/limits';
@@ -10,10 +9,10 @@ import { useTRPC } from '../../../trpc/trpc-context.ts';
 import { type Column, DataTable } from '../../../ui/DataTable.tsx';
 import { EmptyState } from '../../../ui/EmptyState.tsx';
 import { ErrorState } from '../../../ui/ErrorState.tsx';
-import { formatBytes, formatCount, formatMillis, formatNumber } from '../../../ui/format.ts';
+import { formatBytes, formatMillis, formatNumber } from '../../../ui/format.ts';
 import { IdText } from '../../../ui/IdText.tsx';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
-import { Panel } from '../../../ui/Panel.tsx';
+import { Panel, PanelSkeleton } from '../../../ui/Panel.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { useNow } from '../../../ui/use-now.ts';
@@ -40,7 +39,7 @@ export function NodesPage() {
       ) : nodes.error ? (
         <ErrorState error={toErrorView(nodes.error)} onRetry={() => void nodes.refetch()} />
       ) : (
-        <Skeleton height={340} radius="lg" />
+        <PanelSkeleton height={340} />
       )}
     </>
   );
@@ -78,6 +77,11 @@ function NodePanel({ node }: { node: NodeView }) {
           <IdText value={node.id} what="node id" />
         </Entry>
       </dl>
+      {node.liveness !== 'live' && node.lastSeenAt && (
+        <p className={classes.asOf}>
+          What follows is as of its last sign of life, <RelativeTime at={node.lastSeenAt} />.
+        </p>
+      )}
       <section className={classes.section}>
         <h3>What it runs for you</h3>
         {node.pipelines.length === 0 ? (
@@ -148,7 +152,7 @@ function PipelineTable({ node }: { node: NodeView }) {
 }
 
 const pipelineColumns: Column<NodeView['pipelines'][number]>[] = [
-  { id: 'name', header: 'Pipeline', cell: (pipeline) => pipeline.name, width: '40%', narrow: 'title' },
+  { id: 'name', header: 'Pipeline', cell: (pipeline) => pipeline.name, width: '22%', narrow: 'title' },
   { id: 'state', header: 'State', cell: (pipeline) => <StateBadge state={pipeline.state} />, narrow: 'side', width: 140 },
   { id: 'revision', header: 'Revision', cell: (pipeline) => formatNumber(pipeline.revision), narrow: 'meta', narrowLabel: 'Revision', width: 100 },
   { id: 'reason', header: 'Reason', cell: (pipeline) => pipeline.reason && <span style={{ color: 'var(--vr-bad-fg)' }}>{pipeline.reason}</span>, narrow: 'full' },
@@ -156,21 +160,11 @@ const pipelineColumns: Column<NodeView['pipelines'][number]>[] = [
 
 function connectorColumns(startedAt: string | null): Column<NodeView['connectors'][number]>[] {
   return [
-    { id: 'name', header: 'Connector', cell: (connector) => `${connector.name} ${connector.version}`, width: '40%', narrow: 'title' },
-    {
-      id: 'state',
-      header: 'State',
-      cell: (connector) => (
-        <>
-          <StateBadge state={connector.state} />
-          {connector.reason && <div className={classes.dim}>{connector.reason}</div>}
-        </>
-      ),
-      narrow: 'side',
-      width: 140,
-    },
-    { id: 'restarts', header: 'Restarts', cell: (connector) => formatCount(connector.restarts, 'restart'), narrow: 'meta', width: 100 },
-    { id: 'cpu', header: 'CPU time', cell: (connector) => <CpuTime seconds={connector.cpuSeconds} startedAt={startedAt} />, align: 'right', narrow: 'meta', narrowLabel: 'CPU' },
+    { id: 'name', header: 'Connector', cell: (connector) => `${connector.name} ${connector.version}`, width: '22%', narrow: 'title' },
+    { id: 'state', header: 'State', cell: (connector) => <StateBadge state={connector.state} />, narrow: 'side', width: 140 },
+    { id: 'reason', header: 'Reason', cell: (connector) => connector.reason, narrow: 'full' },
+    { id: 'restarts', header: 'Restarts', cell: (connector) => formatNumber(connector.restarts), align: 'right', narrow: 'meta', narrowLabel: 'Restarts', width: 90 },
+    { id: 'cpu', header: 'CPU time', cell: (connector) => <CpuTime seconds={connector.cpuSeconds} startedAt={startedAt} />, align: 'right', narrow: 'meta', narrowLabel: 'CPU', width: 210 },
     { id: 'memory', header: 'Memory', cell: (connector) => formatBytes(connector.rssBytes), align: 'right', narrow: 'meta', narrowLabel: 'Memory', width: 110 },
     { id: 'pid', header: 'Process', cell: (connector) => connector.pid ?? '–', align: 'right', narrow: 'hide', width: 90 },
   ];
@@ -179,10 +173,10 @@ function connectorColumns(startedAt: string | null): Column<NodeView['connectors
 function CpuTime({ seconds, startedAt }: { seconds: number; startedAt: string | null }) {
   const upSeconds = startedAt === null ? 0 : (useNow() - Date.parse(startedAt)) / 1_000;
   return (
-    <>
+    <span style={{ whiteSpace: 'nowrap' }}>
       {formatMillis(seconds * 1_000)}
       {upSeconds > 60 && <span className={classes.dim}> ({((seconds / upSeconds) * 100).toFixed(1)} % of one core)</span>}
-    </>
+    </span>
   );
 }
 

@@ -14,7 +14,7 @@ import { ErrorState } from '../../../ui/ErrorState.tsx';
 import { formatCount } from '../../../ui/format.ts';
 import { MinuteChart } from '../../../ui/MinuteChart.tsx';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
-import { Panel } from '../../../ui/Panel.tsx';
+import { Panel, PanelSkeleton } from '../../../ui/Panel.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { messageColumns } from '../../messages/ui/message-columns.tsx';
@@ -167,12 +167,12 @@ function Start({ nodes }: { nodes: OverviewView['nodes'] }) {
 function OverviewSkeleton() {
   return (
     <div aria-hidden>
-      <Skeleton height={76} radius="lg" mb="md" />
+      <Skeleton height={72} radius="lg" mb="md" />
       <div className={classes.grid}>
-        <Skeleton height={270} radius="lg" />
-        <Skeleton height={270} radius="lg" />
-        <Skeleton height={120} radius="lg" className={classes.wide} />
-        <Skeleton height={320} radius="lg" className={classes.wide} />
+        <PanelSkeleton height={290} />
+        <PanelSkeleton height={290} />
+        <PanelSkeleton height={130} className={classes.wide} />
+        <PanelSkeleton height={360} className={classes.wide} />
       </div>
     </div>
   );

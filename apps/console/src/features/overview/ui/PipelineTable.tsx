@@ -2,7 +2,7 @@
 
 import { paths } from '../../../lib/paths.ts';
 import { type Column, DataTable } from '../../../ui/DataTable.tsx';
-import { formatCount } from '../../../ui/format.ts';
+import { formatCount, formatNumber } from '../../../ui/format.ts';
 import { fillMinutes, sumOf, totalOf } from '../../../ui/minutes.ts';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { Sparkline } from '../../../ui/Sparkline.tsx';
@@ -37,7 +37,7 @@ function columns(nodes: NodeView[]): Column<PipelineSummary>[] {
       width: 160,
     },
     { id: 'last', header: 'Last message', cell: (pipeline) => (pipeline.lastMessageAt ? <RelativeTime at={pipeline.lastMessageAt} /> : 'none yet'), narrow: 'meta', width: 130 },
-    { id: 'hour', header: 'Last hour', cell: (pipeline) => <LastHour pipeline={pipeline} />, narrow: 'hide', align: 'right', width: 220 },
+    { id: 'hour', header: 'Messages, last hour', cell: (pipeline) => <LastHour pipeline={pipeline} />, narrow: 'hide', align: 'right', width: 220 },
   ];
 }
 
@@ -54,11 +54,11 @@ function OnNodes({ pipeline, nodes }: { pipeline: PipelineSummary; nodes: NodeVi
 function LastHour({ pipeline }: { pipeline: PipelineSummary }) {
   const minute = Math.floor(useNow() / 60_000) * 60_000;
   const points = fillMinutes(pipeline.perMinute, minute);
-  const words = formatCount(sumOf(points), 'message');
+  const sum = sumOf(points);
   return (
     <span style={{ display: 'inline-flex', alignItems: 'center', gap: 12 }}>
-      <span className="tabular">{words}</span>
-      <Sparkline values={points.map(totalOf)} label={`${words} in the last hour`} />
+      <span className="tabular">{formatNumber(sum)}</span>
+      <Sparkline values={points.map(totalOf)} label={`${formatCount(sum, 'message')} in the last hour`} />
     </span>
   );
 }

@@ -30,13 +30,15 @@ export function verdictOf(view: OverviewView, nowMs: number): Verdict {
 
 function nodeFindings({ nodes }: OverviewView): Finding[] {
   const findings: Finding[] = [];
-  if (nodes.length > 0 && nodes.every((node) => node.liveness !== 'live')) findings.push({ tone: 'bad', text: 'No node is live: messages are neither accepted nor delivered.', place: { kind: 'nodes' } });
+  if (nodes.length > 0 && nodes.every((node) => node.liveness !== 'live')) findings.push({ tone: 'bad', text: 'No node answers: messages may be neither accepted nor delivered.', place: { kind: 'nodes' } });
   else for (const node of nodes) if (node.liveness !== 'live') findings.push({ tone: 'wait', text: `Node ${node.name} is ${node.liveness}; the others carry on.`, place: { kind: 'nodes' } });
   for (const node of nodes) if (node.rejected) findings.push({ tone: 'bad', text: `Node ${node.name} refused the newest configuration: ${node.rejected.reason}`, place: { kind: 'nodes' } });
   return findings;
 }
 
-function pipelineFindings({ pipelines }: OverviewView): Finding[] {
+function pipelineFindings({ pipelines, nodes }: OverviewView): Finding[] {
+  // Without a node no pipeline runs: that is said once.
+  if (nodes.every((node) => node.liveness !== 'live')) return [];
   return pipelines.flatMap((pipeline): Finding[] => {
     const place = { kind: 'pipeline', id: pipeline.id } as const;
     if (pipeline.state === 'failed') return [{ tone: 'bad', text: `No node runs ${pipeline.name}.`, place }];

@@ -17,7 +17,7 @@ import { ErrorState } from '../../../ui/ErrorState.tsx';
 import { Facts } from '../../../ui/Facts.tsx';
 import { formatBytes, formatCount, formatNumber } from '../../../ui/format.ts';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
-import { Panel } from '../../../ui/Panel.tsx';
+import { Panel, PanelSkeleton } from '../../../ui/Panel.tsx';
 import { prettyText } from '../../../ui/pretty-text.ts';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { useSlug } from '../../tenancy/ui/session-context.tsx';
@@ -34,7 +34,7 @@ export function ReceiverPage() {
     <>
       <PageHeader
         title="Test receiver"
-        lead={`An address that takes any request and shows what arrived, live. Use it as a destination while you build. It keeps the last ${formatNumber(limits.receiverRequestsMax)}.`}
+        lead={`Takes any request and shows it here, live: a destination to build with. It keeps the last ${formatNumber(limits.receiverRequestsMax)} requests.`}
       />
       <div className={classes.address}>
         <span>URL</span>
@@ -50,7 +50,7 @@ export function ReceiverPage() {
           <Panel title="Requests" padded={false}>
             <TableSkeleton columns={3} />
           </Panel>
-          <Skeleton height={300} radius="lg" className={classes.detail} />
+          <PanelSkeleton height={300} className={classes.detail} />
         </div>
       )}
     </>
@@ -73,7 +73,7 @@ function Requests({ requests, url }: { requests: KeyedRequest[]; url: string | u
         </Panel>
       </div>
       <div className={classes.detail}>
-        <Anchor component={Link} href={paths.receiver(slug)} className={classes.back} display="inline-flex" mb="xs">
+        <Anchor component={Link} href={paths.receiver(slug)} className={classes.back}>
           <IconArrowLeft size={16} aria-hidden /> All requests
         </Anchor>
         <Detail request={shown} newest={!open} />
@@ -138,6 +138,7 @@ function NothingYet({ url }: { url: string | undefined }) {
                 <CodeBlock code={curlLine(url)} what="curl line" wrap />
               </div>
             )}
+            <div style={{ flexBasis: '100%' }} />
             <Button variant="default" component={Link} href={paths.pipelines(slug)}>
               Use it in a pipeline
             </Button>

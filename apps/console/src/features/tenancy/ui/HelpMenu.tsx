@@ -24,7 +24,7 @@ export function HelpMenu() {
     <>
       <Menu position="bottom-end">
         <Menu.Target>
-          <ActionIcon size="lg" aria-label="Help">
+          <ActionIcon size="lg" aria-label="Help" c="dimmed">
             <IconHelp size={19} stroke={1.75} aria-hidden />
           </ActionIcon>
         </Menu.Target>

@@ -55,9 +55,9 @@ export function SignInForm({ callbackUrl, initialProblem }: { callbackUrl: strin
         size="md"
         autoComplete="current-password"
         error={state.fields.password}
-        visibilityToggleButtonProps={{ 'aria-label': 'Show or hide the password', tabIndex: 0 }}
+        visibilityToggleButtonProps={{ 'aria-label': 'Show or hide the password', tabIndex: 0, c: 'dimmed' }}
       />
-      <Button type="submit" size="md" fullWidth loading={pending || state.leaving}>
+      <Button type="submit" size="md" fullWidth mt={4} loading={pending || state.leaving}>
         Sign in
       </Button>
     </form>
