@@ -1,0 +1,159 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createLog } from '@vrsky/kernel/log';
+import { decodeMessage } from '@vrsky/proto/message-codec';
+import { eventually } from '@vrsky/testkit/eventually';
+import { freePort } from '@vrsky/testkit/ports';
+import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
+import { Agent, request } from 'undici';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { type ConnectorHost, createConnectorHost } from './connector-host.ts';
+
+const home = join(import.meta.dirname, '..', '..', '..', '..', 'connectors', 'http');
+const PATH = 'in_0123456789abcdefghjkmnpq';
+const agent = new Agent({ connections: 32 });
+const disposals: (() => PromiseLike<unknown>)[] = [];
+
+beforeAll(async () => {
+  await promisify(execFile)(process.execPath, [join(home, 'build.ts')]);
+});
+afterEach(async () => {
+  for (const dispose of disposals.splice(0).reverse()) await dispose();
+});
+afterAll(() => agent.close());
+
+test('a webhook goes through the real connector, is stored, answered 202, and delivered', async () => {
+  const { url, bin, stored } = await start();
+  const response = await post(url, '{"order":1}');
+  expect(response.status).toBe(202);
+  const { messageId } = JSON.parse(response.body) as { messageId: string };
+  expect(stored).toEqual([{ messageId, text: '{"order":1}', contentType: 'application/json' }]);
+  const [delivered] = await bin.waitFor(1);
+  expect(delivered?.body.toString()).toBe('{"order":1}');
+  expect(delivered?.headers).toMatchObject({ 'customer-id': 'cus_a', 'idempotency-key': messageId, 'content-type': 'application/json' });
+});
+
+test('a connection that is wrong is reported with its field, and the others work', async () => {
+  const { host, bin, url } = await start();
+  const errors = await host.configure(2, [
+    { connectionId: 'p/in', role: 'source', settings: { path: PATH } },
+    { connectionId: 'p/bad', role: 'destination', settings: { url: 'ftp://x', method: 'POST', headers: [{ name: 'Customer-ID', value: 'forged' }], timeoutMs: 1 } },
+    { connectionId: 'p/out', role: 'destination', settings: { url: bin.url } },
+  ]);
+  expect(errors).toEqual([
+    {
+      connectionId: 'p/bad',
+      errors: [
+        { path: '/url', message: 'Enter a whole http or https URL without user name and password' },
+        { path: '/headers/0/name', message: 'The platform sets this header itself' },
+        { path: '/timeoutMs', message: 'At least 100 ms' },
+      ],
+    },
+  ]);
+  expect((await post(url, 'x')).status).toBe(202);
+  await bin.waitFor(1);
+});
+
+test('an address inside that the operator did not list is refused', async () => {
+  const { host } = await start();
+  const inside = await requestBin();
+  disposals.push(() => inside.close());
+  await host.configure(2, [{ connectionId: 'p/out', role: 'destination', settings: { url: inside.url } }]);
+  expect(await host.send(outgoing('msg_1', Buffer.from('x')), 5_000)).toMatchObject({ status: 'permanent', source: 'downstream', code: 'egress_forbidden' });
+  expect(inside.requests).toEqual([]);
+});
+
+test('kill -9 under load: whatever was answered 202 was stored, senders that were cut off come again, and the way is free afterwards', async () => {
+  const { host, url, bin, stored } = await start();
+  const accepted: string[] = [];
+  let stop = false;
+  const sender = async (name: number): Promise<void> => {
+    for (let i = 0; !stop; i++) {
+      const answer = await post(url, `${name}-${i}`).catch(() => null); // cut off: nothing was promised
+      if (answer?.status === 202) accepted.push((JSON.parse(answer.body) as { messageId: string }).messageId);
+    }
+  };
+  const senders = Array.from({ length: 16 }, (_, name) => sender(name));
+  for (let kills = 1; kills <= 3; kills++) {
+    const before = accepted.length;
+    await eventually(() => accepted.length > before + 100);
+    process.kill(host.state().pid as number, 'SIGKILL');
+    await eventually(() => host.state().restarts === kills && host.state().state === 'running');
+  }
+  const before = accepted.length;
+  await eventually(() => accepted.length > before + 100);
+  stop = true;
+  await Promise.all(senders);
+
+  const known = new Set(stored.map(({ messageId }) => messageId));
+  expect(accepted.filter((messageId) => !known.has(messageId))).toEqual([]);
+  await eventually(() => {
+    const arrived = new Set(bin.requests.map(({ headers }) => headers['idempotency-key']));
+    return [...known].every((messageId) => arrived.has(messageId));
+  });
+});
+
+test('drained, it takes no more messages and answers those it has', async () => {
+  const { host, url } = await start({ ackDelayMs: 200 });
+  const last = post(url, 'last');
+  await eventually(() => inHand > 0);
+  await host.drain?.(AbortSignal.timeout(10_000));
+  expect((await last).status).toBe(202);
+  await expect(post(url, 'late')).rejects.toThrow();
+});
+
+/** Messages that wait for their acknowledgement in a test. */
+let inHand = 0;
+
+async function start(o: { ackDelayMs?: number } = {}): Promise<{ host: ConnectorHost; url: string; bin: RequestBin; stored: { messageId: string; text: string; contentType: string }[] }> {
+  const [port, bin] = await Promise.all([freePort(), requestBin()]);
+  disposals.push(() => bin.close());
+  const stored: { messageId: string; text: string; contentType: string }[] = [];
+  const host = createConnectorHost({
+    name: 'http',
+    executable: join(home, 'dist', 'http-connector'),
+    env: { VRSKY_HTTP_LISTEN: `127.0.0.1:${port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${bin.port}` },
+    credit: 4_096,
+    log: createLog('test', 'silent'),
+  });
+  disposals.push(() => host[Symbol.asyncDispose]());
+  let count = 0;
+  inHand = 0;
+  host.onReceive((entries) => {
+    for (const { seq, raw } of entries) {
+      const { payload, contentType } = decodeMessage(raw);
+      const messageId = `msg_${++count}`;
+      inHand++;
+      setTimeout(() => {
+        inHand--;
+        stored.push({ messageId, text: Buffer.from(payload).toString(), contentType });
+        host.ack(seq, 'stored', { messageId });
+        void deliver(host, messageId, payload, contentType);
+      }, o.ackDelayMs ?? 0);
+    }
+  });
+  await host.start?.(new AbortController().signal);
+  await host.configure(1, [
+    { connectionId: 'p/in', role: 'source', settings: { path: PATH } },
+    { connectionId: 'p/out', role: 'destination', settings: { url: bin.url, method: 'POST', headers: [], timeoutMs: 5_000 } },
+  ]);
+  return { host, url: `http://127.0.0.1:${port}/in/${PATH}`, bin, stored };
+}
+
+/** What the node does with retryable outcomes, in short. */
+async function deliver(host: ConnectorHost, messageId: string, payload: Uint8Array, contentType: string): Promise<void> {
+  for (let attempts = 0; attempts < 10; attempts++) {
+    const outcome = await host.send(outgoing(messageId, payload, contentType), 10_000);
+    if (outcome.status === 'ok' || outcome.code === 'node_stopping') return;
+  }
+}
+
+function outgoing(messageId: string, payload: Uint8Array, contentType = '') {
+  return { connectionId: 'p/out', customerId: 'cus_a', pipelineId: 'p', messageId, traceparent: '', tracestate: '', attempt: 1, headers: [] as [string, string][], payload, contentType };
+}
+
+async function post(url: string, body: string): Promise<{ status: number; body: string }> {
+  const response = await request(url, { method: 'POST', body, headers: { 'content-type': 'application/json' }, dispatcher: agent });
+  return { status: response.statusCode, body: await response.body.text() };
+}
