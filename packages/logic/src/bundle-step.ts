@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { build, type BuildFailure, type Message as BuildMessage } from 'esbuild';
+import { type BuildFailure, type Message as BuildMessage, build } from 'esbuild';
 import type { CodeProblem } from './compile.ts';
 import { stepModule } from './type-check.ts';
 
@@ -30,7 +30,9 @@ export async function bundleStep(source: string): Promise<{ ok: true; code: stri
           name: 'step',
           setup(on) {
             // A name of its own for the SDK: its path would put this machine's folders into the source map.
-            on.onResolve({ filter: /.*/ }, ({ path, kind }) => (kind === 'entry-point' ? null : path === stepModule ? { path, namespace: 'sdk' } : { errors: [{ text: `A step can import only ${stepModule}` }] }));
+            on.onResolve({ filter: /.*/ }, ({ path, kind }) =>
+              kind === 'entry-point' ? null : path === stepModule ? { path, namespace: 'sdk' } : { errors: [{ text: `A step can import only ${stepModule}` }] },
+            );
             on.onLoad({ filter: /.*/, namespace: 'sdk' }, () => ({ contents: sdk, loader: 'ts' }));
           },
         },

@@ -53,6 +53,13 @@ async function tryLoad(kind: 'convert' | 'filter', code: string): Promise<CodePr
   } catch (error) {
     if (!(error instanceof SandboxLoadError)) throw error;
     const { line, column } = findInStack(error.stackText, sourceFinder(code)) ?? { line: 1, column: 1 };
-    return { line, column, endLine: line, endColumn: column, severity: 'error', message: error.stackText === '' ? error.message : `The code fails when it is loaded: ${error.message}` };
+    return {
+      line,
+      column,
+      endLine: line,
+      endColumn: column,
+      severity: 'error',
+      message: error.stackText === '' ? error.message : `The code fails when it is loaded: ${error.message}`,
+    };
   }
 }

@@ -12,7 +12,13 @@ const executor = createExecutor({ module: (await loadEngine()).module, isUtf8 })
 async function run(kind: 'convert' | 'filter', source: string, payload: string) {
   const compiled = await compileStep({ kind, source });
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
-  const [result] = executor.run({ tenantId: 'a', steps: [{ stepId: 's', kind, ...compiled }], messages: [testInput(payload)], capture: false, limits: defaultStepLimits });
+  const [result] = executor.run({
+    tenantId: 'a',
+    steps: [{ stepId: 's', kind, ...compiled }],
+    messages: [testInput(payload)],
+    capture: false,
+    limits: defaultStepLimits,
+  });
   return { ...result, text: result?.payload && new TextDecoder().decode(result.payload) };
 }
 
@@ -34,15 +40,28 @@ export default function (message: Message) {
   return { orderId: order.id, total, size: total > 100 ? Size.Large : Size.Small };
 }
 `;
-    expect(await run('convert', source, '{"id":"A","lines":[{"qty":3,"price":50}]}')).toMatchObject({ outcome: 'ok', text: '{"orderId":"A","total":150,"size":"large"}' });
+    expect(await run('convert', source, '{"id":"A","lines":[{"qty":3,"price":50}]}')).toMatchObject({
+      outcome: 'ok',
+      text: '{"orderId":"A","total":150,"size":"large"}',
+    });
   });
 
   it('takes plain JavaScript, a global Message type, an async function and the helpers of the SDK', async () => {
     expect(await run('convert', 'export default function (message) { return message.json().a }', '{"a":[1]}')).toMatchObject({ text: '[1]' });
-    expect(await run('filter', 'export default (m: Message) => m.json().paid === true || `status is ${m.json().status}, not paid`', '{"status":"open"}')).toMatchObject({ outcome: 'filtered', reason: 'status is open, not paid' });
+    expect(
+      await run('filter', 'export default (m: Message) => m.json().paid === true || ("status is " + m.json().status + ", not paid")', '{"status":"open"}'),
+    ).toMatchObject({ outcome: 'filtered', reason: 'status is open, not paid' });
     expect(await run('convert', 'export default async (m: Message) => { await null; return m.text() }', '{}')).toMatchObject({ text: '{}' });
-    expect(await run('convert', `import { defineConvert, output } from '@vrsky/sdk/logic';\nexport default defineConvert((m) => output(m.text(), 'text/csv'));`, 'a;b')).toMatchObject({ text: 'a;b', contentType: 'text/csv' });
-    expect(await run('filter', `import { defineFilter } from '@vrsky/sdk/logic';\nexport default defineFilter((m) => m.headers.get('x') === null);`, '')).toMatchObject({ outcome: 'ok' });
+    expect(
+      await run(
+        'convert',
+        `import { defineConvert, output } from '@vrsky/sdk/logic';\nexport default defineConvert((m) => output(m.text(), 'text/csv'));`,
+        'a;b',
+      ),
+    ).toMatchObject({ text: 'a;b', contentType: 'text/csv' });
+    expect(
+      await run('filter', `import { defineFilter } from '@vrsky/sdk/logic';\nexport default defineFilter((m) => m.headers.get('x') === null);`, ''),
+    ).toMatchObject({ outcome: 'ok' });
   });
 
   it('makes the same bytes of the same source, without a path of this machine', async () => {
@@ -75,44 +94,76 @@ export default defineConvert((message) => {
   });
 
   it('shows type and syntax errors at their line and column', async () => {
-    expect(await problems('convert', 'const a: number = "x";\nexport default () => a')).toEqual([{ at: '1:7-8', severity: 'error', message: "Type 'string' is not assignable to type 'number'." }]);
-    expect(await problems('convert', 'export default (m: Message) => ({\n  a: m.jsn(),\n})')).toEqual([{ at: '2:8-11', severity: 'error', message: expect.stringContaining("Did you mean 'json'?") }]);
+    expect(await problems('convert', 'const a: number = "x";\nexport default () => a')).toEqual([
+      { at: '1:7-8', severity: 'error', message: "Type 'string' is not assignable to type 'number'." },
+    ]);
+    expect(await problems('convert', 'export default (m: Message) => ({\n  a: m.jsn(),\n})')).toEqual([
+      { at: '2:8-11', severity: 'error', message: expect.stringContaining("Did you mean 'json'?") },
+    ]);
     expect(await problems('convert', 'export default function ( {')).toEqual([{ at: '1:28-28', severity: 'error', message: "'}' expected." }]);
-    expect(await problems('convert', 'export default () => { const ä = "😀"; return b }')).toEqual([{ at: '1:47-48', severity: 'error', message: "Cannot find name 'b'." }]);
+    expect(await problems('convert', 'export default () => { const ä = "😀"; return b }')).toEqual([
+      { at: '1:47-48', severity: 'error', message: "Cannot find name 'b'." },
+    ]);
   });
 
   it('refuses every import but the SDK, and says what to do', async () => {
     const message = (name: string): string => `A step can import only "@vrsky/sdk/logic", not "${name}". Put the code it needs into the step itself.`;
-    expect(await problems('convert', "import _ from 'lodash';\nimport fs from 'node:fs';\nexport { x } from './x';\nexport default () => import('y')")).toEqual([
-      { at: '1:15-23', severity: 'error', message: message('lodash') },
-      { at: '2:16-25', severity: 'error', message: message('node:fs') },
-      { at: '3:19-24', severity: 'error', message: message('./x') },
-      { at: '4:29-32', severity: 'error', message: message('y') },
-    ]);
+    expect(await problems('convert', "import _ from 'lodash';\nimport fs from 'node:fs';\nexport { x } from './x';\nexport default () => import('y')")).toEqual(
+      [
+        { at: '1:15-23', severity: 'error', message: message('lodash') },
+        { at: '2:16-25', severity: 'error', message: message('node:fs') },
+        { at: '3:19-24', severity: 'error', message: message('./x') },
+        { at: '4:29-32', severity: 'error', message: message('y') },
+      ],
+    );
   });
 
   it('says what a step must export and return', async () => {
-    expect(await problems('convert', 'export const x = 1')).toEqual([{ at: '1:1-1', severity: 'error', message: expect.stringContaining('needs a function as its default export') }]);
-    expect(await problems('convert', '')).toEqual([{ at: '1:1-1', severity: 'error', message: expect.stringContaining('needs a function as its default export') }]);
-    expect(await problems('convert', 'const x = 1;\nexport default (m: Message) => {\n  m.json();\n}')).toEqual([{ at: '2:1-33', severity: 'error', message: expect.stringMatching(/^A convert step returns the new message: text, bytes or a value for JSON\. Type 'void'/) }]);
-    expect(await problems('filter', 'export default (m: Message) => m.text().length')).toEqual([{ at: '1:1-47', severity: 'error', message: expect.stringMatching(/^A filter returns true to keep the message, .* Type 'number'/) }]);
+    expect(await problems('convert', 'export const x = 1')).toEqual([
+      { at: '1:1-1', severity: 'error', message: expect.stringContaining('needs a function as its default export') },
+    ]);
+    expect(await problems('convert', '')).toEqual([
+      { at: '1:1-1', severity: 'error', message: expect.stringContaining('needs a function as its default export') },
+    ]);
+    expect(await problems('convert', 'const x = 1;\nexport default (m: Message) => {\n  m.json();\n}')).toEqual([
+      {
+        at: '2:1-33',
+        severity: 'error',
+        message: expect.stringMatching(/^A convert step returns the new message: text, bytes or a value for JSON\. Type 'void'/),
+      },
+    ]);
+    expect(await problems('filter', 'export default (m: Message) => m.text().length')).toEqual([
+      { at: '1:1-47', severity: 'error', message: expect.stringMatching(/^A filter returns true to keep the message, .* Type 'number'/) },
+    ]);
   });
 
   it('refuses what the engine does not have', async () => {
-    expect(await problems('convert', 'export default () => new Intl.NumberFormat("de").format(1)')).toEqual([{ at: '1:26-30', severity: 'error', message: 'Intl is not available in a step' }]);
+    expect(await problems('convert', 'export default () => new Intl.NumberFormat("de").format(1)')).toEqual([
+      { at: '1:26-30', severity: 'error', message: 'Intl is not available in a step' },
+    ]);
     for (const name of ['fetch', 'process', 'setTimeout', 'require', 'document']) {
-      expect(await problems('convert', `export default () => [${name}]`)).toEqual([expect.objectContaining({ message: expect.stringContaining(`Cannot find name '${name}'`) })]);
+      expect(await problems('convert', `export default () => [${name}]`)).toEqual([
+        expect.objectContaining({ message: expect.stringContaining(`Cannot find name '${name}'`) }),
+      ]);
     }
   });
 
   it('runs the top level once and refuses what fails there', async () => {
-    expect(await problems('convert', 'const table: unknown = JSON.parse("{");\nexport default () => table as object')).toEqual([{ at: '1:29-29', severity: 'error', message: expect.stringMatching(/^The code fails when it is loaded: SyntaxError/) }]);
-    expect(await problems('convert', 'for (;;);\nexport default () => 1')).toEqual([expect.objectContaining({ message: expect.stringContaining('more than 2,000,000,000 instructions') })]);
-    expect(await problems('convert', 'const x = await Promise.resolve(1);\nexport default () => x')).toEqual([{ at: '1:11-16', severity: 'error', message: 'A step cannot wait at its top level: use await inside of its function' }]);
+    expect(await problems('convert', 'const table: unknown = JSON.parse("{");\nexport default () => table as object')).toEqual([
+      { at: '1:29-29', severity: 'error', message: expect.stringMatching(/^The code fails when it is loaded: SyntaxError/) },
+    ]);
+    expect(await problems('convert', 'for (;;);\nexport default () => 1')).toEqual([
+      expect.objectContaining({ message: expect.stringContaining('more than 2,000,000,000 instructions') }),
+    ]);
+    expect(await problems('convert', 'const x = await Promise.resolve(1);\nexport default () => x')).toEqual([
+      { at: '1:11-16', severity: 'error', message: 'A step cannot wait at its top level: use await inside of its function' },
+    ]);
   });
 
   it('refuses code that is too long', async () => {
-    expect(await problems('convert', 'x'.repeat(262_145))).toEqual([{ at: '1:1-1', severity: 'error', message: 'The code has 262,145 characters; at most 262,144 are allowed' }]);
+    expect(await problems('convert', 'x'.repeat(262_145))).toEqual([
+      { at: '1:1-1', severity: 'error', message: 'The code has 262,145 characters; at most 262,144 are allowed' },
+    ]);
   });
 
   it('compiles many at a time', async () => {

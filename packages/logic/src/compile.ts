@@ -43,12 +43,23 @@ export function compileStep(step: { kind: 'convert' | 'filter'; source: string }
   }
   compiler ??= startCompiler();
   const { worker, pending } = compiler;
-  if (pending.size >= pendingMax) return Promise.reject(new AppError({ code: 'STEP.COMPILER_BUSY', kind: 'exhausted', message: `more than ${pendingMax} steps wait to be compiled`, retryAfterMs: 1_000 }));
+  if (pending.size >= pendingMax)
+    return Promise.reject(
+      new AppError({ code: 'STEP.COMPILER_BUSY', kind: 'exhausted', message: `more than ${pendingMax} steps wait to be compiled`, retryAfterMs: 1_000 }),
+    );
   const id = nextId++;
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       if (pending.keys().next().value !== id) return; // it waits behind another, whose turn it is to end the worker
-      end(worker, new AppError({ code: 'STEP.COMPILE_TIMEOUT', kind: 'timeout', message: `a step did not compile within ${compileMsMax} ms`, publicMessage: 'Checking the code took too long. Simplify its types and try again.' }));
+      end(
+        worker,
+        new AppError({
+          code: 'STEP.COMPILE_TIMEOUT',
+          kind: 'timeout',
+          message: `a step did not compile within ${compileMsMax} ms`,
+          publicMessage: 'Checking the code took too long. Simplify its types and try again.',
+        }),
+      );
     }, compileMsMax);
     pending.set(id, { resolve, reject, timer });
     worker.ref();

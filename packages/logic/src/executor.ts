@@ -1,6 +1,6 @@
 import type { WasmModule } from '@vrsky/metering/webassembly';
-import { type SandboxImage, type SandboxInput, SandboxLoadError, type SandboxResult, createSandbox, type Sandbox } from './sandbox.ts';
-import { findInStack, type FindSource, sourceFinder, stripSourceMap } from './source-map.ts';
+import { createSandbox, type Sandbox, type SandboxImage, type SandboxInput, SandboxLoadError, type SandboxResult } from './sandbox.ts';
+import { type FindSource, findInStack, sourceFinder, stripSourceMap } from './source-map.ts';
 import { instructionLimit } from './step-limits.ts';
 import type { LogicCode, LogicStep, StepLimits, StepRun } from './types.ts';
 

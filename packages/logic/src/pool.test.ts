@@ -12,14 +12,19 @@ const pool = createLogicPool({ workers: 2, log: (line) => log.push(line) });
 await pool.start?.(new AbortController().signal);
 afterAll(() => pool[Symbol.asyncDispose]());
 
-const text = (result: LogicResult | undefined): string => (result?.outcome === 'ok' ? new TextDecoder().decode(result.payload) : `${result?.outcome}: ${result?.reason}`);
+const text = (result: LogicResult | undefined): string =>
+  result?.outcome === 'ok' ? new TextDecoder().decode(result.payload) : `${result?.outcome}: ${result?.reason}`;
 const convert = testStep('convert', mapping);
-const paid = testStep('filter', 'const { status } = message.json(); return status === "paid" || `status is ${status}, not paid`');
+const paid = testStep('filter', 'const { status } = message.json(); return status === "paid" || ("status is " + status + ", not paid")');
 const batch = (count: number, payload = order): LogicMessage[] => Array.from({ length: count }, (_, i) => testMessage(payload, { id: `msg_${i}` }));
 
 describe('a run', { timeout: 60_000 }, () => {
   it('takes a batch through all steps in order: each gets what the one before it made', async () => {
-    const steps = [testStep('convert', 'return { n: message.json().n + 1 }'), testStep('filter', 'return message.json().n !== 3 || "three"'), testStep('convert', 'return { n: message.json().n * 10, id: message.id }')];
+    const steps = [
+      testStep('convert', 'return { n: message.json().n + 1 }'),
+      testStep('filter', 'return message.json().n !== 3 || "three"'),
+      testStep('convert', 'return { n: message.json().n * 10, id: message.id }'),
+    ];
     const messages = [1, 2, 3].map((n) => testMessage(JSON.stringify({ n }), { id: `m${n}` }));
     const results = await pool.run({ tenantId: 'a', steps, messages });
     expect(results.map(text)).toEqual(['{"n":20,"id":"m1"}', 'filtered: three', '{"n":40,"id":"m3"}']);
@@ -35,8 +40,16 @@ describe('a run', { timeout: 60_000 }, () => {
   });
 
   it('keeps the content type of text and an empty one, and says what JSON is', async () => {
-    const results = await pool.run({ tenantId: 'a', steps: [testStep('convert', 'return message.text() || { empty: true }')], messages: [testMessage('a', { contentType: '' }), testMessage('b', { contentType: 'text/plain' }), testMessage('')] });
-    expect(results.map((result) => [text(result), result.outcome === 'ok' && result.contentType])).toEqual([['a', ''], ['b', 'text/plain'], ['{"empty":true}', 'application/json']]);
+    const results = await pool.run({
+      tenantId: 'a',
+      steps: [testStep('convert', 'return message.text() || { empty: true }')],
+      messages: [testMessage('a', { contentType: '' }), testMessage('b', { contentType: 'text/plain' }), testMessage('')],
+    });
+    expect(results.map((result) => [text(result), result.outcome === 'ok' && result.contentType])).toEqual([
+      ['a', ''],
+      ['b', 'text/plain'],
+      ['{"empty":true}', 'application/json'],
+    ]);
   });
 
   it('gives messages back without steps', async () => {
@@ -45,9 +58,17 @@ describe('a run', { timeout: 60_000 }, () => {
   });
 
   it('returns outputs of every step only when asked to, and logs always', async () => {
-    const steps = [testStep('convert', 'console.log("at", message.id); return message.text() + "1"'), testStep('filter', 'return true'), testStep('convert', 'return message.text() + "2"')];
+    const steps = [
+      testStep('convert', 'console.log("at", message.id); return message.text() + "1"'),
+      testStep('filter', 'return true'),
+      testStep('convert', 'return message.text() + "2"'),
+    ];
     const [plain] = await pool.run({ tenantId: 'a', steps, messages: [testMessage('x')] });
-    expect(plain?.steps.map((run) => [run.logs, run.output])).toEqual([[['at msg_1'], undefined], [[], undefined], [[], undefined]]);
+    expect(plain?.steps.map((run) => [run.logs, run.output])).toEqual([
+      [['at msg_1'], undefined],
+      [[], undefined],
+      [[], undefined],
+    ]);
     const [captured] = await pool.run({ tenantId: 'a', steps, messages: [testMessage('x')], capture: true });
     expect(captured?.steps.map((run) => run.output && new TextDecoder().decode(run.output.payload))).toEqual(['x1', 'x1', 'x12']);
   });
@@ -61,18 +82,28 @@ describe('a run', { timeout: 60_000 }, () => {
   it('counts the same in both workers, in this thread, alone and in a batch', async () => {
     const messages = batch(40);
     const counts = new Set<string>();
-    const note = (results: { steps: { instructions: number }[] }[]): void => results.forEach((result) => void counts.add(result.steps.map((run) => run.instructions).join()));
+    const note = (results: { steps: { instructions: number }[] }[]): void =>
+      results.forEach((result) => void counts.add(result.steps.map((run) => run.instructions).join()));
     await Promise.all(Array.from({ length: 8 }, () => pool.run({ tenantId: 'a', steps: [convert], messages }).then(note)));
     note(await pool.run({ tenantId: 'b', steps: [convert], messages: [messages[0] as LogicMessage] }));
     const executor = createExecutor({ module: (await loadEngine()).module, isUtf8 });
-    note(executor.run({ tenantId: 'a', steps: [convert], messages: messages.slice(0, 3).map((message) => ({ ...message, headersJson: '[]' })), capture: false, limits: defaultStepLimits }));
+    note(
+      executor.run({
+        tenantId: 'a',
+        steps: [convert],
+        messages: messages.slice(0, 3).map((message) => ({ ...message, headersJson: '[]' })),
+        capture: false,
+        limits: defaultStepLimits,
+      }),
+    );
     expect([...counts]).toHaveLength(1);
   });
 });
 
 describe('a step that fails', { timeout: 60_000 }, () => {
   it('fails its own message with code and reason, and none beside it', async () => {
-    const body = 'const { do: what } = message.json(); if (what === "throw") throw new Error("no stock"); if (what === "loop") for (;;); if (what === "big") return "x".repeat(1e8); if (what === "regex") return /^(a+)+$/.test("a".repeat(40) + "!"); return what';
+    const body =
+      'const { do: what } = message.json(); if (what === "throw") throw new Error("no stock"); if (what === "loop") for (;;); if (what === "big") return "x".repeat(1e8); if (what === "regex") return /^(a+)+$/.test("a".repeat(40) + "!"); return what';
     const messages = ['fine', 'throw', 'fine', 'loop', 'big', 'regex', 'fine'].map((what) => testMessage(JSON.stringify({ do: what })));
     const results = await pool.run({ tenantId: 'a', steps: [testStep('convert', body)], messages });
     expect(results.map((result) => (result.outcome === 'ok' ? 'ok' : `${result.code}: ${result.reason}`))).toEqual([
@@ -88,7 +119,11 @@ describe('a step that fails', { timeout: 60_000 }, () => {
 
   it('may use more instructions on a longer message', async () => {
     const long = JSON.stringify(Array.from({ length: 3_000 }, (_, i) => ({ id: i, text: 'x'.repeat(90) })));
-    const [result] = await pool.run({ tenantId: 'a', steps: [testStep('convert', 'return message.json().map((item) => ({ ...item, text: item.text.toUpperCase() }))')], messages: [testMessage(long)] });
+    const [result] = await pool.run({
+      tenantId: 'a',
+      steps: [testStep('convert', 'return message.json().map((item) => ({ ...item, text: item.text.toUpperCase() }))')],
+      messages: [testMessage(long)],
+    });
     expect(result?.outcome).toBe('ok');
     expect(result?.steps[0]?.instructions).toBeGreaterThan(20_000_000);
   });
@@ -96,12 +131,18 @@ describe('a step that fails', { timeout: 60_000 }, () => {
   it('fails every message when its code does not load', async () => {
     const broken = { ...testStep('convert', ''), code: '(() => { throw new Error("no table") })()', sha256: 'broken' };
     const results = await pool.run({ tenantId: 'a', steps: [broken], messages: batch(2, '{}') });
-    expect(results.map((result) => result.outcome === 'failed' && [result.code, result.reason])).toEqual([['load_failed', 'no table'], ['load_failed', 'no table']]);
+    expect(results.map((result) => result.outcome === 'failed' && [result.code, result.reason])).toEqual([
+      ['load_failed', 'no table'],
+      ['load_failed', 'no table'],
+    ]);
   });
 
   it('is stopped with its worker when its instructions do not stop it; the others of the batch are run by another', async () => {
     await using small = createLogicPool({ workers: 1, log: (line) => log.push(line), wallMs: 500 });
-    const steps = [testStep('convert', 'return message.text()'), { ...testStep('filter', 'if (message.id === "msg_3") for (;;); return true'), stepId: 'hangs' }];
+    const steps = [
+      testStep('convert', 'return message.text()'),
+      { ...testStep('filter', 'if (message.id === "msg_3") for (;;); return true'), stepId: 'hangs' },
+    ];
     const results = await small.run({ tenantId: 'a', steps, messages: batch(6, '{}'), limits: { instructions: 1e15 } });
     expect(results.map((result) => result.outcome)).toEqual(['ok', 'ok', 'ok', 'failed', 'ok', 'ok']);
     expect(results[3]).toMatchObject({ code: 'stopped', stepId: 'hangs', reason: expect.stringContaining('did not come to an end') });
@@ -112,7 +153,10 @@ describe('a step that fails', { timeout: 60_000 }, () => {
 
 describe('isolation', { timeout: 60_000 }, () => {
   it('shows nothing of a message to the next, nor of a tenant to another that runs the same code', async () => {
-    const spy = testStep('convert', 'const seen = [globalThis.n ?? 0, {}.leak ?? 0]; globalThis.n = message.id; Object.prototype.leak = message.id; return seen');
+    const spy = testStep(
+      'convert',
+      'const seen = [globalThis.n ?? 0, {}.leak ?? 0]; globalThis.n = message.id; Object.prototype.leak = message.id; return seen',
+    );
     for (const tenantId of ['a', 'b', 'a']) {
       const results = await pool.run({ tenantId, steps: [spy], messages: batch(10, '{}') });
       expect(new Set(results.map(text))).toEqual(new Set(['[0,0]']));
@@ -123,7 +167,10 @@ describe('isolation', { timeout: 60_000 }, () => {
     await using small = createLogicPool({ workers: 1, log: () => undefined });
     const busy = small.run({ tenantId: 'busy', steps: [testStep('filter', 'for (;;);')], messages: batch(600, '{}') });
     const order: string[] = [];
-    await Promise.all([busy.then(() => order.push('busy')), small.run({ tenantId: 'quick', steps: [testStep('filter', 'return true')], messages: batch(1, '{}') }).then(() => order.push('quick'))]);
+    await Promise.all([
+      busy.then(() => order.push('busy')),
+      small.run({ tenantId: 'quick', steps: [testStep('filter', 'return true')], messages: batch(1, '{}') }).then(() => order.push('quick')),
+    ]);
     expect(order).toEqual(['quick', 'busy']);
   });
 });

@@ -117,7 +117,15 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       name: 'logic',
     });
     worker.unref();
-    const slot: Slot = { worker, progress: new Int32Array(progress), tasks: new Map(), steps: new Map(), ready: false, seenRuns: 0, seenAtMs: performance.now() };
+    const slot: Slot = {
+      worker,
+      progress: new Int32Array(progress),
+      tasks: new Map(),
+      steps: new Map(),
+      ready: false,
+      seenRuns: 0,
+      seenAtMs: performance.now(),
+    };
     worker.on('message', (answer: WireAnswer | 'ready') => {
       slot.seenAtMs = performance.now();
       if (answer === 'ready') slot.ready = true;
@@ -127,7 +135,7 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
     worker.on('error', (error) => {
       cause = String(error);
     });
-    worker.on('exit', () => lose(slot, cause ?? slot.ready ? `a step ran longer than ${wallMs} ms on one message` : 'the thread did not start'));
+    worker.on('exit', () => lose(slot, (cause ?? slot.ready) ? `a step ran longer than ${wallMs} ms on one message` : 'the thread did not start'));
     slots.push(slot);
     return slot;
   }
@@ -159,7 +167,11 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
         split(task, culprit + 1, task.messages.length);
         split(task, 0, culprit);
         finish({ ...task, offset: task.offset + culprit }, [stopped(task, culpritStep)]);
-      } else if (task.deaths >= deathsMax) finish(task, task.messages.map(() => stopped(task, 0)));
+      } else if (task.deaths >= deathsMax)
+        finish(
+          task,
+          task.messages.map(() => stopped(task, 0)),
+        );
       else requeue({ ...task, deaths: task.deaths + 1 });
     }
     dispatch();
@@ -262,7 +274,8 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       if (closed) throw new AppError({ code: 'LOGIC.CLOSED', kind: 'unavailable', message: 'the logic pool is closed' });
       if (steps.length === 0) return messages.map((message) => ({ outcome: 'ok', payload: message.payload, contentType: message.contentType, steps: [] }));
       if (messages.length === 0) return [];
-      if (pending + messages.length > pendingMax) throw new AppError({ code: 'LOGIC.BUSY', kind: 'exhausted', message: `more than ${pendingMax} messages wait for logic`, retryAfterMs: 100 });
+      if (pending + messages.length > pendingMax)
+        throw new AppError({ code: 'LOGIC.BUSY', kind: 'exhausted', message: `more than ${pendingMax} messages wait for logic`, retryAfterMs: 100 });
       pending += messages.length;
       try {
         await start();
@@ -326,5 +339,11 @@ function jobsOf(messages: LogicMessage[]): [number, LogicMessage[]][] {
 function stopped(task: Task, stepIndex: number): LogicResult {
   const step = (task.run.steps[stepIndex] ?? task.run.steps[0]) as LogicStep;
   const reason = 'The step did not come to an end and was stopped by the platform';
-  return { outcome: 'failed', stepId: step.stepId, code: 'stopped', reason, steps: [{ stepId: step.stepId, result: 'failed', instructions: 0, durationUs: 0, code: 'stopped', reason, logs: [] }] };
+  return {
+    outcome: 'failed',
+    stepId: step.stepId,
+    code: 'stopped',
+    reason,
+    steps: [{ stepId: step.stepId, result: 'failed', instructions: 0, durationUs: 0, code: 'stopped', reason, logs: [] }],
+  };
 }

@@ -18,7 +18,7 @@ const { apply } = Reflect;
 const StringOf = String, ErrorOf = Error, SyntaxErrorOf = SyntaxError, TypeErrorOf = TypeError, RangeErrorOf = RangeError, PromiseOf = Promise, Bytes = Uint8Array, Buffer = ArrayBuffer, DateOf = Date;
 const then = Promise.prototype.then;
 const slice = ArrayBuffer.prototype.slice;
-const { indexOf, isWellFormed, toLowerCase, charCodeAt, codePointAt, replace, slice: sliceText } = String.prototype;
+const { indexOf, toLowerCase, charCodeAt, codePointAt, replace, slice: sliceText } = String.prototype;
 const { fromCodePoint, fromCharCode } = String;
 const outputBrand = Symbol.for('vrsky.output');
 
@@ -223,8 +223,8 @@ function finish(value) {
   if (typeof value === 'string') {
     // Before its characters are looked at, which costs instructions.
     if (value.length > 65536 && value.length > +field(6)) return emit(9, StringOf(value.length));
-    if (!apply(isWellFormed, value, [])) return emit(6, 'The text has half of a surrogate pair, which UTF-8 cannot carry');
-    return apply(indexOf, value, ['\\0']) < 0 ? emit(0, value) : emit(2, encode(value).buffer);
+    // The host says when it did not get it whole: a C string ends at a NUL.
+    return emit(0, value, value.length) === undefined ? undefined : emit(2, encode(value).buffer);
   }
   if (isView(value)) return emit(2, apply(slice, value.buffer, [value.byteOffset, value.byteOffset + value.byteLength]));
   if (value instanceof Buffer) return emit(2, value);

@@ -4,7 +4,11 @@ import { type SandboxInput, type SandboxLimits, SandboxLoadError } from './sandb
 
 const sandbox = await newSandbox();
 
-function convert(body: string, payload: string | Uint8Array = '{}', more: { input?: Partial<SandboxInput>; limits?: Partial<SandboxLimits>; before?: string } = {}) {
+function convert(
+  body: string,
+  payload: string | Uint8Array = '{}',
+  more: { input?: Partial<SandboxInput>; limits?: Partial<SandboxLimits>; before?: string } = {},
+) {
   return sandbox.run(sandbox.load('convert', bundled(body, more.before)), testInput(payload, more.input), { ...testLimits, ...more.limits });
 }
 
@@ -17,11 +21,19 @@ const asItCame = (payload: string) => ({ outcome: 'made', payload, contentType: 
 
 describe('what a step reads', () => {
   it('gives the payload as JSON, text and bytes', () => {
-    expect(shown(convert('return { a: message.json().a + 1, t: message.text().length, b: [...message.bytes()].length }', '{"a":1}'))).toEqual(made('{"a":2,"t":7,"b":7}'));
+    expect(shown(convert('return { a: message.json().a + 1, t: message.text().length, b: [...message.bytes()].length }', '{"a":1}'))).toEqual(
+      made('{"a":2,"t":7,"b":7}'),
+    );
   });
 
   it('gives what the platform knows of the message', () => {
-    const input = { headersJson: JSON.stringify([['X-Shop', 'a'], ['x-shop', 'b'], ['x-other', 'ü']]) };
+    const input = {
+      headersJson: JSON.stringify([
+        ['X-Shop', 'a'],
+        ['x-shop', 'b'],
+        ['x-other', 'ü'],
+      ]),
+    };
     const body =
       'return [message.id, message.customerId, message.traceId, message.contentType, message.receivedAt.toISOString(), message.headers.get("X-SHOP"), message.headers.get("none"), message.headers.has("x-other"), [...message.headers]]';
     expect(JSON.parse(shown(convert(body, '{}', { input })).payload as string)).toEqual([
@@ -44,7 +56,10 @@ describe('what a step reads', () => {
   it('says that a payload is not JSON, empty, or no text', () => {
     expect(shown(convert('return message.json()', '{"a":')).reason).toMatch(/^SyntaxError: The payload is not JSON: /);
     expect(shown(convert('return message.json()', '')).reason).toBe('SyntaxError: The payload is empty, so it is not JSON');
-    expect(shown(convert('return message.text()', Uint8Array.of(0x61, 0xff)))).toMatchObject({ outcome: 'threw', reason: 'TypeError: The payload is not UTF-8 text: read it with message.bytes()' });
+    expect(shown(convert('return message.text()', Uint8Array.of(0x61, 0xff)))).toMatchObject({
+      outcome: 'threw',
+      reason: 'TypeError: The payload is not UTF-8 text: read it with message.bytes()',
+    });
   });
 
   it('reads text with NUL, every plane of Unicode, and without the byte order mark', () => {
@@ -77,7 +92,14 @@ describe('what a step returns', () => {
   });
 
   it('sends anything else as JSON', () => {
-    for (const [code, json] of [['5', '5'], ['null', 'null'], ['[1,"ü"]', '[1,"ü"]'], ['true', 'true'], ['({ toJSON: () => 1 })', '1'], ['"\\ud800" + 1 === 1 || ["\\ud800"]', '["\\ud800"]']]) {
+    for (const [code, json] of [
+      ['5', '5'],
+      ['null', 'null'],
+      ['[1,"ü"]', '[1,"ü"]'],
+      ['true', 'true'],
+      ['({ toJSON: () => 1 })', '1'],
+      ['"\\ud800" + 1 === 1 || ["\\ud800"]', '["\\ud800"]'],
+    ]) {
       expect(shown(convert(`return ${code}`))).toEqual(made(json as string));
     }
   });
@@ -132,7 +154,9 @@ describe('errors', () => {
   });
 
   it('refuses code that does not load', () => {
-    expect(() => sandbox.load('convert', '(() => { throw new Error("at the top") })()')).toThrow(expect.objectContaining({ message: 'at the top', stackText: expect.stringContaining('step.js:1:') }));
+    expect(() => sandbox.load('convert', '(() => { throw new Error("at the top") })()')).toThrow(
+      expect.objectContaining({ message: 'at the top', stackText: expect.stringContaining('step.js:1:') }),
+    );
     expect(() => sandbox.load('convert', '({')).toThrow(SandboxLoadError);
     expect(() => sandbox.load('convert', '({ default: 5 })')).toThrow(/no default export that is a function/);
     expect(() => sandbox.load('convert', 'for (;;);')).toThrow(/top level of the step used more than/);
@@ -157,7 +181,10 @@ describe('logs', () => {
 describe('limits', () => {
   const attacks: Record<string, { body: string; outcome: string }> = {
     'an endless loop': { body: 'for (;;);', outcome: 'instructions_exhausted' },
-    'an endless loop in catch and finally': { body: 'for (;;) { try { for (;;); } catch { continue } finally { continue } }', outcome: 'instructions_exhausted' },
+    'an endless loop in catch and finally': {
+      body: 'for (;;) { try { for (;;); } catch { continue } finally { continue } }',
+      outcome: 'instructions_exhausted',
+    },
     'an endless chain of promises': { body: 'const f = () => Promise.resolve().then(f); return f()', outcome: 'instructions_exhausted' },
     'a catastrophic regular expression': { body: 'return /^(a+)+$/.test("a".repeat(40) + "!")', outcome: 'instructions_exhausted' },
     'squaring a BigInt': { body: 'let a = 3n; for (;;) a *= a', outcome: 'instructions_exhausted' },
@@ -171,7 +198,10 @@ describe('limits', () => {
     'recursion without end': { body: 'const f = () => f() + 1; return f()', outcome: 'stack_exhausted' },
     'a getter that asks itself': { body: 'const o = { get a() { return this.a } }; return o', outcome: 'bad_output' },
     'a flood of logs': { body: 'for (;;) console.log("x".repeat(100))', outcome: 'instructions_exhausted' },
-    'memory that is caught and asked for again': { body: 'for (;;) { try { const a = []; for (;;) a.push(new Uint8Array(65536)) } catch {} }', outcome: 'instructions_exhausted' },
+    'memory that is caught and asked for again': {
+      body: 'for (;;) { try { const a = []; for (;;) a.push(new Uint8Array(65536)) } catch {} }',
+      outcome: 'instructions_exhausted',
+    },
   };
   const good = sandbox.load('convert', bundled(mapping));
   const reference = sandbox.run(good, testInput(order), testLimits);
@@ -192,7 +222,11 @@ describe('limits', () => {
   it('counts up to the limit and no further', () => {
     const { instructions } = convert('return message.json()', '{"a":1}');
     expect(convert('return message.json()', '{"a":1}', { limits: { instructions } }).outcome).toBe('made');
-    expect(convert('return message.json()', '{"a":1}', { limits: { instructions: instructions - 1 } })).toEqual({ outcome: 'instructions_exhausted', instructions: instructions - 1, logs: [] });
+    expect(convert('return message.json()', '{"a":1}', { limits: { instructions: instructions - 1 } })).toEqual({
+      outcome: 'instructions_exhausted',
+      instructions: instructions - 1,
+      logs: [],
+    });
   });
 
   it('does not make a step pay for a payload it does not read', () => {
@@ -213,7 +247,10 @@ describe('determinism', () => {
     const other = await newSandbox();
     const image = sandbox.load('convert', bundled(mapping));
     const otherImage = other.load('convert', bundled(mapping));
-    const counts = Array.from({ length: 20 }, (_, i) => (i % 2 === 0 ? sandbox.run(image, testInput(order), testLimits) : other.run(otherImage, testInput(order), testLimits)).instructions);
+    const counts = Array.from(
+      { length: 20 },
+      (_, i) => (i % 2 === 0 ? sandbox.run(image, testInput(order), testLimits) : other.run(otherImage, testInput(order), testLimits)).instructions,
+    );
     expect(new Set(counts)).toEqual(new Set([counts[0]]));
   });
 
@@ -232,7 +269,8 @@ describe('determinism', () => {
   });
 
   it('lets time stand still at the time of receipt, in UTC, and random numbers follow from the message', () => {
-    const body = 'const t = Date.now(); for (let i = 0; i < 1e4; i++); return [t === Date.now(), new Date().toString(), new Date(2020, 5, 1).getTimezoneOffset(), Math.random(), Math.random()]';
+    const body =
+      'const t = Date.now(); for (let i = 0; i < 1e4; i++); return [t === Date.now(), new Date().toString(), new Date(2020, 5, 1).getTimezoneOffset(), Math.random(), Math.random()]';
     const [same, now, offset, a, b] = JSON.parse(shown(convert(body)).payload as string);
     expect([same, now, offset]).toEqual([true, 'Fri Jan 02 2026 03:04:05 GMT+0000', 0]);
     expect(a).not.toBe(b);
@@ -271,10 +309,26 @@ describe('isolation', () => {
   });
 
   it('gives a step no way out: no modules, files, timers, network or host objects', () => {
-    const names = ['require', 'process', 'fetch', 'setTimeout', 'WebAssembly', 'importScripts', 'std', 'os', 'scriptArgs', 'module', 'exports', 'Atomics', 'Intl'];
+    const names = [
+      'require',
+      'process',
+      'fetch',
+      'setTimeout',
+      'WebAssembly',
+      'importScripts',
+      'std',
+      'os',
+      'scriptArgs',
+      'module',
+      'exports',
+      'Atomics',
+      'Intl',
+    ];
     expect(shown(convert(`return [${names.map((name) => `typeof ${name}`).join()}]`)).payload).toBe(JSON.stringify(names.map(() => 'undefined')));
     expect(shown(convert('return import("fs").then(() => "in", () => "out")'))).toMatchObject({ payload: 'out' });
-    expect(shown(convert('return Object.getOwnPropertyNames(globalThis).filter((name) => name.toLowerCase().includes("host") || name.includes("vrsky"))')).payload).toBe('[]');
+    expect(
+      shown(convert('return Object.getOwnPropertyNames(globalThis).filter((name) => name.toLowerCase().includes("host") || name.includes("vrsky"))')).payload,
+    ).toBe('[]');
   });
 });
 

@@ -192,6 +192,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       if (pointer === 0) outOfMemory = true;
       else value = readC(pointer);
       if (code === outcomeCode.threw) detail = readString(context, args + 16) ?? '';
+      if (code === outcomeCode.text && pointer !== 0 && utf16Length(value) !== words[(args + 16) >> 2]) return api.newFloat64(context, 0);
       return 0;
     },
     // log(line)
@@ -262,7 +263,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
         return 0;
       },
       // host function
-      s: (context: number, _this: number, _count: number, args: number, id: number) => (hostFunctions[id] as (context: number, args: number) => number)(context, args),
+      s: (context: number, _this: number, _count: number, args: number, id: number) =>
+        (hostFunctions[id] as (context: number, args: number) => number)(context, args),
       // interrupt
       i: () => 0,
       // modules: none
@@ -399,7 +401,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
         if (problem !== '') throw new SandboxLoadError(problem ?? 'The code does not load', '');
       } catch (error) {
         if (error instanceof SandboxLoadError) throw error;
-        if (fuel.value < 0n) throw new SandboxLoadError(`The code at the top level of the step used more than ${Number(buildFuel).toLocaleString('en')} instructions`, '');
+        if (fuel.value < 0n)
+          throw new SandboxLoadError(`The code at the top level of the step used more than ${Number(buildFuel).toLocaleString('en')} instructions`, '');
         throw error;
       }
       return snapshot(base);
@@ -446,16 +449,30 @@ export function createSandbox(options: SandboxOptions): Sandbox {
         }
         case outcomeCode.tooLarge:
           return { ...common, outcome: 'output_too_large', bytes: Number(decoder.decode(value)) };
-        default:
-          if (value.length > limits.outputBytes) return { ...common, outcome: 'output_too_large', bytes: value.length };
-          return { ...common, outcome: 'made', payload: value, contentType: contentType ?? (outcome === outcomeCode.json ? 'application/json' : undefined) };
+        case outcomeCode.text:
+          if (!options.isUtf8(value)) return { ...common, outcome: 'bad_output', reason: 'The text has half of a surrogate pair, which UTF-8 cannot carry' };
+          break;
       }
+      if (value.length > limits.outputBytes) return { ...common, outcome: 'output_too_large', bytes: value.length };
+      return { ...common, outcome: 'made', payload: value, contentType: contentType ?? (outcome === outcomeCode.json ? 'application/json' : undefined) };
     },
   };
 }
 
 const empty = new Uint8Array(0);
 const emptyInput: SandboxInput = { id: '', customerId: '', traceId: '', contentType: '', receivedAtMs: 0, headersJson: '[]', payload: empty };
+/** How long a text is in JavaScript, by its UTF-8. */
+function utf16Length(bytes: Uint8Array): number {
+  let length = bytes.length;
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes[i] as number;
+    if (byte < 0x80) continue;
+    if (byte < 0xc0) length--;
+    else if (byte >= 0xf0) length++;
+  }
+  return length;
+}
+
 const utcName = new TextEncoder().encode('UTC\0');
 
 function fail(what: string): never {
@@ -492,6 +509,17 @@ function bind(instance: WasmInstance) {
 function writeUtc(words: Int32Array, at: number, seconds: number): void {
   const date = new Date(seconds * 1000);
   const yearStart = Date.UTC(date.getUTCFullYear(), 0, 1);
-  const fields = [date.getUTCSeconds(), date.getUTCMinutes(), date.getUTCHours(), date.getUTCDate(), date.getUTCMonth(), date.getUTCFullYear() - 1900, date.getUTCDay(), Math.floor((date.getTime() - yearStart) / 86_400_000), 0, 0];
+  const fields = [
+    date.getUTCSeconds(),
+    date.getUTCMinutes(),
+    date.getUTCHours(),
+    date.getUTCDate(),
+    date.getUTCMonth(),
+    date.getUTCFullYear() - 1900,
+    date.getUTCDay(),
+    Math.floor((date.getTime() - yearStart) / 86_400_000),
+    0,
+    0,
+  ];
   words.set(fields, at);
 }

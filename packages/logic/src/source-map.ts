@@ -31,7 +31,10 @@ export function sourceFinder(code: string): FindSource {
 function readMappings(code: string): number[][] {
   const at = code.lastIndexOf(comment);
   if (at < 0) return [];
-  const map = JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(code.slice(at + comment.length).trim()), (char) => char.charCodeAt(0)))) as { mappings: string; sources: string[] };
+  const map = JSON.parse(new TextDecoder().decode(Uint8Array.from(atob(code.slice(at + comment.length).trim()), (char) => char.charCodeAt(0)))) as {
+    mappings: string;
+    sources: string[];
+  };
   const own = map.sources.findIndex((source) => source.endsWith('step.ts'));
   let source = 0;
   let sourceLine = 0;

@@ -63,7 +63,9 @@ export function createTypeChecker(): TypeChecker {
     resolveModuleNameLiterals: (literals, containing) =>
       literals.map(({ text }) => {
         const resolvedFileName = text === stepModule ? sdkFile : containing === fitFile && text === './step.ts' ? stepFile : undefined;
-        return { resolvedModule: resolvedFileName === undefined ? undefined : { resolvedFileName, extension: ts.Extension.Ts, isExternalLibraryImport: false } };
+        return {
+          resolvedModule: resolvedFileName === undefined ? undefined : { resolvedFileName, extension: ts.Extension.Ts, isExternalLibraryImport: false },
+        };
       }),
   };
   const service = ts.createLanguageService(host);
@@ -105,12 +107,22 @@ function toProblem(diagnostic: ts.Diagnostic): CodeProblem {
 /** The default export has the wrong shape, or there is none. */
 function misfit(diagnostic: ts.Diagnostic, step: ts.SourceFile, kind: 'convert' | 'filter'): CodeProblem {
   const exported = step.statements.find(
-    (statement) => ts.isExportAssignment(statement) || (ts.canHaveModifiers(statement) && ts.getModifiers(statement)?.some((modifier) => modifier.kind === ts.SyntaxKind.DefaultKeyword)),
+    (statement) =>
+      ts.isExportAssignment(statement) ||
+      (ts.canHaveModifiers(statement) && ts.getModifiers(statement)?.some((modifier) => modifier.kind === ts.SyntaxKind.DefaultKeyword)),
   );
-  if (!exported) return { ...firstCharacter, severity: 'error', message: 'The code needs a function as its default export: export default function (message: Message) { … }' };
+  if (!exported)
+    return {
+      ...firstCharacter,
+      severity: 'error',
+      message: 'The code needs a function as its default export: export default function (message: Message) { … }',
+    };
   let detail = diagnostic.messageText;
   while (typeof detail !== 'string') detail = detail.next?.[0] ?? detail.messageText;
-  const wanted = kind === 'convert' ? 'A convert step returns the new message: text, bytes or a value for JSON.' : 'A filter returns true to keep the message, or false or a text with the reason to drop it.';
+  const wanted =
+    kind === 'convert'
+      ? 'A convert step returns the new message: text, bytes or a value for JSON.'
+      : 'A filter returns true to keep the message, or false or a text with the reason to drop it.';
   const start = exported.getStart(step);
   const lineEnd = step.text.indexOf('\n', start);
   return { ...range(step, start, Math.min(exported.end, lineEnd < 0 ? exported.end : lineEnd)), severity: 'error', message: `${wanted} ${detail}` };
@@ -121,7 +133,11 @@ function strangeImports(file: ts.SourceFile): CodeProblem[] {
   const look = (specifier: ts.Node): void => {
     if (ts.isStringLiteralLike(specifier) && specifier.text === stepModule) return;
     const name = ts.isStringLiteralLike(specifier) ? JSON.stringify(specifier.text) : 'a module by a computed name';
-    problems.push({ ...range(file, specifier.getStart(file), specifier.end), severity: 'error', message: `A step can import only ${JSON.stringify(stepModule)}, not ${name}. Put the code it needs into the step itself.` });
+    problems.push({
+      ...range(file, specifier.getStart(file), specifier.end),
+      severity: 'error',
+      message: `A step can import only ${JSON.stringify(stepModule)}, not ${name}. Put the code it needs into the step itself.`,
+    });
   };
   const visit = (node: ts.Node): void => {
     if ((ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) && node.moduleSpecifier) look(node.moduleSpecifier);

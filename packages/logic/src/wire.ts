@@ -36,7 +36,9 @@ export interface WireAnswer {
   special: { index: number; result: ExecutorResult }[];
 }
 
-export function encodeMessages(messages: LogicMessage[]): Pick<WireJob, 'ids' | 'customerIds' | 'traceIds' | 'contentTypes' | 'headers' | 'receivedAtMs' | 'ends' | 'payloads'> {
+export function encodeMessages(
+  messages: LogicMessage[],
+): Pick<WireJob, 'ids' | 'customerIds' | 'traceIds' | 'contentTypes' | 'headers' | 'receivedAtMs' | 'ends' | 'payloads'> {
   const packed = pack(messages.map((message) => message.payload));
   return {
     ids: messages.map((message) => message.id),
@@ -95,13 +97,15 @@ export function decodeAnswer(answer: WireAnswer, steps: { stepId: string }[], me
       outcome: 'ok',
       payload: contentType === null ? message.payload : bytes.subarray(i === 0 ? 0 : (answer.ends[i - 1] as number), answer.ends[i]),
       contentType: contentType ?? message.contentType,
-      steps: steps.map(({ stepId }, k): StepRun => ({
-        stepId,
-        result: 'ok',
-        instructions: answer.numbers[(i * steps.length + k) * 2] as number,
-        durationUs: answer.numbers[(i * steps.length + k) * 2 + 1] as number,
-        logs: [],
-      })),
+      steps: steps.map(
+        ({ stepId }, k): StepRun => ({
+          stepId,
+          result: 'ok',
+          instructions: answer.numbers[(i * steps.length + k) * 2] as number,
+          durationUs: answer.numbers[(i * steps.length + k) * 2 + 1] as number,
+          logs: [],
+        }),
+      ),
     };
   });
 }

@@ -31,7 +31,12 @@ export function bundled(body: string, before = ''): string {
 /** What came out, with its payload as text. */
 export function shown(result: SandboxResult): Record<string, unknown> {
   const { instructions: _instructions, logs, ...rest } = result;
-  return { ...rest, ...(logs.length > 0 && { logs }), ...('payload' in rest && { payload: new TextDecoder().decode(rest.payload) }), ...('stack' in rest && { stack: undefined }) };
+  return {
+    ...rest,
+    ...(logs.length > 0 && { logs }),
+    ...('payload' in rest && { payload: new TextDecoder().decode(rest.payload) }),
+    ...('stack' in rest && { stack: undefined }),
+  };
 }
 
 export function testStep(kind: 'convert' | 'filter', body: string, before = ''): LogicStep {
@@ -40,7 +45,16 @@ export function testStep(kind: 'convert' | 'filter', body: string, before = ''):
 }
 
 export function testMessage(payload: string, more: Partial<LogicMessage> = {}): LogicMessage {
-  return { id: 'msg_1', customerId: 'cus_1', traceId: 't', headers: [], contentType: 'application/json', payload: new TextEncoder().encode(payload), receivedAtMs: 1_767_323_045_000, ...more };
+  return {
+    id: 'msg_1',
+    customerId: 'cus_1',
+    traceId: 't',
+    headers: [],
+    contentType: 'application/json',
+    payload: new TextEncoder().encode(payload),
+    receivedAtMs: 1_767_323_045_000,
+    ...more,
+  };
 }
 
 /** About 1 KB, as webhooks send it. */

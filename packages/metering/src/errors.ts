@@ -7,7 +7,10 @@ export class MeteringError extends Error {
   readonly reason: string;
 
   constructor(reason: string, at: { functionIndex?: number; offset?: number } = {}) {
-    const where = [at.functionIndex === undefined ? '' : `function ${at.functionIndex}`, at.offset === undefined ? '' : `offset 0x${at.offset.toString(16)}`].filter((part) => part !== '');
+    const where = [
+      at.functionIndex === undefined ? '' : `function ${at.functionIndex}`,
+      at.offset === undefined ? '' : `offset 0x${at.offset.toString(16)}`,
+    ].filter((part) => part !== '');
     super(where.length === 0 ? reason : `${where.join(', ')}: ${reason}`);
     this.name = 'MeteringError';
     this.functionIndex = at.functionIndex;

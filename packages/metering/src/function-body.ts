@@ -278,7 +278,12 @@ export function readFunctionBody(reader: Reader, end: number, index: number): Fu
     if (operation >= 8) from.skipLeb();
     if (operation === 8 || operation === 10 || operation === 12 || operation === 14) from.skipLeb();
     if (operation === 12 || operation === 14 || operation === 15 || operation === 17) body.changesTables = true;
-    const price = operation === 8 || operation === 10 || operation === 11 ? dynamicPrice.eighthOfOperand : operation === 12 || operation === 14 || operation === 15 || operation === 17 ? dynamicPrice.operand : -1;
+    const price =
+      operation === 8 || operation === 10 || operation === 11
+        ? dynamicPrice.eighthOfOperand
+        : operation === 12 || operation === 14 || operation === 15 || operation === 17
+          ? dynamicPrice.operand
+          : -1;
     if (price < 0 || !live) return;
     marks.push(at, mark.dynamic, price, from.at);
     body.hasDynamicPrices = true;

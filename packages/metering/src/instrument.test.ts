@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { countEach } from '../test/count-each.ts';
 import { wat } from '../test/wat.ts';
 import { instrument, reserved } from './instrument.ts';
-import { wasm, type WasmGlobal, type WasmImports } from './webassembly.ts';
+import { type WasmGlobal, type WasmImports, wasm } from './webassembly.ts';
 
 type Run = { result: unknown; count: number } | { trap: string };
 
@@ -44,7 +44,11 @@ function expectSame(text: string, name: string, args: (number | bigint)[], impor
 const programs: Record<string, { text: string; name: string; args: (number | bigint)[] }[]> = {
   'straight code': [{ name: 'f', args: [20, 22], text: '(module (func (export "f") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))' }],
   'an empty function': [{ name: 'f', args: [], text: '(module (func (export "f")))' }],
-  'both arms of an if': [0, 1].map((x) => ({ name: 'f', args: [x], text: '(module (func (export "f") (param i32) (result i32) (if (result i32) (local.get 0) (then i32.const 1 i32.const 2 i32.add) (else i32.const 9))))' })),
+  'both arms of an if': [0, 1].map((x) => ({
+    name: 'f',
+    args: [x],
+    text: '(module (func (export "f") (param i32) (result i32) (if (result i32) (local.get 0) (then i32.const 1 i32.const 2 i32.add) (else i32.const 9))))',
+  })),
   'an if without else': [0, 1].map((x) => ({
     name: 'f',
     args: [x],
@@ -63,14 +67,14 @@ const programs: Record<string, { text: string; name: string; args: (number | big
       text: '(module (func (export "f") (param i32) (result i32) (local i32 i32) (loop $a (local.set 1 (local.get 0)) (loop $b (local.set 2 (i32.add (local.get 2) (i32.const 3))) (br_if $b (local.tee 1 (i32.sub (local.get 1) (i32.const 1))))) (br_if $a (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))) local.get 2))',
     },
   ],
-  'recursion': [
+  recursion: [
     {
       name: 'fib',
       args: [15],
       text: '(module (func $fib (export "fib") (param i32) (result i32) (if (result i32) (i32.lt_s (local.get 0) (i32.const 2)) (then local.get 0) (else (i32.add (call $fib (i32.sub (local.get 0) (i32.const 1))) (call $fib (i32.sub (local.get 0) (i32.const 2))))))))',
     },
   ],
-  'br_table': [0, 1, 2, 3, 77].map((x) => ({
+  br_table: [0, 1, 2, 3, 77].map((x) => ({
     name: 'f',
     args: [x],
     text: '(module (func (export "f") (param i32) (result i32) (block (block (block (block local.get 0 br_table 0 1 2 3) i32.const 10 return) i32.const 20 i32.const 1 i32.add return) i32.const 30 return) i32.const 40))',
@@ -80,7 +84,11 @@ const programs: Record<string, { text: string; name: string; args: (number | big
     args: [x],
     text: '(module (func (export "f") (param i32) (result i32) (local i32) (loop $l (local.set 1 (i32.add (local.get 1) (i32.const 1))) (if (i32.lt_s (local.get 1) (i32.const 9)) (then (block local.get 1 i32.const 5 i32.rem_u br_table $l 0 1) (br $l)))) local.get 1))',
   })),
-  'branches to the function itself': [0, 1].map((x) => ({ name: 'f', args: [x], text: '(module (func (export "f") (param i32) (result i32) i32.const 5 local.get 0 br_if 0 drop i32.const 6 br 0))' })),
+  'branches to the function itself': [0, 1].map((x) => ({
+    name: 'f',
+    args: [x],
+    text: '(module (func (export "f") (param i32) (result i32) i32.const 5 local.get 0 br_if 0 drop i32.const 6 br 0))',
+  })),
   'several results': [
     {
       name: 'f',
@@ -88,13 +96,19 @@ const programs: Record<string, { text: string; name: string; args: (number | big
       text: '(module (func (export "f") (param i32) (result i32 i64 f64) (block (br_if 0 (local.get 0)) (return (i32.const 1) (i64.const 2) (f64.const 3))) i32.const 4 i64.const 5 f64.const 6 br 0))',
     },
   ],
-  'code that cannot be reached': [{ name: 'f', args: [], text: '(module (func (export "f") (result i32) i32.const 1 return (loop (br 0)) (if (i32.const 1) (then nop) (else unreachable)) i32.const 2 i32.add))' }],
+  'code that cannot be reached': [
+    {
+      name: 'f',
+      args: [],
+      text: '(module (func (export "f") (result i32) i32.const 1 return (loop (br 0)) (if (i32.const 1) (then nop) (else unreachable)) i32.const 2 i32.add))',
+    },
+  ],
   'calls between blocks': [0, 1].map((x) => ({
     name: 'f',
     args: [x],
     text: '(module (func $g (param i32) (result i32) (i32.mul (local.get 0) (i32.const 3))) (func $h (result i32) (loop (result i32) (i32.const 8))) (func (export "f") (param i32) (result i32) (call $g (i32.const 2)) drop (if (local.get 0) (then (drop (call $g (call $h))))) (call $g (local.get 0)) (drop (call $h)) (block (br_if 0 (call $h)) (drop (call $g (i32.const 1)))) ))',
   })),
-  'call_indirect': [0, 1].map((x) => ({
+  call_indirect: [0, 1].map((x) => ({
     name: 'f',
     args: [x],
     text: '(module (type $t (func (param i32) (result i32))) (table funcref (elem $a $b)) (func $a (param i32) (result i32) local.get 0) (func $b (param i32) (result i32) (i32.add (local.get 0) (i32.add (i32.const 1) (i32.const 2)))) (func (export "f") (param i32) (result i32) (call_indirect (type $t) (i32.const 40) (local.get 0))))',
@@ -120,15 +134,25 @@ const programs: Record<string, { text: string; name: string; args: (number | big
       text: '(module (table $t 10 funcref) (elem $e funcref (ref.func $f) (ref.func $f)) (func $f (export "f") (result i32) (table.init $t $e (i32.const 1) (i32.const 0) (i32.const 2)) (table.copy $t $t (i32.const 4) (i32.const 1) (i32.const 3)) (table.fill $t (i32.const 7) (ref.null func) (i32.const 3)) (drop (table.grow $t (ref.null func) (i32.const 5))) (table.size $t)))',
     },
   ],
-  'memory.grow, priced by pages': [0, 3, 60_000].map((x) => ({ name: 'f', args: [x], text: '(module (memory 1 4) (func (export "f") (param i32) (result i32) (i32.add (memory.grow (local.get 0)) (memory.size))))' })),
-  'SIMD': [
+  'memory.grow, priced by pages': [0, 3, 60_000].map((x) => ({
+    name: 'f',
+    args: [x],
+    text: '(module (memory 1 4) (func (export "f") (param i32) (result i32) (i32.add (memory.grow (local.get 0)) (memory.size))))',
+  })),
+  SIMD: [
     {
       name: 'f',
       args: [],
       text: '(module (memory 1) (func (export "f") (result i32) (v128.store (i32.const 16) (i32x4.add (v128.const i32x4 1 2 3 4) (i32x4.splat (i32.const 5)))) (i8x16.extract_lane_u 3 (i8x16.shuffle 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 (v128.load (i32.const 16)) (v128.load8_lane 2 (i32.const 16) (v128.const i64x2 0 0))))))',
     },
   ],
-  'saturating and sign-extending conversions': [{ name: 'f', args: [3e10], text: '(module (func (export "f") (param f64) (result i32) (i32.add (i32.trunc_sat_f64_s (local.get 0)) (i32.extend8_s (i32.const 200)))))' }],
+  'saturating and sign-extending conversions': [
+    {
+      name: 'f',
+      args: [3e10],
+      text: '(module (func (export "f") (param f64) (result i32) (i32.add (i32.trunc_sat_f64_s (local.get 0)) (i32.extend8_s (i32.const 200)))))',
+    },
+  ],
   'select, globals and references': [
     {
       name: 'f',
@@ -153,12 +177,46 @@ describe('instrument', () => {
   it('reads hand-written bytes: a loop of 3 rounds costs 3 times its body', () => {
     // (func (export "f") (param i32) (loop (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
     const body = [0x00, 0x03, 0x40, 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b, 0x0b];
-    const module = Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5, 1, 0x60, 1, 0x7f, 0, 3, 2, 1, 0, 7, 5, 1, 1, 0x66, 0, 0, 10, body.length + 2, 1, body.length, ...body]);
+    const module = Uint8Array.from([
+      0,
+      0x61,
+      0x73,
+      0x6d,
+      1,
+      0,
+      0,
+      0,
+      1,
+      5,
+      1,
+      0x60,
+      1,
+      0x7f,
+      0,
+      3,
+      2,
+      1,
+      0,
+      7,
+      5,
+      1,
+      1,
+      0x66,
+      0,
+      0,
+      10,
+      body.length + 2,
+      1,
+      body.length,
+      ...body,
+    ]);
     expect(runMetered(module, 'f', [3])).toMatchObject({ count: 15 });
   });
 
   it('lets host functions called from the module see the count so far', () => {
-    const module = wat('(module (import "h" "h" (func $h)) (func (export "f") (local i32) (call $h) (loop (br_if 0 (i32.lt_s (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 3)))) (call $h)))');
+    const module = wat(
+      '(module (import "h" "h" (func $h)) (func (export "f") (local i32) (call $h) (loop (br_if 0 (i32.lt_s (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 3)))) (call $h)))',
+    );
     const seen: bigint[] = [];
     const instance = new wasm.Instance(new wasm.Module(instrument(module).module), { h: { h: () => seen.push(budget - fuel.value) } });
     const fuel = instance.exports[reserved.fuel] as WasmGlobal<bigint>;
@@ -179,7 +237,8 @@ describe('instrument', () => {
   const endless: Record<string, string> = {
     'an endless loop': '(module (func (export "f") (loop (br 0))))',
     'endless recursion': '(module (func $f (export "f") (call $f)))',
-    'endless mutual recursion through a table': '(module (type $t (func)) (table funcref (elem $a $b)) (func $a (call_indirect (type $t) (i32.const 1))) (func $b (call_indirect (type $t) (i32.const 0))) (func (export "f") (call $a)))',
+    'endless mutual recursion through a table':
+      '(module (type $t (func)) (table funcref (elem $a $b)) (func $a (call_indirect (type $t) (i32.const 1))) (func $b (call_indirect (type $t) (i32.const 0))) (func (export "f") (call $a)))',
     'endless tail calls': '(module (func $f (export "f") (return_call $f)))',
     'a loop through br_table': '(module (func (export "f") (loop (br_table 0 0 (i32.const 1)))))',
     'a loop of bulk copies': '(module (memory 1) (func (export "f") (loop (memory.copy (i32.const 0) (i32.const 1) (i32.const 60000)) (br 0))))',
@@ -218,7 +277,9 @@ describe('instrument', () => {
   });
 
   it('runs nothing before the host has set a budget: a start function becomes an export', () => {
-    const module = wat('(module (global $g (mut i32) (i32.const 0)) (func $s (global.set $g (i32.const 5))) (start $s) (func (export "f") (result i32) global.get $g))');
+    const module = wat(
+      '(module (global $g (mut i32) (i32.const 0)) (func $s (global.set $g (i32.const 5))) (start $s) (func (export "f") (result i32) global.get $g))',
+    );
     const instance = new wasm.Instance(new wasm.Module(instrument(module).module));
     const fuel = instance.exports[reserved.fuel] as WasmGlobal<bigint>;
     fuel.value = 100n;
@@ -236,9 +297,15 @@ describe('instrument', () => {
   });
 
   it('gives a module a counter for its size of memory, which the host can turn back', () => {
-    const module = wat('(module (memory 1) (func (export "size") (result i32) memory.size) (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))');
+    const module = wat(
+      '(module (memory 1) (func (export "size") (result i32) memory.size) (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))',
+    );
     const { exports } = new wasm.Instance(new wasm.Module(instrument(module, { virtualMemory: true }).module));
-    const [fuel, pages, maxPages] = [reserved.fuel, reserved.pages, reserved.maxPages].map((name) => exports[name] as WasmGlobal) as [WasmGlobal<bigint>, WasmGlobal<number>, WasmGlobal<number>];
+    const [fuel, pages, maxPages] = [reserved.fuel, reserved.pages, reserved.maxPages].map((name) => exports[name] as WasmGlobal) as [
+      WasmGlobal<bigint>,
+      WasmGlobal<number>,
+      WasmGlobal<number>,
+    ];
     fuel.value = 10n ** 15n;
     pages.value = 10;
     maxPages.value = 12;
@@ -258,8 +325,11 @@ describe('instrument', () => {
     'what is no module': [Uint8Array.from([1, 2, 3]), /not a valid WebAssembly module/],
     'a module that is not valid': [Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 99, 0]), /not a valid/],
     'a reserved export name': ['(module (func (export "vrsky:fuel")))', /"vrsky:fuel" is reserved/],
-    'atomic instructions': ['(module (memory 1 1 shared) (func nop) (func (drop (i32.atomic.load (i32.const 0)))))', /^function 1, offset 0x[0-9a-f]+: threads/],
-    'exceptions': ['(module (tag) (func (throw 0)))', /exceptions are not supported/],
+    'atomic instructions': [
+      '(module (memory 1 1 shared) (func nop) (func (drop (i32.atomic.load (i32.const 0)))))',
+      /^function 1, offset 0x[0-9a-f]+: threads/,
+    ],
+    exceptions: ['(module (tag) (func (throw 0)))', /exceptions are not supported/],
     'too many locals': [`(module (func (local ${'i32 '.repeat(49_500)})))`, /^function 0, offset 0x[0-9a-f]+: .*49000 locals, not 49500/],
   };
   for (const [what, [input, message]] of Object.entries(refused)) {

@@ -26,7 +26,9 @@ export type WasmImports = Record<string, Record<string, unknown>>;
 interface WasmApi {
   validate(bytes: Uint8Array): boolean;
   compile(bytes: Uint8Array): Promise<WasmModule>;
-  Module: (new (bytes: Uint8Array) => WasmModule) & {
+  Module: (new (
+    bytes: Uint8Array,
+  ) => WasmModule) & {
     imports(module: WasmModule): { module: string; name: string; kind: string }[];
     exports(module: WasmModule): { name: string; kind: string }[];
   };

@@ -71,7 +71,14 @@ export function countEach(module: Uint8Array): Uint8Array {
 
   const out: number[] = [...module.subarray(0, 8)];
   for (const { id, body } of sections) {
-    const content = id === 6 ? appended(body, [0x7e, 1, 0x42, 0, 0x0b]) : id === 7 ? appended(body, [5, ...new TextEncoder().encode('count'), 3, ...u32(global)]) : id === 10 ? code(body) : body;
+    const content =
+      id === 6
+        ? appended(body, [0x7e, 1, 0x42, 0, 0x0b])
+        : id === 7
+          ? appended(body, [5, ...new TextEncoder().encode('count'), 3, ...u32(global)])
+          : id === 10
+            ? code(body)
+            : body;
     out.push(id, ...u32(content.length), ...content);
   }
   return Uint8Array.from(out);
@@ -125,8 +132,18 @@ export function countEach(module: Uint8Array): Uint8Array {
       const leb = (): void => {
         while ((bytes[position++] as number) > 127);
       };
-      if (opcode === 0x02 || opcode === 0x03 || opcode === 0x04) leb(); // a block type is a LEB too
-      else if (opcode === 0x0c || opcode === 0x0d || opcode === 0x10 || opcode === 0x12 || (opcode >= 0x20 && opcode <= 0x26) || opcode === 0xd0 || opcode === 0xd2) leb();
+      if (opcode === 0x02 || opcode === 0x03 || opcode === 0x04)
+        leb(); // a block type is a LEB too
+      else if (
+        opcode === 0x0c ||
+        opcode === 0x0d ||
+        opcode === 0x10 ||
+        opcode === 0x12 ||
+        (opcode >= 0x20 && opcode <= 0x26) ||
+        opcode === 0xd0 ||
+        opcode === 0xd2
+      )
+        leb();
       else if (opcode === 0x11 || opcode === 0x13) {
         leb();
         leb();
@@ -134,8 +151,7 @@ export function countEach(module: Uint8Array): Uint8Array {
       else if (opcode === 0x1c) {
         const types = u();
         position += types;
-      }
-      else if (opcode >= 0x28 && opcode <= 0x3e) {
+      } else if (opcode >= 0x28 && opcode <= 0x3e) {
         leb();
         leb();
       } else if (opcode === 0x3f || opcode === 0x40) {

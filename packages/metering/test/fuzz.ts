@@ -17,5 +17,7 @@ for (let seed = from; seed < from + Number(values.modules); seed++) {
   }
 }
 generator.close();
-console.log(`${total.modules} modules: ${total.completed} calls came back with equal results and counts (${total.instructions.toLocaleString('en')} instructions), ${total.trapped} trapped equally, ${total.problems} differ`);
+console.log(
+  `${total.modules} modules: ${total.completed} calls came back with equal results and counts (${total.instructions.toLocaleString('en')} instructions), ${total.trapped} trapped equally, ${total.problems} differ`,
+);
 process.exitCode = total.problems === 0 ? 0 : 1;

@@ -4,10 +4,20 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { instrument, reserved } from '../src/instrument.ts';
-import { wasm, type WasmGlobal, type WasmInstance } from '../src/webassembly.ts';
+import { type WasmGlobal, type WasmInstance, wasm } from '../src/webassembly.ts';
 import { countEach } from './count-each.ts';
 
-const features = ['simd', 'bulk-memory', 'sign-ext', 'nontrapping-float-to-int', 'multivalue', 'reference-types', 'mutable-globals', 'tail-call', 'extended-const'];
+const features = [
+  'simd',
+  'bulk-memory',
+  'sign-ext',
+  'nontrapping-float-to-int',
+  'multivalue',
+  'reference-types',
+  'mutable-globals',
+  'tail-call',
+  'extended-const',
+];
 
 /** Makes random modules with binaryen's fuzzer; the same number makes the same module. */
 export async function createModuleGenerator(): Promise<{ make(seed: number): Uint8Array; close(): void }> {
@@ -19,14 +29,27 @@ export async function createModuleGenerator(): Promise<{ make(seed: number): Uin
   const settings = { noInitialRun: true, onRuntimeInitialized: () => ready.resolve(), print: quiet, printErr: quiet };
   const ownProcess = new Proxy(process, { get: (target, key) => (key === 'argv' ? ['node', file] : Reflect.get(target, key)), set: () => true });
   const program = new Function('Module', 'require', 'module', 'exports', '__dirname', '__filename', 'process', 'console', `${source}\nreturn { callMain };`);
-  const { callMain } = program(settings, createRequire(file), { exports: {} }, {}, dirname(file), file, ownProcess, { log: quiet, warn: quiet, error: quiet }) as { callMain(args: string[]): number };
+  const { callMain } = program(settings, createRequire(file), { exports: {} }, {}, dirname(file), file, ownProcess, {
+    log: quiet,
+    warn: quiet,
+    error: quiet,
+  }) as { callMain(args: string[]): number };
   await ready.promise;
   const folder = mkdtempSync(join(tmpdir(), 'vrsky-metering-'));
   return {
     make(seed) {
       const blocks = Array.from({ length: 8 + (seed % 90) }, (_, i) => createHash('sha512').update(`${seed} ${i}`).digest());
       writeFileSync(join(folder, 'seed'), Buffer.concat(blocks));
-      const status = callMain(['-ttf', join(folder, 'seed'), '-o', join(folder, 'module'), '-q', '--mvp-features', ...features.map((feature) => `--enable-${feature}`), ...(seed % 3 === 0 ? ['-O1'] : [])]);
+      const status = callMain([
+        '-ttf',
+        join(folder, 'seed'),
+        '-o',
+        join(folder, 'module'),
+        '-q',
+        '--mvp-features',
+        ...features.map((feature) => `--enable-${feature}`),
+        ...(seed % 3 === 0 ? ['-O1'] : []),
+      ]);
       if (status !== 0) throw new Error(`wasm-opt ended with ${status}`);
       return new Uint8Array(readFileSync(join(folder, 'module')));
     },
