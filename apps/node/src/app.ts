@@ -2,9 +2,9 @@ import { limits } from '@vrsky/contracts/limits';
 import type { Use } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { createLogicPool } from '@vrsky/logic/pool';
-import type { NodeConfig, NodeSecrets } from './config.ts';
 import { type ControlLink, createControlLink } from './config/control-link.ts';
 import { openLastGoodStore } from './config/last-good.ts';
+import type { NodeConfig, NodeSecrets } from './config.ts';
 import { createDelivery } from './delivery/delivery.ts';
 import { createConnectionSet } from './deploy/connection-set.ts';
 import { createDeployer, type TenantDeployer } from './deploy/deployer.ts';
@@ -52,7 +52,10 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     }),
   );
 
-  const enrolment = await openEnrolment({ stateDir: config.stateDir, consoleUrl: config.enrol.consoleUrl, joinToken: secrets.joinToken, name: config.name, identity, log }, stop);
+  const enrolment = await openEnrolment(
+    { stateDir: config.stateDir, consoleUrl: config.enrol.consoleUrl, joinToken: secrets.joinToken, name: config.name, identity, log },
+    stop,
+  );
   const { nodeId, pool } = enrolment;
   const url = config.bus.urlOverride ?? enrolment.natsUrl;
 

@@ -4,7 +4,14 @@ import { readConfig } from './config.ts';
 describe('configuration', () => {
   test('without any variable it is the development stack', () => {
     const { config, secrets } = readConfig({});
-    expect(config).toMatchObject({ name: 'node-1', ingest: { host: '127.0.0.1', port: 4801, publicUrl: 'http://127.0.0.1:4801' }, ops: { port: 4803 }, enrol: { consoleUrl: 'http://127.0.0.1:4800' }, logic: { workers: 1 }, egressAllow: [] });
+    expect(config).toMatchObject({
+      name: 'node-1',
+      ingest: { host: '127.0.0.1', port: 4801, publicUrl: 'http://127.0.0.1:4801' },
+      ops: { port: 4803 },
+      enrol: { consoleUrl: 'http://127.0.0.1:4800' },
+      logic: { workers: 1 },
+      egressAllow: [],
+    });
     expect(config.connectorHttp).toMatch(/connectors\/http\/dist\/http-connector$/);
     expect(secrets.joinToken).toBeUndefined();
   });

@@ -21,7 +21,10 @@ async function main(): Promise<void> {
   log.info({ config, version: nodeVersion, tracing: telemetry.isTracing }, 'starting');
   const { buildApp } = await import('./app.ts');
   try {
-    await runUntil(stop.signal, (use) => buildApp(use, { config, secrets, isTracing: telemetry.isTracing, log, stop: stop.signal }), { drainMs: config.drainMs, log: (line) => log.info(line) });
+    await runUntil(stop.signal, (use) => buildApp(use, { config, secrets, isTracing: telemetry.isTracing, log, stop: stop.signal }), {
+      drainMs: config.drainMs,
+      log: (line) => log.info(line),
+    });
   } finally {
     await telemetry.shutdown();
   }
@@ -29,6 +32,8 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(error instanceof ConfigError ? `${error.message}\n` : `The node stopped: ${describeError(error)}\n${error instanceof Error ? `${error.stack}\n` : ''}`);
+  process.stderr.write(
+    error instanceof ConfigError ? `${error.message}\n` : `The node stopped: ${describeError(error)}\n${error instanceof Error ? `${error.stack}\n` : ''}`,
+  );
   process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
 });

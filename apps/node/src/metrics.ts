@@ -1,4 +1,4 @@
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import { createLabelBudget } from './core/label-budget.ts';
 
 /** Everything a node counts. Parts count; only the ops server reads. Labels are bounded: beyond the budget a tenant is `_other`. */
@@ -16,7 +16,8 @@ export function createMetrics() {
   const registers = [registry];
   const counter = <T extends string>(name: string, help: string, labelNames: T[] = []) => new Counter({ name, help, labelNames, registers });
   const gauge = <T extends string>(name: string, help: string, labelNames: T[] = []) => new Gauge({ name, help, labelNames, registers });
-  const histogram = <T extends string>(name: string, help: string, buckets: number[], labelNames: T[] = []) => new Histogram({ name, help, buckets, labelNames, registers });
+  const histogram = <T extends string>(name: string, help: string, buckets: number[], labelNames: T[] = []) =>
+    new Histogram({ name, help, buckets, labelNames, registers });
   return {
     registry,
     tenantLabel: createLabelBudget(tenantsMax),
@@ -28,15 +29,31 @@ export function createMetrics() {
     outcomes: counter('vrsky_messages_total', 'Messages that reached their outcome at a destination.', ['tenant', 'outcome']),
     attempts: counter('vrsky_delivery_attempts_total', 'Attempts at destinations, by their result and where the trouble was.', ['tenant', 'status', 'source']),
     deliverySeconds: histogram('vrsky_delivery_duration_seconds', 'One attempt at a destination.', secondsBuckets),
-    stepSeconds: histogram('vrsky_step_duration_seconds', 'One step on one message.', [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5], ['kind']),
-    stepInstructions: histogram('vrsky_step_instructions', 'WebAssembly instructions of one step on one message.', [1e3, 1e4, 1e5, 1e6, 5e6, 1e7, 2e7], ['kind']),
+    stepSeconds: histogram(
+      'vrsky_step_duration_seconds',
+      'One step on one message.',
+      [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5],
+      ['kind'],
+    ),
+    stepInstructions: histogram(
+      'vrsky_step_instructions',
+      'WebAssembly instructions of one step on one message.',
+      [1e3, 1e4, 1e5, 1e6, 5e6, 1e7, 2e7],
+      ['kind'],
+    ),
     instructionsTotal: counter('vrsky_step_instructions_total', 'WebAssembly instructions of steps.', ['tenant']),
     stepResults: counter('vrsky_step_results_total', 'Runs of steps by result.', ['kind', 'result']),
-    quarantined: counter('vrsky_quarantined_messages_total', 'Messages set aside because their Customer-ID, pipeline or proof did not match.', ['tenant', 'hop']),
+    quarantined: counter('vrsky_quarantined_messages_total', 'Messages set aside because their Customer-ID, pipeline or proof did not match.', [
+      'tenant',
+      'hop',
+    ]),
     redelivered: counter('vrsky_redelivered_packs_total', 'Packs that the server delivered again.'),
     packsInHand: gauge('vrsky_delivery_packs_in_hand', 'Packs taken from the queue and not yet acknowledged.'),
     messagesInHand: gauge('vrsky_delivery_messages_in_hand', 'Messages of these packs without an outcome yet.'),
-    queueAge: gauge('vrsky_queue_age_seconds', 'Age of the oldest message that waits for its outcome, of the pipelines with the oldest.', ['tenant', 'pipeline']),
+    queueAge: gauge('vrsky_queue_age_seconds', 'Age of the oldest message that waits for its outcome, of the pipelines with the oldest.', [
+      'tenant',
+      'pipeline',
+    ]),
     queuePending: gauge('vrsky_queue_pending_packs', 'Packs in the stream that no node has taken, of the pipelines with the most.', ['tenant', 'pipeline']),
     generation: gauge('vrsky_config_generation', 'Generation of the bundle: desired by the control plane, applied by this node.', ['tenant', 'state']),
     rejectedBundles: counter('vrsky_config_rejected_total', 'Configuration documents that were refused.', ['code']),

@@ -1,10 +1,10 @@
+import type { NatsConnection } from '@nats-io/transport-node';
 import { connectBus, isUp, onConnectionChange } from '@vrsky/bus/connect';
 import { createStreamPublisher, type PubAck, type StreamPublisher } from '@vrsky/bus/publisher';
 import { limits } from '@vrsky/contracts/limits';
 import { inboxPrefix } from '@vrsky/contracts/subjects';
 import { AppError } from '@vrsky/kernel/errors';
 import type { Log } from '@vrsky/kernel/log';
-import type { NatsConnection } from '@nats-io/transport-node';
 
 /** This node's way into one tenant's NATS account. It may be there before NATS is, and outlives every loss of it. */
 export interface TenantBus {
@@ -68,7 +68,11 @@ export function openTenantBus(options: TenantBusOptions): TenantBus {
     connected,
     isUp: () => connection !== null && isUp(connection),
     publish(subject, headers, body) {
-      return publisher === null ? Promise.reject(new AppError({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', message: `publish to ${subject}: NATS was not reached yet`, retryAfterMs: 1_000 })) : publisher.publish(subject, headers, body);
+      return publisher === null
+        ? Promise.reject(
+            new AppError({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', message: `publish to ${subject}: NATS was not reached yet`, retryAfterMs: 1_000 }),
+          )
+        : publisher.publish(subject, headers, body);
     },
     onUp(listener) {
       listeners.add(listener);

@@ -27,7 +27,8 @@ export function createTracing(isRecording: boolean): Tracing {
     const { traceId, spanId, traceFlags } = span.spanContext();
     return {
       traceparent: `00-${traceId}-${spanId}-${traceFlags.toString(16).padStart(2, '0')}`,
-      child: (name, kind, startMs, attributes = {}) => wrap(tracer.startSpan(name, { kind, startTime: startMs, attributes }, trace.setSpan(ROOT_CONTEXT, span))),
+      child: (name, kind, startMs, attributes = {}) =>
+        wrap(tracer.startSpan(name, { kind, startTime: startMs, attributes }, trace.setSpan(ROOT_CONTEXT, span))),
       set: (attributes) => void span.setAttributes(attributes),
       end(atMs, failure) {
         if (failure !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: failure });
@@ -46,7 +47,13 @@ function remote(parent: { traceparent: string; tracestate: string }): typeof ROO
   const found = findTraceContext(parent.traceparent);
   if (found === null) return ROOT_CONTEXT;
   const state = parent.tracestate === '' ? {} : { traceState: textTraceState(parent.tracestate) };
-  return trace.setSpanContext(context.active(), { traceId: found.traceId, spanId: found.spanId, traceFlags: Number.parseInt(found.flags, 16), isRemote: true, ...state });
+  return trace.setSpanContext(context.active(), {
+    traceId: found.traceId,
+    spanId: found.spanId,
+    traceFlags: Number.parseInt(found.flags, 16),
+    isRemote: true,
+    ...state,
+  });
 }
 
 /** Carried as it came; we neither read nor change it. */

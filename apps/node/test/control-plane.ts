@@ -105,7 +105,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
   let isDown = false;
 
   const sign = (purpose: SignedPurpose, value: unknown): string => JSON.stringify(signEnvelope(purpose, canonicalJson(value), signingKey));
-  const config = async () => createConfigBucket(await admin.control());
+  const config = async () => createConfigBucket(await admin.control(), keys);
   const status = async () => createStatusBucket(await admin.control());
   const nextFence = (): Fence => ({ epoch: 1, generation: ++generation });
   const accountOf = ({ tenantId, accountSeed }: TestTenant) => ({ tenantId, accountSeed });
@@ -267,11 +267,10 @@ export async function startControlPlane(): Promise<ControlPlane> {
     waitForReport(tenant, matches, timeoutMs = 20_000) {
       return eventually(
         async () => {
-          for (const { nodeId } of enrolled) {
-            const report = await plane.report(nodeId, tenant.tenantId);
-            if (report && matches(report)) return report;
-          }
-          return false;
+          const reports = await Promise.all(enrolled.map(({ nodeId }) => plane.report(nodeId, tenant.tenantId)));
+          const found = reports.find((report) => report !== null && matches(report));
+          if (!found) throw new Error(`so far ${JSON.stringify(reports)}`);
+          return found;
         },
         { timeoutMs, what: `a report for ${tenant.tenantId}` },
       ) as Promise<Report>;
@@ -312,7 +311,7 @@ function compile({ id, kind, source }: StepInput): Promise<BundlePipeline['modul
   if (!found) {
     found = compileStep({ kind, source }).then((result) => {
       if (!result.ok) throw new Error(`step ${id} does not compile: ${JSON.stringify(result.problems)}`);
-      return { stepId: id, sha256: result.sha256, code: result.code };
+      return { stepId: id, sha256: contentHash(result.code), code: result.code };
     });
     compiled.set(key, found);
   }

@@ -72,12 +72,12 @@ test("one unbroken trace leads from the sender's request to the delivered one", 
   expect(named('deliver').parentSpanId).toBe(named('process').spanId);
   expect(request?.headers).toMatchObject({ traceparent: `00-4bf92f3577b34da6a3ce929d0e0e4736-${named('deliver').spanId}-01`, tracestate: 'vendor=1' });
   for (const span of spans) expect(BigInt(span.endTimeUnixNano)).toBeGreaterThanOrEqual(BigInt(span.startTimeUnixNano));
-  const trail = await plane.waitForOutcome(tenant, String(answer.body['id'] ?? answer.body['messageId']));
+  const trail = await plane.waitForOutcome(tenant, String(answer.body['messageId']));
   expect(trail.traceId).toBe('4bf92f3577b34da6a3ce929d0e0e4736');
 
   // Without a context of the sender, the trace begins with us and is as unbroken.
   const second = await node.post(pipeline.path, '{}');
-  const own = await plane.waitForOutcome(tenant, String(second.body['id'] ?? second.body['messageId']));
+  const own = await plane.waitForOutcome(tenant, String(second.body['messageId']));
   await eventually(() =>
     ['receive', 'publish', 'process', 'deliver'].every((name) => collector.spans.some((span) => span.traceId === own.traceId && span.name === name)),
   );
@@ -95,7 +95,7 @@ test('without an exporter the context still goes through, from the sender or fro
   await node.post(pipeline.path, '{}', { traceparent: sent });
   const answer = await node.post(pipeline.path, '{}');
   const requests = await bin.waitFor(2);
-  const { traceId } = await plane.waitForOutcome(tenant, String(answer.body['id'] ?? answer.body['messageId']));
+  const { traceId } = await plane.waitForOutcome(tenant, String(answer.body['messageId']));
   const traces = requests.map(({ headers }) => String(headers['traceparent']).split('-')[1]);
   expect(traces).toContain('4bf92f3577b34da6a3ce929d0e0e4736');
   expect(traces).toContain(traceId);

@@ -29,7 +29,9 @@ export async function openEnrolment(options: EnrolmentOptions, stop: AbortSignal
   const kept = await findText(file);
   if (kept !== null) return parseKept(file, kept);
   if (options.joinToken === undefined) {
-    throw new ConfigError([`VRSKY_JOIN_TOKEN is missing: this node has not enrolled yet (there is no ${file}). Create a join token on the console's Nodes page`]);
+    throw new ConfigError([
+      `VRSKY_JOIN_TOKEN is missing: this node has not enrolled yet (there is no ${file}). Create a join token on the console's Nodes page`,
+    ]);
   }
   const enrolment = await enrol(options, options.joinToken, stop);
   await writeDurably(file, JSON.stringify(enrolment));
@@ -38,7 +40,13 @@ export async function openEnrolment(options: EnrolmentOptions, stop: AbortSignal
 }
 
 async function enrol(options: EnrolmentOptions, token: string, stop: AbortSignal): Promise<EnrolmentResponse> {
-  const request: EnrolmentRequest = { token, name: options.name, version: nodeVersion, identityKey: options.identity.user.publicKey, sealKey: options.identity.seal.publicKey };
+  const request: EnrolmentRequest = {
+    token,
+    name: options.name,
+    version: nodeVersion,
+    identityKey: options.identity.user.publicKey,
+    sealKey: options.identity.seal.publicKey,
+  };
   const pause = backoff({ initialMs: 250, maxMs: 10_000 });
   while (!stop.aborted) {
     try {
@@ -64,7 +72,9 @@ async function ask(consoleUrl: string, request: EnrolmentRequest, stop: AbortSig
   });
   const text = await response.text();
   if (response.status >= 400 && response.status < 500 && response.status !== 408 && response.status !== 429) {
-    throw new ConfigError([`${url.origin} refused the enrolment (${response.status}${detailOf(text)}): VRSKY_JOIN_TOKEN must be a join token that nobody used before`]);
+    throw new ConfigError([
+      `${url.origin} refused the enrolment (${response.status}${detailOf(text)}): VRSKY_JOIN_TOKEN must be a join token that nobody used before`,
+    ]);
   }
   if (!response.ok) throw new AppError({ code: 'ENROL.UNAVAILABLE', kind: 'unavailable', message: `${url.origin} answered ${response.status}` });
   try {
@@ -89,6 +99,11 @@ function parseKept(file: string, text: string): EnrolmentResponse {
   try {
     return enrolmentResponseSchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new AppError({ code: 'NODE.ENROLMENT_DAMAGED', kind: 'invalid', message: `${file} is not an enrolment: put it back from a copy, or remove the state folder and enrol again`, cause });
+    throw new AppError({
+      code: 'NODE.ENROLMENT_DAMAGED',
+      kind: 'invalid',
+      message: `${file} is not an enrolment: put it back from a copy, or remove the state folder and enrol again`,
+      cause,
+    });
   }
 }

@@ -29,6 +29,11 @@ function parseIdentity(file: string, text: string): Identity {
   try {
     return identitySchema.parse(JSON.parse(text));
   } catch (cause) {
-    throw new AppError({ code: 'NODE.IDENTITY_DAMAGED', kind: 'invalid', message: `${file} is not a node identity: put it back from a copy, or remove the state folder and enrol again`, cause });
+    throw new AppError({
+      code: 'NODE.IDENTITY_DAMAGED',
+      kind: 'invalid',
+      message: `${file} is not a node identity: put it back from a copy, or remove the state folder and enrol again`,
+      cause,
+    });
   }
 }

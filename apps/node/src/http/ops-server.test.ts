@@ -5,7 +5,13 @@ const quiet = { error() {} } as never;
 
 test('ready says which part is not and why', async () => {
   let reason: string | null = 'the connector is starting';
-  await using server = createOpsServer({ host: '127.0.0.1', port: 0, checks: () => ({ connector: reason, bus: null }), metrics: async () => ({ contentType: 'text/plain', text: 'vrsky_x 1\n' }), log: quiet });
+  await using server = createOpsServer({
+    host: '127.0.0.1',
+    port: 0,
+    checks: () => ({ connector: reason, bus: null }),
+    metrics: async () => ({ contentType: 'text/plain', text: 'vrsky_x 1\n' }),
+    log: quiet,
+  });
   await server.start?.(new AbortController().signal);
   const get = async (path: string, init?: RequestInit) => {
     const response = await fetch(`http://127.0.0.1:${server.port}${path}`, init);

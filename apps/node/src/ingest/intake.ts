@@ -72,8 +72,16 @@ export function createIntake({ acks, metrics, tracing, log }: IntakeOptions): In
   const trace = (entry: ReceivedEntry, messageId: string, nowMs: number): { raw: Uint8Array; spans: { receive: NodeSpan; publish: NodeSpan } } => {
     const message = decodeMessage(entry.raw);
     const receivedMs = message.receivedAtUs > 0 ? message.receivedAtUs / 1_000 : nowMs;
-    const span = tracing.start('receive', SpanKind.SERVER, message, receivedMs, { 'vrsky.message.id': messageId, 'vrsky.connection': entry.connectionId, 'messaging.message.body.size': message.payload.length });
-    const publish = span.child('publish', SpanKind.PRODUCER, nowMs, { 'messaging.system': 'nats', 'messaging.operation.type': 'send', 'messaging.message.id': messageId });
+    const span = tracing.start('receive', SpanKind.SERVER, message, receivedMs, {
+      'vrsky.message.id': messageId,
+      'vrsky.connection': entry.connectionId,
+      'messaging.message.body.size': message.payload.length,
+    });
+    const publish = span.child('publish', SpanKind.PRODUCER, nowMs, {
+      'messaging.system': 'nats',
+      'messaging.operation.type': 'send',
+      'messaging.message.id': messageId,
+    });
     return { raw: Buffer.concat([entry.raw, encodeMessage({ traceparent: publish.traceparent })]), spans: { receive: span, publish } };
   };
 
@@ -87,11 +95,27 @@ export function createIntake({ acks, metrics, tracing, log }: IntakeOptions): In
     refuse(entry, label, 'not_found');
     metrics.quarantined.inc({ tenant: label, hop: 'intake' });
     const messageId = newId('msg');
-    log.error({ tenantId: route.tenantId, pipelineId: route.pipelineId, connectionId: route.connectionId, messageId }, "a connector handed over a message in another tenant's name: it was set aside");
-    const headers = packHeadersOf(tenant.stamp, { msgId: messageId, pipelineId: route.pipelineId, revision: route.revision, connectionId: route.connectionId, messageIds: [messageId] });
-    const reason = { [packHeaders.reasonCode]: 'foreign_customer_id', [packHeaders.reason]: headerText(`The connector named ${entry.customerId.slice(0, 80)} as the Customer-ID of a message that came in for ${route.tenantId}.`) };
+    log.error(
+      { tenantId: route.tenantId, pipelineId: route.pipelineId, connectionId: route.connectionId, messageId },
+      "a connector handed over a message in another tenant's name: it was set aside",
+    );
+    const headers = packHeadersOf(tenant.stamp, {
+      msgId: messageId,
+      pipelineId: route.pipelineId,
+      revision: route.revision,
+      connectionId: route.connectionId,
+      messageIds: [messageId],
+    });
+    const reason = {
+      [packHeaders.reasonCode]: 'foreign_customer_id',
+      [packHeaders.reason]: headerText(
+        `The connector named ${entry.customerId.slice(0, 80)} as the Customer-ID of a message that came in for ${route.tenantId}.`,
+      ),
+    };
     const body = joinEntries([stampEntry(entry.raw, { customerId: route.tenantId, pipelineId: route.pipelineId, messageId })]);
-    await tenant.bus.publish(subjects.quarantine(route.pipelineId), { ...headers, ...reason }, body).catch((error: unknown) => log.error({ err: error, messageId }, 'the message could not be kept in quarantine'));
+    await tenant.bus
+      .publish(subjects.quarantine(route.pipelineId), { ...headers, ...reason }, body)
+      .catch((error: unknown) => log.error({ err: error, messageId }, 'the message could not be kept in quarantine'));
   };
 
   const removeRoutes = (tenantId: string): void => {
@@ -103,11 +127,17 @@ export function createIntake({ acks, metrics, tracing, log }: IntakeOptions): In
     receive,
     set(tenant, plans) {
       const existing = lanes.get(tenant.tenantId);
-      const lane = existing?.tenant === tenant ? existing : { tenant, pack: createPackLane({ tenant, acks, room, metrics, log }), label: metrics.tenantLabel(tenant.tenantId) };
+      const lane =
+        existing?.tenant === tenant
+          ? existing
+          : { tenant, pack: createPackLane({ tenant, acks, room, metrics, log }), label: metrics.tenantLabel(tenant.tenantId) };
       lanes.set(tenant.tenantId, lane);
       removeRoutes(tenant.tenantId);
       for (const plan of plans) {
-        byConnection.set(plan.sourceConnectionId, { lane, route: { tenantId: tenant.tenantId, pipelineId: plan.pipelineId, revision: plan.revision, connectionId: plan.sourceConnectionId } });
+        byConnection.set(plan.sourceConnectionId, {
+          lane,
+          route: { tenantId: tenant.tenantId, pipelineId: plan.pipelineId, revision: plan.revision, connectionId: plan.sourceConnectionId },
+        });
       }
     },
     remove(tenantId) {

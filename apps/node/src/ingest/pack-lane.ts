@@ -58,7 +58,7 @@ export function createPackLane({ tenant, acks, room, metrics, log }: PackLaneOpt
   const statuses = metrics.intake;
   const label = metrics.tenantLabel(tenant.tenantId);
   let underWay = 0;
-  let onIdle: (() => void)[] = [];
+  const onIdle: (() => void)[] = [];
   let quietUntilMs = 0;
 
   const flush = (): void => {
