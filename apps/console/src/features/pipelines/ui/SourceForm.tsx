@@ -4,13 +4,9 @@ import { Stack, TextInput } from '@mantine/core';
 import type { SourceSpec } from '@vrsky/contracts/pipeline-spec';
 import { CodeBlock } from '../../../ui/CodeBlock.tsx';
 import { CopyButton } from '../../../ui/CopyButton.tsx';
+import { curlLine } from '../curl-line.ts';
 import type { PipelineDetail } from '../types.ts';
 import classes from './PipelineEditor.module.css';
-
-/** A ready line for a terminal. Its body fits what the first step of a new pipeline expects. */
-export function curlFor(url: string): string {
-  return `curl -i -X POST ${url} \\\n  -H 'content-type: application/json' \\\n  -d '{"id":"A-1001","status":"paid","customer":{"first":"Ada","last":"Lovelace"},"lines":[{"sku":"SKU-1","quantity":2,"price":9.99}]}'`;
-}
 
 interface SourceFormProps {
   source: SourceSpec;
@@ -46,7 +42,7 @@ export function SourceForm({ source, pipeline, onChange }: SourceFormProps) {
         />
         <div>
           <p className={classes.label}>Try it from a terminal</p>
-          <CodeBlock code={curlFor(pipeline.ingestUrl)} what="curl line" wrap />
+          <CodeBlock code={curlLine(pipeline.ingestUrl, pipeline.draft.steps[0]?.sample)} what="curl line" wrap />
         </div>
       </Stack>
     </section>
