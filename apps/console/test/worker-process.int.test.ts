@@ -116,7 +116,7 @@ describe('the seed', () => {
   });
 
   it('names what is missing and ends with 78', async () => {
-    const failed = await run(process.execPath, [entry('seed-main.ts')], { env: { PATH: process.env.PATH } }).catch(
+    const failed = await run(process.execPath, [entry('seed-main.ts')], { env: { PATH: process.env.PATH, NODE_ENV: 'test' } }).catch(
       (error: { code: number; stderr: string; stdout: string }) => error,
     );
     expect(failed).toMatchObject({ code: 78, stdout: '' });
