@@ -1,6 +1,6 @@
 'use client';
 
-import { Button, Loader, Stack } from '@mantine/core';
+import { Button, Loader } from '@mantine/core';
 import { useDebouncedValue } from '@mantine/hooks';
 import { notifications } from '@mantine/notifications';
 import { IconDownload } from '@tabler/icons-react';
@@ -47,7 +47,7 @@ export function SamplePane({ step, source, pipelineId, runnable, onSample }: Sam
     retry: false,
   });
   return (
-    <Stack gap="sm" miw={0}>
+    <div className={classes.sample}>
       <div>
         <div className={classes.labelRow}>
           <p className={classes.label}>Sample message</p>
@@ -70,7 +70,7 @@ export function SamplePane({ step, source, pipelineId, runnable, onSample }: Sam
           <p className={classes.sampleHint}>{runnable ? 'Running on a node…' : 'It runs as soon as the code has no errors.'}</p>
         )}
       </div>
-    </Stack>
+    </div>
   );
 }
 
