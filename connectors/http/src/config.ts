@@ -11,7 +11,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): H
   const listen = findHostPort(listenText);
   if (listen === null) problems.push(`VRSKY_HTTP_LISTEN must be host:port, not ${JSON.stringify(listenText)}`);
   const egressAllow = new Set<string>();
-  for (const item of (env.VRSKY_EGRESS_ALLOW ?? '').split(',').map((text) => text.trim()).filter((text) => text !== '')) {
+  for (const item of (env.VRSKY_EGRESS_ALLOW ?? '')
+    .split(',')
+    .map((text) => text.trim())
+    .filter((text) => text !== '')) {
     const pair = findHostPort(item);
     if (pair === null || pair.port === 0) problems.push(`VRSKY_EGRESS_ALLOW must be a list of host:port, ${JSON.stringify(item)} is not`);
     else egressAllow.add(`${pair.host}:${pair.port}`);

@@ -21,7 +21,8 @@ await serveConnector({
   settingsSchemas,
 
   validate(connection) {
-    const checked = connection.role === 'source' ? checkSettings(sourceSettingsSchema, connection.settings) : checkSettings(destinationSettingsSchema, connection.settings);
+    const checked =
+      connection.role === 'source' ? checkSettings(sourceSettingsSchema, connection.settings) : checkSettings(destinationSettingsSchema, connection.settings);
     return 'errors' in checked ? checked.errors : [];
   },
 

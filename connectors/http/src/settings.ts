@@ -10,10 +10,29 @@ const HEADERS_MAX = 32;
 const TIMEOUT_MS_MAX = 60_000;
 
 /** Set by us or by the protocol; a customer's value would break the message or forge who sent it. */
-const reservedHeaders = new Set(['customer-id', 'idempotency-key', 'traceparent', 'tracestate', 'host', 'content-length', 'transfer-encoding', 'connection', 'upgrade', 'te', 'trailer', 'expect', 'keep-alive', 'proxy-connection', 'proxy-authorization']);
+const reservedHeaders = new Set([
+  'customer-id',
+  'idempotency-key',
+  'traceparent',
+  'tracestate',
+  'host',
+  'content-length',
+  'transfer-encoding',
+  'connection',
+  'upgrade',
+  'te',
+  'trailer',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authorization',
+]);
 
 export const destinationSettingsSchema = z.strictObject({
-  url: z.string().max(URL_CHARS_MAX, `A URL has at most ${URL_CHARS_MAX} characters`).refine((value) => findUrl(value) !== null, 'Enter a whole http or https URL without user name and password'),
+  url: z
+    .string()
+    .max(URL_CHARS_MAX, `A URL has at most ${URL_CHARS_MAX} characters`)
+    .refine((value) => findUrl(value) !== null, 'Enter a whole http or https URL without user name and password'),
   method: z.enum(['POST', 'PUT', 'PATCH']).default('POST'),
   headers: z
     .array(
@@ -22,7 +41,10 @@ export const destinationSettingsSchema = z.strictObject({
           .string()
           .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, 'A header name has only letters, digits and -')
           .refine((name) => !reservedHeaders.has(name.toLowerCase()), 'The platform sets this header itself'),
-        value: z.string().max(4_096, 'A header value has at most 4,096 characters').regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'A header value has no line breaks'),
+        value: z
+          .string()
+          .max(4_096, 'A header value has at most 4,096 characters')
+          .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'A header value has no line breaks'),
       }),
     )
     .max(HEADERS_MAX, `At most ${HEADERS_MAX} headers`)
@@ -41,7 +63,12 @@ export const settingsSchemas = {
 export function checkSettings<T>(schema: z.ZodType<T>, settings: unknown): { value: T } | { errors: FieldError[] } {
   const result = schema.safeParse(settings);
   if (result.success) return { value: result.data };
-  return { errors: result.error.issues.map(({ path, message }) => ({ path: path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''), message })) };
+  return {
+    errors: result.error.issues.map(({ path, message }) => ({
+      path: path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
+      message,
+    })),
+  };
 }
 
 function findUrl(text: string): URL | null {

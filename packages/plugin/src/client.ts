@@ -22,6 +22,8 @@ export interface PluginHandle {
   readonly client: Client;
   /** Resolves when the process is gone, however that came; never rejects. */
   readonly exited: Promise<Exit>;
+  /** The last of what it wrote on stderr. A stranger's text: for the operator's log only. */
+  stderrTail(): string;
   /** Rejects when it does not answer in time that it serves. */
   ping(deadlineMs: number): Promise<void>;
   /** Asks it to end, and ends it when it does not: at most 4 s, also for a plugin that is stopped or deaf. */
@@ -46,7 +48,14 @@ export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
     return await connect(launched, identity, options.onLog);
   } catch (cause) {
     await launched.kill();
-    throw new AppError({ code: 'PLUGIN.CONNECT', kind: 'unavailable', source: 'plugin', message: 'the plugin does not accept our connection', publicMessage: 'The connector did not start properly. It is tried again.', cause });
+    throw new AppError({
+      code: 'PLUGIN.CONNECT',
+      kind: 'unavailable',
+      source: 'plugin',
+      message: 'the plugin does not accept our connection',
+      publicMessage: 'The connector did not start properly. It is tried again.',
+      cause,
+    });
   }
 }
 
@@ -59,7 +68,8 @@ async function connect(launched: LaunchedPlugin, identity: Identity, onLog: (rec
   });
   const ping = async (deadlineMs: number): Promise<void> => {
     const { status } = await callUnary(client, Health.method.check, { service: HEALTH_SERVICE }, deadlineMs);
-    if (status !== HealthCheckResponse_ServingStatus.SERVING) throw new AppError({ code: 'PLUGIN.UNHEALTHY', kind: 'unavailable', source: 'plugin', message: `the plugin reports health ${status}` });
+    if (status !== HealthCheckResponse_ServingStatus.SERVING)
+      throw new AppError({ code: 'PLUGIN.UNHEALTHY', kind: 'unavailable', source: 'plugin', message: `the plugin reports health ${status}` });
   };
   const kill = (): Promise<Exit> => {
     client.close();
@@ -78,6 +88,7 @@ async function connect(launched: LaunchedPlugin, identity: Identity, onLog: (rec
     handshakeMs: launched.handshakeMs,
     client,
     exited,
+    stderrTail: launched.stderrTail,
     ping,
     kill,
     async close() {

@@ -61,7 +61,9 @@ describe('a handshake is refused', () => {
   });
 
   test('a version that we do not speak, saying so', () => {
-    expect(() => parseHandshake(good.replace('1|1', '1|7'), expected)).toThrow(expect.objectContaining({ code: 'PLUGIN.VERSION', message: 'the plugin speaks version 7, we speak 1, 2' }));
+    expect(() => parseHandshake(good.replace('1|1', '1|7'), expected)).toThrow(
+      expect.objectContaining({ code: 'PLUGIN.VERSION', message: 'the plugin speaks version 7, we speak 1, 2' }),
+    );
   });
 
   test('and what it said is shortened and without control characters', () => {

@@ -80,7 +80,8 @@ export function negotiateVersion(ours: readonly number[], theirs: string | undef
 
 function parseTarget(network: string, address: string, socketDir: string): string {
   if (network === 'unix') {
-    if (!address.startsWith(`${socketDir}/`) || address.includes('/', socketDir.length + 1)) throw refused(`its socket ${quote(address)} is not in the directory it was given`);
+    if (!address.startsWith(`${socketDir}/`) || address.includes('/', socketDir.length + 1))
+      throw refused(`its socket ${quote(address)} is not in the directory it was given`);
     if (address.includes('\0')) throw refused('the path of its socket has a zero byte');
     if (Buffer.byteLength(address) > SOCKET_PATH_BYTES_MAX) throw refused(`the path of its socket has more than ${SOCKET_PATH_BYTES_MAX} bytes`);
     return `unix:${address}`;

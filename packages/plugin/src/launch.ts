@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { AppError } from '@vrsky/kernel/errors';
 import type { Identity } from './certificate.ts';
-import { type Handshake, HANDSHAKE_BYTES_MAX, type MagicCookie, parseHandshake, pluginEnv, refused } from './handshake.ts';
+import { HANDSHAKE_BYTES_MAX, type Handshake, type MagicCookie, parseHandshake, pluginEnv, refused } from './handshake.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
 
 export interface LaunchOptions {
@@ -34,6 +34,8 @@ export interface LaunchedPlugin {
   readonly handshakeMs: number;
   /** Resolves when the process is gone; never rejects. */
   readonly exited: Promise<Exit>;
+  /** The last of what it wrote on stderr. A stranger's text: for the operator's log only. */
+  stderrTail(): string;
   /** SIGKILL to its whole process group, which also ends a stopped one; waits for the end and removes its sockets. */
   kill(): Promise<Exit>;
 }
@@ -53,6 +55,7 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
   const [command, ...args] = [...(await parentDeathPrefix()), options.command, ...(options.args ?? [])] as [string, ...string[]];
   // Its own process group: a Ctrl-C in the terminal is for the host, which then ends its plugins in order.
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: pluginEnvironment(options, socketDir) });
+  const stderr = readStderr(child, options);
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
     child.once('error', () => resolve({ code: null, signal: null }));
@@ -64,9 +67,9 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
     return exit;
   };
   try {
-    const line = await firstLine(child, exited, options);
+    const line = await firstLine(child, exited, stderr, options);
     const handshake = parseHandshake(line, { versions: options.versions, socketDir });
-    return { pid: child.pid as number, handshake, handshakeMs: performance.now() - startedMs, exited, kill };
+    return { pid: child.pid as number, handshake, handshakeMs: performance.now() - startedMs, exited, stderrTail: stderr, kill };
   } catch (error) {
     await kill();
     throw error;
@@ -99,23 +102,38 @@ async function makeSocketDir(): Promise<string> {
   return await mkdtemp(join(base, name));
 }
 
-/** The first line of stdout. Afterwards both outputs are drained for ever: a full pipe would stop the plugin. */
-function firstLine(child: ChildProcess, exited: Promise<Exit>, options: LaunchOptions): Promise<string> {
-  const { stdout, stderr } = child as ChildProcess & { stdout: NodeJS.ReadableStream; stderr: NodeJS.ReadableStream };
-  const timeoutMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
+/** Reads stderr for ever, since a full pipe would stop the plugin; answers its last characters. */
+function readStderr(child: ChildProcess, options: LaunchOptions): () => string {
   const reader = createPluginLogReader(options.onLog);
   let tail = '';
-  stderr.on('data', (chunk: Buffer) => {
+  child.stderr?.on('data', (chunk: Buffer) => {
     tail = (tail + chunk.toString('utf8')).slice(-STDERR_TAIL_CHARS);
     reader.push(chunk);
   });
-  stderr.on('end', reader.end);
+  child.stderr?.on('end', reader.end);
+  return () => tail;
+}
+
+/** The first line of stdout; what comes after it is drained for ever, too. */
+function firstLine(child: ChildProcess, exited: Promise<Exit>, stderrTail: () => string, options: LaunchOptions): Promise<string> {
+  const { stdout } = child as ChildProcess & { stdout: NodeJS.ReadableStream };
+  const timeoutMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
 
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => fail('PLUGIN.TIMEOUT', `no handshake within ${timeoutMs} ms`), timeoutMs);
     const fail = (code: string, message: string, cause?: unknown): void => {
       clearTimeout(timer);
-      reject(new AppError({ code, kind: 'unavailable', source: 'plugin', message: `${options.command}: ${message}`, publicMessage: START_FAILED, details: { stderr: tail }, cause }));
+      reject(
+        new AppError({
+          code,
+          kind: 'unavailable',
+          source: 'plugin',
+          message: `${options.command}: ${message}`,
+          publicMessage: START_FAILED,
+          details: { stderr: stderrTail() },
+          cause,
+        }),
+      );
     };
     let head = Buffer.alloc(0);
     let found = false;

@@ -1,9 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { createPluginLogReader, formatLogLine, parseLogLine, type PluginLogRecord } from './plugin-log.ts';
+import { createPluginLogReader, formatLogLine, type PluginLogRecord, parseLogLine } from './plugin-log.ts';
 
 describe('a line of a plugin', () => {
   test('in hclog’s JSON is taken apart', () => {
-    expect(parseLogLine('{"@level":"warn","@message":"slow","@module":"http","@timestamp":"2026-01-01T00:00:00.000000Z","ms":12}')).toEqual({ level: 'warn', message: 'slow', module: 'http', fields: { ms: 12 } });
+    expect(parseLogLine('{"@level":"warn","@message":"slow","@module":"http","@timestamp":"2026-01-01T00:00:00.000000Z","ms":12}')).toEqual({
+      level: 'warn',
+      message: 'slow',
+      module: 'http',
+      fields: { ms: 12 },
+    });
   });
 
   test('that our own half writes comes back', () => {
@@ -22,7 +27,12 @@ describe('a line of a plugin', () => {
   });
 
   test('cannot set the fields that its message has', () => {
-    expect(parseLogLine('{"@level":"info","@message":"x","level":"fatal","message":"y","tenant":"cus_other"}')).toEqual({ level: 'info', message: 'x', module: '', fields: { level: 'fatal', message: 'y', tenant: 'cus_other' } });
+    expect(parseLogLine('{"@level":"info","@message":"x","level":"fatal","message":"y","tenant":"cus_other"}')).toEqual({
+      level: 'info',
+      message: 'x',
+      module: '',
+      fields: { level: 'fatal', message: 'y', tenant: 'cus_other' },
+    });
   });
 
   test('in plain text has the level of its prefix', () => {
@@ -42,7 +52,8 @@ describe('the stream of a plugin’s lines', () => {
 
   test('may come in any pieces, also through the middle of a character', () => {
     const bytes = Buffer.from('{"@level":"info","@message":"grün"}\r\nend');
-    for (let cut = 1; cut < bytes.length; cut++) expect(read([bytes.subarray(0, cut), bytes.subarray(cut)]).map((record) => record.message)).toEqual(['grün', 'end']);
+    for (let cut = 1; cut < bytes.length; cut++)
+      expect(read([bytes.subarray(0, cut), bytes.subarray(cut)]).map((record) => record.message)).toEqual(['grün', 'end']);
   });
 
   test('a line without an end is passed on in pieces of at most 64 KiB', () => {

@@ -34,7 +34,8 @@ export function createPluginLogReader(onRecord: (record: PluginLogRecord) => voi
   let dropped = 0;
 
   const report = (): void => {
-    if (dropped > 0) onRecord({ level: 'warn', message: `${dropped} lines of the plugin were left out: more than ${LINES_PER_SECOND_MAX} a second`, module: '', fields: {} });
+    if (dropped > 0)
+      onRecord({ level: 'warn', message: `${dropped} lines of the plugin were left out: more than ${LINES_PER_SECOND_MAX} a second`, module: '', fields: {} });
     dropped = 0;
   };
   const splitter = createLineSplitter(LINE_BYTES_MAX, (line) => {
@@ -73,7 +74,12 @@ export function parseLogLine(line: string): PluginLogRecord {
   }
   const { '@level': level, '@message': message, '@module': module, '@timestamp': _, ...rest } = json as Record<string, unknown>;
   if (!isLevel(level) || typeof message !== 'string') return plain;
-  return { level, message, module: typeof module === 'string' ? module.slice(0, MODULE_CHARS_MAX) : '', fields: Object.fromEntries(Object.entries(rest).slice(0, FIELDS_MAX)) };
+  return {
+    level,
+    message,
+    module: typeof module === 'string' ? module.slice(0, MODULE_CHARS_MAX) : '',
+    fields: Object.fromEntries(Object.entries(rest).slice(0, FIELDS_MAX)),
+  };
 }
 
 /** A line in hclog's JSON, as a plugin writes it to stderr. */

@@ -36,7 +36,20 @@ describe('a plugin and its host', () => {
     const { logs } = await open([], { EXTRA: '1' });
     delete process.env.VRSKY_TEST_SECRET;
     const record = await eventually(() => logs.find((item) => item.message === 'environment') ?? false);
-    expect(record.fields.names).toEqual(['EXTRA', 'HOME', 'LANG', 'PATH', 'PLUGIN_CLIENT_CERT', 'PLUGIN_MAX_PORT', 'PLUGIN_MIN_PORT', 'PLUGIN_PROTOCOL_VERSIONS', 'PLUGIN_UNIX_SOCKET_DIR', 'TMPDIR', 'TZ', 'VRSKY_PLUGIN']);
+    expect(record.fields.names).toEqual([
+      'EXTRA',
+      'HOME',
+      'LANG',
+      'PATH',
+      'PLUGIN_CLIENT_CERT',
+      'PLUGIN_MAX_PORT',
+      'PLUGIN_MIN_PORT',
+      'PLUGIN_PROTOCOL_VERSIONS',
+      'PLUGIN_UNIX_SOCKET_DIR',
+      'TMPDIR',
+      'TZ',
+      'VRSKY_PLUGIN',
+    ]);
   });
 
   test('a plugin that prints 22 MB is not held up by anybody who reads it', async () => {
@@ -81,7 +94,10 @@ describe('nobody but its host gets in', () => {
 
   test('the host does not talk to somebody who answers on the socket with another certificate', async () => {
     const launched = await launch();
-    const client = new Client(launched.handshake.target, credentials.createSsl(Buffer.from(createIdentity().certPem)), { ...channelOptions, 'grpc.ssl_target_name_override': 'localhost' });
+    const client = new Client(launched.handshake.target, credentials.createSsl(Buffer.from(createIdentity().certPem)), {
+      ...channelOptions,
+      'grpc.ssl_target_name_override': 'localhost',
+    });
     await expect(callUnary(client, Health.method.check, { service: 'plugin' }, 3_000)).rejects.toMatchObject({ code: status.UNAVAILABLE });
     client.close();
   });
@@ -99,15 +115,21 @@ describe('a plugin that does not start', () => {
     ['that has no certificate', 'echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/p|grpc|"; sleep 60', 'PLUGIN.HANDSHAKE'],
     ['that says nothing', 'sleep 60', 'PLUGIN.TIMEOUT'],
   ])('%s is refused and nothing of it is left', async (_, script, code) => {
-    await expect(openPlugin({ ...base(), command: '/bin/sh', args: ['-c', script], startTimeoutMs: code === 'PLUGIN.TIMEOUT' ? 300 : 20_000 })).rejects.toMatchObject({ code });
+    await expect(
+      openPlugin({ ...base(), command: '/bin/sh', args: ['-c', script], startTimeoutMs: code === 'PLUGIN.TIMEOUT' ? 300 : 20_000 }),
+    ).rejects.toMatchObject({ code });
   });
 
   test('its last words on stderr are kept for the operator', async () => {
-    await expect(openPlugin({ ...base(), command: '/bin/sh', args: ['-c', 'echo "cannot open the door" >&2; exit 1'] })).rejects.toMatchObject({ details: { stderr: expect.stringContaining('cannot open the door') } });
+    await expect(openPlugin({ ...base(), command: '/bin/sh', args: ['-c', 'echo "cannot open the door" >&2; exit 1'] })).rejects.toMatchObject({
+      details: { stderr: expect.stringContaining('cannot open the door') },
+    });
   });
 
   test('an executable that is not there', async () => {
-    await expect(openPlugin({ ...base(), command: '/nonexistent/connector' })).rejects.toMatchObject({ code: expect.stringMatching(/^PLUGIN\.(START|EXITED)$/) });
+    await expect(openPlugin({ ...base(), command: '/nonexistent/connector' })).rejects.toMatchObject({
+      code: expect.stringMatching(/^PLUGIN\.(START|EXITED)$/),
+    });
   });
 
   test('one whose certificate is not a certificate', async () => {
@@ -179,7 +201,10 @@ async function expectOrphanEnds(args: string[]): Promise<void> {
   const dir = await mkdtemp('/tmp/vrsky-t-');
   cleanups.push(() => rm(dir, { recursive: true, force: true }));
   await writeFile(join(dir, 'keep'), '');
-  const host = spawn(process.execPath, [join(import.meta.dirname, 'fixtures', 'host.ts'), ...args], { env: { PATH: process.env.PATH, SOCKET_DIR: dir }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const host = spawn(process.execPath, [join(import.meta.dirname, 'fixtures', 'host.ts'), ...args], {
+    env: { PATH: process.env.PATH, SOCKET_DIR: dir },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [line] = await once(host.stdout, 'data');
   const pid = Number(String(line));
   expect(isRunning(pid)).toBe(true);

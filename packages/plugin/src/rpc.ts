@@ -1,5 +1,5 @@
-import { fromBinary, type MessageInitShape, type MessageShape, toBinary, create } from '@bufbuild/protobuf';
 import type { DescMessage, DescMethod } from '@bufbuild/protobuf';
+import { create, fromBinary, type MessageInitShape, type MessageShape, toBinary } from '@bufbuild/protobuf';
 import { type ChannelOptions, type Client, Metadata, type MethodDefinition, type ServiceError, status } from '@grpc/grpc-js';
 import { toBuffer } from '@vrsky/proto/wire';
 
@@ -28,7 +28,12 @@ export interface UnaryMethod<I extends DescMessage, O extends DescMessage> exten
 export const methodPath = (method: DescMethod): string => `/${method.parent.typeName}/${method.name}`;
 
 /** One call with a deadline. Rejects with gRPC's ServiceError. */
-export function callUnary<I extends DescMessage, O extends DescMessage>(client: Client, method: UnaryMethod<I, O>, request: MessageInitShape<I>, deadlineMs: number): Promise<MessageShape<O>> {
+export function callUnary<I extends DescMessage, O extends DescMessage>(
+  client: Client,
+  method: UnaryMethod<I, O>,
+  request: MessageInitShape<I>,
+  deadlineMs: number,
+): Promise<MessageShape<O>> {
   return new Promise((resolve, reject) => {
     client.makeUnaryRequest(
       methodPath(method),
@@ -61,7 +66,15 @@ export function generatedMethod(method: DescMethod): MethodDefinition<unknown, u
 /** The same path with the frames left as they are, for streams on the hot path and their hand-written codecs. */
 export function frameMethod(path: string): MethodDefinition<Uint8Array, Buffer> {
   const same = (bytes: Buffer): Buffer => bytes;
-  return { path, requestStream: true, responseStream: true, requestSerialize: toBuffer, requestDeserialize: same, responseSerialize: toBuffer, responseDeserialize: same };
+  return {
+    path,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: toBuffer,
+    requestDeserialize: same,
+    responseSerialize: toBuffer,
+    responseDeserialize: same,
+  };
 }
 
 /** A stream ended because its peer is gone or going: not worth a word. */

@@ -3,10 +3,20 @@ import { chmod, chown, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
-import { Server, ServerCredentials, type ServerDuplexStream, type ServerUnaryCall, type ServerWritableStream, type ServiceDefinition, type sendUnaryData, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { GRPCController, EmptySchema as PluginEmptySchema } from '@vrsky/proto/gen/goplugin/grpc_controller_pb';
 import { GRPCStdio, type StdioData, StdioData_Channel, StdioDataSchema } from '@vrsky/proto/gen/goplugin/grpc_stdio_pb';
-import { Health, HealthCheckResponse_ServingStatus, type HealthCheckRequest, HealthCheckResponseSchema } from '@vrsky/proto/gen/goplugin/health_pb';
+import { Health, type HealthCheckRequest, HealthCheckResponse_ServingStatus, HealthCheckResponseSchema } from '@vrsky/proto/gen/goplugin/health_pb';
 import { createIdentity } from './certificate.ts';
 import { formatHandshake, type MagicCookie, negotiateVersion, pluginEnv } from './handshake.ts';
 import { formatLogLine, type PluginLogLevel } from './plugin-log.ts';
@@ -67,7 +77,17 @@ export async function servePlugin(options: ServeOptions): Promise<ServedPlugin> 
   const socketPath = join(env[pluginEnv.socketDir] || tmpdir(), `plugin${randomBytes(5).toString('hex')}`);
   const hostCert = env[pluginEnv.clientCert];
   const identity = hostCert ? createIdentity() : null;
-  await bind(server, socketPath, identity === null ? ServerCredentials.createInsecure() : ServerCredentials.createSsl(Buffer.from(hostCert as string), [{ private_key: Buffer.from(identity.keyPem), cert_chain: Buffer.from(identity.certPem) }], true));
+  await bind(
+    server,
+    socketPath,
+    identity === null
+      ? ServerCredentials.createInsecure()
+      : ServerCredentials.createSsl(
+          Buffer.from(hostCert as string),
+          [{ private_key: Buffer.from(identity.keyPem), cert_chain: Buffer.from(identity.certPem) }],
+          true,
+        ),
+  );
   await openToGroup(socketPath, env[pluginEnv.socketGroup]);
 
   // A Ctrl-C in a terminal reaches the whole process group; when to end is the host's decision.
@@ -162,7 +182,9 @@ function createStdio(): Stdio {
 }
 
 async function bind(server: Server, socketPath: string, serverCredentials: ServerCredentials): Promise<void> {
-  await new Promise<void>((resolve, reject) => server.bindAsync(`unix:${socketPath}`, serverCredentials, (error) => (error === null ? resolve() : reject(error))));
+  await new Promise<void>((resolve, reject) =>
+    server.bindAsync(`unix:${socketPath}`, serverCredentials, (error) => (error === null ? resolve() : reject(error))),
+  );
 }
 
 /** The host may run as another user: it then names a group that both are in. */

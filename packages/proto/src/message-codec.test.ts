@@ -1,7 +1,15 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { describe, expect, test } from 'vitest';
 import { type Ack, decodeAckBatch, encodeAckBatch } from './ack-codec.ts';
-import { AckBatchSchema, AckStatus, ErrorSource, MessageBatchSchema, type MessageSchema, SendResultBatchSchema, SendStatus } from './gen/vrsky/connector/v1/connector_pb.ts';
+import {
+  AckBatchSchema,
+  AckStatus,
+  ErrorSource,
+  MessageBatchSchema,
+  type MessageSchema,
+  SendResultBatchSchema,
+  SendStatus,
+} from './gen/vrsky/connector/v1/connector_pb.ts';
 import { decodeBatch, decodeMessage, encodeBatch, encodeMessage, joinEntries, joinStamped, type Message, splitBatch, stampEntry } from './message-codec.ts';
 import { type Random, randomSource } from './random.test-support.ts';
 import { decodeSendResults, encodeSendResults, type SendResult } from './send-result-codec.ts';
@@ -22,7 +30,10 @@ describe('the hand-written codec equals the generated code', () => {
     for (let seed = 0; seed < 100; seed++) {
       const random = randomSource(seed);
       const batch = { credit: random.integer(5_000), acks: random.list(8, randomAck) };
-      const generated = toBinary(AckBatchSchema, create(AckBatchSchema, { credit: batch.credit, acks: batch.acks.map((ack) => ({ ...ack, seq: BigInt(ack.seq), status: ackNumbers[ack.status] })) }));
+      const generated = toBinary(
+        AckBatchSchema,
+        create(AckBatchSchema, { credit: batch.credit, acks: batch.acks.map((ack) => ({ ...ack, seq: BigInt(ack.seq), status: ackNumbers[ack.status] })) }),
+      );
       expect(hex(encodeAckBatch(batch)), `seed ${seed}`).toBe(hex(generated));
       expect(decodeAckBatch(generated)).toEqual(batch);
     }
@@ -34,11 +45,19 @@ describe('the hand-written codec equals the generated code', () => {
       const generated = toBinary(
         SendResultBatchSchema,
         create(SendResultBatchSchema, {
-          results: results.map(({ source, startedAtUs, ...result }) => ({ ...result, seq: BigInt(result.seq), startedAtUs: BigInt(startedAtUs), errorSource: sourceNumbers[source], status: statusNumbers[result.status] })),
+          results: results.map(({ source, startedAtUs, ...result }) => ({
+            ...result,
+            seq: BigInt(result.seq),
+            startedAtUs: BigInt(startedAtUs),
+            errorSource: sourceNumbers[source],
+            status: statusNumbers[result.status],
+          })),
         }),
       );
       expect(hex(encodeSendResults(results)), `seed ${seed}`).toBe(hex(generated));
-      expect(decodeSendResults(generated).map((result) => ({ ...result, peerAnswer: hex(result.peerAnswer) }))).toEqual(results.map((result) => ({ ...result, peerAnswer: hex(result.peerAnswer) })));
+      expect(decodeSendResults(generated).map((result) => ({ ...result, peerAnswer: hex(result.peerAnswer) }))).toEqual(
+        results.map((result) => ({ ...result, peerAnswer: hex(result.peerAnswer) })),
+      );
     }
   });
 });
@@ -50,9 +69,18 @@ describe('stamping', () => {
     for (let seed = 0; seed < 100; seed++) {
       const messages = randomSource(seed).list(5, randomMessage);
       const entries = splitBatch(encodeBatch(messages));
-      expect(entries.map((entry) => [entry.seq, entry.connectionId, entry.customerId])).toEqual(messages.map((message) => [message.seq, message.connectionId, message.customerId]));
+      expect(entries.map((entry) => [entry.seq, entry.connectionId, entry.customerId])).toEqual(
+        messages.map((message) => [message.seq, message.connectionId, message.customerId]),
+      );
       const pack = joinEntries(entries.map((entry) => stampEntry(entry.raw, stamp)));
-      expect(hex(joinStamped(entries, messages.map(() => stamp)))).toBe(hex(pack));
+      expect(
+        hex(
+          joinStamped(
+            entries,
+            messages.map(() => stamp),
+          ),
+        ),
+      ).toBe(hex(pack));
       expect(decodeBatch(pack).map(plain)).toEqual(messages.map((message) => plain({ ...message, ...stamp })));
       expect(fromBinary(MessageBatchSchema, pack).messages.map((message) => message.customerId)).toEqual(messages.map(() => 'cus_right'));
     }
@@ -156,7 +184,11 @@ const statusNumbers: Record<SendResult['status'], SendStatus> = {
   permanent: SendStatus.PERMANENT,
   rate_limited: SendStatus.RATE_LIMITED,
 };
-const sourceNumbers: Record<SendResult['source'], ErrorSource> = { unspecified: ErrorSource.UNSPECIFIED, plugin: ErrorSource.PLUGIN, downstream: ErrorSource.DOWNSTREAM };
+const sourceNumbers: Record<SendResult['source'], ErrorSource> = {
+  unspecified: ErrorSource.UNSPECIFIED,
+  plugin: ErrorSource.PLUGIN,
+  downstream: ErrorSource.DOWNSTREAM,
+};
 
 function randomMessage(random: Random): Message {
   return {
@@ -177,7 +209,12 @@ function randomMessage(random: Random): Message {
 }
 
 function randomAck(random: Random): Ack {
-  return { seq: random.number(), status: random.pick(Object.keys(ackNumbers) as Ack['status'][]), messageId: random.text(), retryAfterMs: random.integer(2 ** 32 - 1) };
+  return {
+    seq: random.number(),
+    status: random.pick(Object.keys(ackNumbers) as Ack['status'][]),
+    messageId: random.text(),
+    retryAfterMs: random.integer(2 ** 32 - 1),
+  };
 }
 
 function randomResult(random: Random): SendResult {
@@ -196,7 +233,13 @@ function randomResult(random: Random): SendResult {
 }
 
 function generatedMessage(message: Message): MessageInitShape<typeof MessageSchema> {
-  return { ...message, payload: new Uint8Array(message.payload), seq: BigInt(message.seq), receivedAtUs: BigInt(message.receivedAtUs), headers: message.headers.map(([name, value]) => ({ name, value })) };
+  return {
+    ...message,
+    payload: new Uint8Array(message.payload),
+    seq: BigInt(message.seq),
+    receivedAtUs: BigInt(message.receivedAtUs),
+    headers: message.headers.map(([name, value]) => ({ name, value })),
+  };
 }
 
 function plain(message: Message): Omit<Message, 'payload'> & { payload: string } {

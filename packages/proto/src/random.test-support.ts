@@ -23,8 +23,10 @@ export function randomSource(seed: number): Random {
   return {
     integer,
     pick,
-    number: (): number => pick([0, 1, 127, 128, 16_383, 16_384, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 35 - 1, Number.MAX_SAFE_INTEGER, integer(2 ** 20), integer(2 ** 50)]),
-    text: (): string => pick(['', 'a', 'pip_01/source', 'x'.repeat(integer(200)), 'ü'.repeat(integer(130)), '✓ 𝄞 é', '\u0000', '\ufffd', `${integer(2 ** 40)}`]),
+    number: (): number =>
+      pick([0, 1, 127, 128, 16_383, 16_384, 2 ** 31 - 1, 2 ** 31, 2 ** 32, 2 ** 35 - 1, Number.MAX_SAFE_INTEGER, integer(2 ** 20), integer(2 ** 50)]),
+    text: (): string =>
+      pick(['', 'a', 'pip_01/source', 'x'.repeat(integer(200)), 'ü'.repeat(integer(130)), '✓ 𝄞 é', '\u0000', '\ufffd', `${integer(2 ** 40)}`]),
     bytes: (length: number): Buffer => Buffer.from(Array.from({ length }, () => integer(255))),
     list(max, make) {
       return Array.from({ length: integer(max) }, () => make(this));

@@ -173,7 +173,7 @@ export class Writer {
     const { frame } = this;
     let rest = value;
     while (rest > 0x7fffffff) {
-      frame[this.at++] = rest % 128 | 128;
+      frame[this.at++] = (rest % 128) | 128;
       rest = Math.floor(rest / 128);
     }
     while (rest > 127) {

@@ -1,9 +1,9 @@
 import { connectorCookie, connectorVersions } from '@vrsky/plugin/handshake';
 import type { PluginLogLevel } from '@vrsky/plugin/plugin-log';
 import { NotAPluginHost, pluginLog, servePlugin } from '@vrsky/plugin/serve';
-import { connectorService, createConnectorService } from './connector/service.ts';
 import { createIntake } from './connector/intake.ts';
 import { createOutlet } from './connector/outlet.ts';
+import { connectorService, createConnectorService } from './connector/service.ts';
 
 // Anything on stdout before the handshake would be taken for it, and a library may print while it is imported.
 console.log = console.info = console.debug = console.error;

@@ -1,3 +1,5 @@
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Log } from '@vrsky/kernel/log';
 import { decodeMessage } from '@vrsky/proto/message-codec';
@@ -21,9 +23,12 @@ afterEach(async () => {
 describe('a connector', () => {
   test('is started, configured, and reports what it is and uses', async () => {
     const { host } = await start();
-    expect(await host.configure(1, [{ connectionId: 'p/good', role: 'destination', settings: {} }, { connectionId: 'p/bad', role: 'destination', settings: { wrong: true } }])).toEqual([
-      { connectionId: 'p/bad', errors: [{ path: '/wrong', message: 'This is wrong.' }] },
-    ]);
+    expect(
+      await host.configure(1, [
+        { connectionId: 'p/good', role: 'destination', settings: {} },
+        { connectionId: 'p/bad', role: 'destination', settings: { wrong: true } },
+      ]),
+    ).toEqual([{ connectionId: 'p/bad', errors: [{ path: '/wrong', message: 'This is wrong.' }] }]);
     expect(host.state()).toMatchObject({ name: 'echo', version: '1.2.3', state: 'running', restarts: 0, pid: expect.any(Number) });
     expect(host.state().cpuSeconds).toBeGreaterThan(0);
     expect(host.state().rssBytes).toBeGreaterThan(10_000_000);
@@ -41,7 +46,13 @@ describe('a connector', () => {
 
   test('says why a delivery failed', async () => {
     const { host } = await start();
-    expect(await host.send(message('permanent'), 5_000)).toMatchObject({ status: 'permanent', source: 'downstream', code: 'http_400', reason: 'The receiver refuses it.', peerStatus: 400 });
+    expect(await host.send(message('permanent'), 5_000)).toMatchObject({
+      status: 'permanent',
+      source: 'downstream',
+      code: 'http_400',
+      reason: 'The receiver refuses it.',
+      peerStatus: 400,
+    });
     expect(await host.send(message('throw'), 5_000)).toMatchObject({ status: 'retryable', source: 'plugin', code: 'connector_fault' });
   });
 
@@ -143,6 +154,25 @@ describe('a connector that dies', () => {
   });
 });
 
+describe('a connector that breaks the protocol is replaced, and nothing of what it said gets through', () => {
+  test.each(['takes-no-notice-of-credit', 'sends-garbage', 'counts-too-far', 'hangs-up', 'sends-more-than-a-frame-holds'])('one that %s', async (manner) => {
+    const dir = await mkdtemp(join(tmpdir(), 'vrsky-hostile-'));
+    try {
+      const link = join(dir, manner);
+      await symlink(join(import.meta.dirname, 'fixtures', 'hostile-connector.ts'), link);
+      const { host, starting } = create({ executable: link, credit: 10 });
+      const received: ReceivedEntry[] = [];
+      host.onReceive((entries) => received.push(...entries));
+      await starting;
+      await eventually(() => host.state().restarts > 0 && host.state().reason !== undefined);
+      expect(host.state().reason).toMatch(/broke the rules of its protocol|closed its line|line to the connector broke/);
+      expect(received).toEqual([]);
+    } finally {
+      await rm(dir, { recursive: true, force: true });
+    }
+  });
+});
+
 describe('the host', () => {
   test('gives up to start what fails again and again, with the reason', async () => {
     const { host, starting } = create({ executable: '/bin/false' });
@@ -194,7 +224,18 @@ async function loadUntil(host: ConnectorHost, enough: () => boolean) {
 }
 
 function message(text: string, messageId = 'msg_1'): OutgoingMessage {
-  return { connectionId: 'p/out', customerId: 'cus_a', pipelineId: 'p', messageId, traceparent: '', tracestate: '', attempt: 3, headers: [], payload: Buffer.from(text), contentType: 'text/plain' };
+  return {
+    connectionId: 'p/out',
+    customerId: 'cus_a',
+    pipelineId: 'p',
+    messageId,
+    traceparent: '',
+    tracestate: '',
+    attempt: 3,
+    headers: [],
+    payload: Buffer.from(text),
+    contentType: 'text/plain',
+  };
 }
 
 function receipts(lines: Line[]): Record<string, unknown>[] {

@@ -178,7 +178,15 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         } catch (cause) {
           // A process that died under the call is no answer; the next one is asked.
           const isGone = await Promise.race([current.broken.then(() => true), sleep(GONE_WAIT_MS).then(() => false)]);
-          if (!isGone) throw new AppError({ code: 'PLUGIN.CONFIGURE', kind: 'unavailable', source: 'plugin', message: `connector ${name} refuses its configuration`, publicMessage: 'The connector could not take the new configuration.', cause });
+          if (!isGone)
+            throw new AppError({
+              code: 'PLUGIN.CONFIGURE',
+              kind: 'unavailable',
+              source: 'plugin',
+              message: `connector ${name} refuses its configuration`,
+              publicMessage: 'The connector could not take the new configuration.',
+              cause,
+            });
           if (session === current) await sleep(GONE_WAIT_MS); // until the supervisor has seen it too
           if (deadline.aborted) throw notRunning(name);
         }
@@ -187,7 +195,16 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     send: sends.send,
     state() {
       const { cpuSeconds, rssBytes } = sampleStats();
-      return { name, version, state, pid: session?.pid ?? null, restarts: Math.max(0, starts - 1), cpuSeconds: pastCpuSeconds + cpuSeconds, rssBytes, ...(reason === undefined ? {} : { reason }) };
+      return {
+        name,
+        version,
+        state,
+        pid: session?.pid ?? null,
+        restarts: Math.max(0, starts - 1),
+        cpuSeconds: pastCpuSeconds + cpuSeconds,
+        rssBytes,
+        ...(reason === undefined ? {} : { reason }),
+      };
     },
     stats: () => ({ handshakeMs, sendsInFlight: sends.inFlight, sendsWaiting: sends.waiting }),
     async drain(deadline) {

@@ -58,19 +58,36 @@ const ACK_BYTES = 64;
 
 /** Launches the executable and asks what it is. Throws AppError `PLUGIN.*`. */
 export async function openSession(options: SessionOptions): Promise<ConnectorSession> {
-  const plugin = await openPlugin({ command: options.executable, cookie: connectorCookie, versions: connectorVersions, env: options.env, onLog: options.onLog });
+  const plugin = await openPlugin({
+    command: options.executable,
+    cookie: connectorCookie,
+    versions: connectorVersions,
+    env: options.env,
+    onLog: options.onLog,
+  });
   try {
     const { version, roles } = await callUnary(plugin.client, Connector.method.describe, {}, CALL_MS);
     return createSession(plugin, options, version, new Set(roles));
   } catch (cause) {
     await plugin.kill();
-    throw new AppError({ code: 'PLUGIN.DESCRIBE', kind: 'unavailable', source: 'plugin', message: 'the connector does not say what it is', publicMessage: 'The connector did not start properly. It is tried again.', cause });
+    throw new AppError({
+      code: 'PLUGIN.DESCRIBE',
+      kind: 'unavailable',
+      source: 'plugin',
+      message: 'the connector does not say what it is',
+      publicMessage: 'The connector did not start properly. It is tried again.',
+      cause,
+    });
   }
 }
 
 function createSession(plugin: PluginHandle, options: SessionOptions, version: string, roles: ReadonlySet<Role>): ConnectorSession {
   const broken = Promise.withResolvers<string>();
-  void plugin.exited.then(({ code, signal }) => broken.resolve(signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`));
+  void plugin.exited.then(({ code, signal }) => {
+    // What a program says when it crashes is on stderr in no log format, and only now known to matter.
+    if (code !== 0) options.onLog({ level: 'error', message: 'the connector’s last words', module: 'host', fields: { stderr: plugin.stderrTail() } });
+    broken.resolve(signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`);
+  });
   const seqs = takeSeqs();
   let unacked = 0;
   let credit = 0;
@@ -80,24 +97,25 @@ function createSession(plugin: PluginHandle, options: SessionOptions, version: s
   const acks = createBatcher<Ack>((items) => receiving === null || receiving.write(encodeAckBatch({ acks: items, credit: 0 })));
   const sends = createBatcher<Partial<Message>>((items) => sending === null || sending.write(encodeBatch(items)));
 
-  /** What a connector sends is read within our rules; against them, or unreadable, it is no connector any more. */
-  const read = (frame: Buffer, use: (frame: Buffer) => void): void => {
-    try {
-      use(frame);
-    } catch (error) {
-      options.onLog({ level: 'error', message: `the connector broke the protocol: ${String(error)}`, module: 'host', fields: {} });
-      broken.resolve('The connector sent something that cannot be read.');
-    }
-  };
-  const openStream = (path: string, use: (frame: Buffer) => void, resume: () => void): ClientDuplexStream<Uint8Array, Buffer> => {
+  const openStream = (path: string, onFrame: (frame: Buffer) => void, resume: () => void): ClientDuplexStream<Uint8Array, Buffer> => {
     const stream = plugin.client.makeBidiStreamRequest<Uint8Array, Buffer>(path, toBuffer, (bytes) => bytes, {});
-    stream.on('data', (frame) => read(frame, use));
+    stream.on('data', onFrame);
     stream.on('drain', resume);
     stream.on('end', () => broken.resolve('The connector closed its line to the node.'));
     stream.on('error', () => broken.resolve('The line to the connector broke.'));
     return stream;
   };
-  const receive = (frame: Buffer): void => {
+  /** What a connector sends is read within our rules; against them, or unreadable, it is no connector any more. */
+  const parse = <T>(read: () => T): T | null => {
+    try {
+      return read();
+    } catch (error) {
+      options.onLog({ level: 'error', message: `the connector broke the protocol: ${String(error)}`, module: 'host', fields: {} });
+      broken.resolve('The connector broke the rules of its protocol.');
+      return null;
+    }
+  };
+  const admit = (frame: Buffer): RawEntry[] => {
     const entries = splitBatch(frame);
     unacked += entries.length;
     if (unacked > credit) throw new Error(`it handed over ${unacked} messages, ${credit} were allowed`);
@@ -105,7 +123,15 @@ function createSession(plugin: PluginHandle, options: SessionOptions, version: s
       if (entry.seq > SEQ_MAX) throw new Error('it counts too far');
       entry.seq = seqs.toOurs(entry.seq);
     }
-    options.onReceive(entries);
+    return entries;
+  };
+  const onMessages = (frame: Buffer): void => {
+    const entries = parse(() => admit(frame));
+    if (entries !== null) options.onReceive(entries);
+  };
+  const onResults = (frame: Buffer): void => {
+    const results = parse(() => decodeSendResults(frame));
+    if (results !== null) options.onResults(results);
   };
 
   return {
@@ -114,15 +140,19 @@ function createSession(plugin: PluginHandle, options: SessionOptions, version: s
     handshakeMs: plugin.handshakeMs,
     broken: broken.promise,
     async configure(generation, connections) {
-      const wire = connections.map(({ connectionId, role, settings }) => ({ connectionId, role: role === 'source' ? Role.SOURCE : Role.DESTINATION, settings: JSON.stringify(settings) }));
+      const wire = connections.map(({ connectionId, role, settings }) => ({
+        connectionId,
+        role: role === 'source' ? Role.SOURCE : Role.DESTINATION,
+        settings: JSON.stringify(settings),
+      }));
       const { errors } = await callUnary(plugin.client, Connector.method.configure, { generation: BigInt(generation), connections: wire }, CONFIGURE_MS);
       return errors.map((row) => ({ connectionId: row.connectionId, errors: row.errors.map(({ path, message }) => ({ path, message })) }));
     },
     openStreams(allowed) {
       credit = allowed;
-      if (roles.has(Role.DESTINATION)) sending = openStream(methodPath(Connector.method.send), (frame) => options.onResults(decodeSendResults(frame)), sends.resume);
+      if (roles.has(Role.DESTINATION)) sending = openStream(methodPath(Connector.method.send), onResults, sends.resume);
       if (!roles.has(Role.SOURCE)) return;
-      receiving = openStream(methodPath(Connector.method.receive), receive, acks.resume);
+      receiving = openStream(methodPath(Connector.method.receive), onMessages, acks.resume);
       receiving.write(encodeAckBatch({ acks: [], credit }));
     },
     send: sends.add,

@@ -38,7 +38,11 @@ test('a connection that is wrong is reported with its field, and the others work
   const { host, bin, url } = await start();
   const errors = await host.configure(2, [
     { connectionId: 'p/in', role: 'source', settings: { path: PATH } },
-    { connectionId: 'p/bad', role: 'destination', settings: { url: 'ftp://x', method: 'POST', headers: [{ name: 'Customer-ID', value: 'forged' }], timeoutMs: 1 } },
+    {
+      connectionId: 'p/bad',
+      role: 'destination',
+      settings: { url: 'ftp://x', method: 'POST', headers: [{ name: 'Customer-ID', value: 'forged' }], timeoutMs: 1 },
+    },
     { connectionId: 'p/out', role: 'destination', settings: { url: bin.url } },
   ]);
   expect(errors).toEqual([
@@ -106,7 +110,9 @@ test('drained, it takes no more messages and answers those it has', async () => 
 /** Messages that wait for their acknowledgement in a test. */
 let inHand = 0;
 
-async function start(o: { ackDelayMs?: number } = {}): Promise<{ host: ConnectorHost; url: string; bin: RequestBin; stored: { messageId: string; text: string; contentType: string }[] }> {
+async function start(
+  o: { ackDelayMs?: number } = {},
+): Promise<{ host: ConnectorHost; url: string; bin: RequestBin; stored: { messageId: string; text: string; contentType: string }[] }> {
   const [port, bin] = await Promise.all([freePort(), requestBin()]);
   disposals.push(() => bin.close());
   const stored: { messageId: string; text: string; contentType: string }[] = [];
@@ -150,7 +156,18 @@ async function deliver(host: ConnectorHost, messageId: string, payload: Uint8Arr
 }
 
 function outgoing(messageId: string, payload: Uint8Array, contentType = '') {
-  return { connectionId: 'p/out', customerId: 'cus_a', pipelineId: 'p', messageId, traceparent: '', tracestate: '', attempt: 1, headers: [] as [string, string][], payload, contentType };
+  return {
+    connectionId: 'p/out',
+    customerId: 'cus_a',
+    pipelineId: 'p',
+    messageId,
+    traceparent: '',
+    tracestate: '',
+    attempt: 1,
+    headers: [] as [string, string][],
+    payload,
+    contentType,
+  };
 }
 
 async function post(url: string, body: string): Promise<{ status: number; body: string }> {

@@ -3,8 +3,31 @@ import type { SendResult } from '@vrsky/proto/send-result-codec';
 import { expect, test } from 'vitest';
 import { createSends, type OutgoingMessage, type SendOutcome } from './sends.ts';
 
-const message = (connectionId: string): OutgoingMessage => ({ connectionId, customerId: 'cus_a', pipelineId: 'p', messageId: 'msg_1', traceparent: '', tracestate: '', attempt: 1, headers: [], payload: Buffer.from('x'), contentType: '' });
-const result = (seq: number, more: Partial<SendResult> = {}): SendResult => ({ seq, status: 'ok', source: 'downstream', reason: '', code: '', retryAfterMs: 0, peerStatus: 200, peerAnswer: Buffer.alloc(0), startedAtUs: 0, durationUs: 0, ...more });
+const message = (connectionId: string): OutgoingMessage => ({
+  connectionId,
+  customerId: 'cus_a',
+  pipelineId: 'p',
+  messageId: 'msg_1',
+  traceparent: '',
+  tracestate: '',
+  attempt: 1,
+  headers: [],
+  payload: Buffer.from('x'),
+  contentType: '',
+});
+const result = (seq: number, more: Partial<SendResult> = {}): SendResult => ({
+  seq,
+  status: 'ok',
+  source: 'downstream',
+  reason: '',
+  code: '',
+  retryAfterMs: 0,
+  peerStatus: 200,
+  peerAnswer: Buffer.alloc(0),
+  startedAtUs: 0,
+  durationUs: 0,
+  ...more,
+});
 
 function start() {
   let now = 0;
@@ -119,7 +142,15 @@ test('a connector’s words are cut to our bounds', async () => {
   const { sends, line, send, at, written, outcomes } = start();
   sends.open(line);
   send();
-  sends.settle([result(written[0]?.seq as number, { status: 'retryable', code: 'Bad Code!', reason: 'r'.repeat(9_000), retryAfterMs: 4e9, peerAnswer: Buffer.alloc(9_000) })]);
+  sends.settle([
+    result(written[0]?.seq as number, {
+      status: 'retryable',
+      code: 'Bad Code!',
+      reason: 'r'.repeat(9_000),
+      retryAfterMs: 4e9,
+      peerAnswer: Buffer.alloc(9_000),
+    }),
+  ]);
   await at(1);
   expect(outcomes[0]).toMatchObject({ code: 'unknown', retryAfterMs: 86_400_000 });
   expect(outcomes[0]?.reason).toHaveLength(500);

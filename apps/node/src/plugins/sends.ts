@@ -115,7 +115,8 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
     progress.pending++;
     return progress;
   };
-  const isLate = ({ deadlineMs, sentAtMs, progress }: Pending, now: number): boolean => now - Math.max(sentAtMs, progress.atMs) > deadlineMs || now - sentAtMs > deadlineMs * DEADLINES_MAX;
+  const isLate = ({ deadlineMs, sentAtMs, progress }: Pending, now: number): boolean =>
+    now - Math.max(sentAtMs, progress.atMs) > deadlineMs || now - sentAtMs > deadlineMs * DEADLINES_MAX;
   return {
     send: (message, deadlineMs) =>
       new Promise((answer) => {

@@ -35,15 +35,31 @@ function pretend(names: Record<string, Answer | Answer[]>, o: { allow?: string[]
   const egress = createEgress({ allow: new Set(o.allow), connectTimeoutMs: 1_000, lookup, connect });
   const go = (url: string): Promise<string> => {
     const { hostname, port, protocol, host } = new URL(url);
-    return new Promise((resolve) => egress({ hostname, port, protocol, host }, (error, socket) => resolve(error === null ? `reached ${(socket as Socket).remoteAddress}` : (error as NodeJS.ErrnoException).code ?? error.message)));
+    return new Promise((resolve) =>
+      egress({ hostname, port, protocol, host }, (error, socket) =>
+        resolve(error === null ? `reached ${(socket as Socket).remoteAddress}` : ((error as NodeJS.ErrnoException).code ?? error.message)),
+      ),
+    );
   };
   return { go, log };
 }
 
 describe('a request to the inside is refused', () => {
   test.each([
-    'http://127.0.0.1/', 'http://127.1/', 'http://0x7f.1/', 'http://2130706433/', 'http://0177.0.0.1/', 'http://127。0。0。1/', 'http://①②⑦.0.0.1/', 'http://[::1]/', 'http://[::ffff:7f00:1]/', 'http://[64:ff9b::7f00:1]/',
-    'https://169.254.169.254/latest/meta-data', 'http://[fd00:ec2::254]/', 'http://0.0.0.0:4803/', 'http://10.0.0.5:8080/',
+    'http://127.0.0.1/',
+    'http://127.1/',
+    'http://0x7f.1/',
+    'http://2130706433/',
+    'http://0177.0.0.1/',
+    'http://127。0。0。1/',
+    'http://①②⑦.0.0.1/',
+    'http://[::1]/',
+    'http://[::ffff:7f00:1]/',
+    'http://[64:ff9b::7f00:1]/',
+    'https://169.254.169.254/latest/meta-data',
+    'http://[fd00:ec2::254]/',
+    'http://0.0.0.0:4803/',
+    'http://10.0.0.5:8080/',
   ])('by its address, before anything is opened: %s', async (url) => {
     const { go, log } = pretend({});
     expect(await go(url)).toBe('EGRESS_FORBIDDEN');
@@ -91,7 +107,15 @@ describe('the operator’s list', () => {
     expect(await go('http://RECEIVER.internal:80/')).toBe('reached 10.1.2.3');
   });
 
-  test.each(['http://127.0.0.1:4803/', 'http://127.0.0.1/', 'https://127.0.0.1/', 'http://127.0.0.2:4802/', 'http://receiver.internal:8080/', 'https://receiver.internal/', 'http://localhost:4802/'])('opens nothing beside it: %s', async (url) => {
+  test.each([
+    'http://127.0.0.1:4803/',
+    'http://127.0.0.1/',
+    'https://127.0.0.1/',
+    'http://127.0.0.2:4802/',
+    'http://receiver.internal:8080/',
+    'https://receiver.internal/',
+    'http://localhost:4802/',
+  ])('opens nothing beside it: %s', async (url) => {
     const { go } = pretend({ 'receiver.internal': '10.1.2.3', localhost: '127.0.0.1' }, { allow });
     expect(await go(url)).toBe('EGRESS_FORBIDDEN');
   });
@@ -99,7 +123,9 @@ describe('the operator’s list', () => {
 
 test('a public address is reached, by name and by number, for one answer and for all', async () => {
   expect(await pretend({ 'example.test': '93.184.216.34' }).go('https://example.test/')).toBe('reached 93.184.216.34');
-  expect(await pretend({ 'example.test': ['93.184.216.34', '2606:4700::1111'] }, { wantsAll: false }).go('https://example.test/')).toBe('reached 93.184.216.34');
+  expect(await pretend({ 'example.test': ['93.184.216.34', '2606:4700::1111'] }, { wantsAll: false }).go('https://example.test/')).toBe(
+    'reached 93.184.216.34',
+  );
   expect(await pretend({}).go('http://[2606:4700::1111]/')).toBe('reached 2606:4700::1111');
 });
 

@@ -19,7 +19,13 @@ describe('a message', () => {
     const bin = await openBin();
     const { send } = open(`${bin.url}/orders?x=1`, { headers: [{ name: 'X-Api-Key', value: 'k' }] });
     const result = await send({
-      headers: [['x-request-id', 'r1'], ['user-agent', 'curl'], ['x-forwarded-for', '1.2.3.4'], ['ce-type', 'order'], ['authorization', 'Bearer leaked']],
+      headers: [
+        ['x-request-id', 'r1'],
+        ['user-agent', 'curl'],
+        ['x-forwarded-for', '1.2.3.4'],
+        ['ce-type', 'order'],
+        ['authorization', 'Bearer leaked'],
+      ],
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
       tracestate: 'a=1',
     });
@@ -46,7 +52,13 @@ describe('a message', () => {
 
   test('has the destination’s content type and user agent when it names them, once', async () => {
     const bin = await openBin();
-    const { send } = open(bin.url, { method: 'PUT', headers: [{ name: 'Content-Type', value: 'text/plain' }, { name: 'User-Agent', value: 'mine' }] });
+    const { send } = open(bin.url, {
+      method: 'PUT',
+      headers: [
+        { name: 'Content-Type', value: 'text/plain' },
+        { name: 'User-Agent', value: 'mine' },
+      ],
+    });
     await send();
     expect(bin.requests[0]).toMatchObject({ method: 'PUT', headers: { 'content-type': 'text/plain', 'user-agent': 'mine' } });
   });
@@ -62,7 +74,14 @@ describe('a message', () => {
   test('with line breaks in what its sender chose makes no headers of the sender’s own', async () => {
     const bin = await openBin();
     const { send } = open(bin.url);
-    const result = await send({ contentType: 'text/plain\r\nx-evil: 1', tracestate: 'a=1\nx-evil: 1', headers: [['x-request-id', 'r\r\nx-evil: 1'], ['ce-id', 'snowman ☃']] });
+    const result = await send({
+      contentType: 'text/plain\r\nx-evil: 1',
+      tracestate: 'a=1\nx-evil: 1',
+      headers: [
+        ['x-request-id', 'r\r\nx-evil: 1'],
+        ['ce-id', 'snowman ☃'],
+      ],
+    });
     expect(result.status).toBe('ok');
     const { headers } = bin.requests[0] as { headers: object };
     for (const name of ['x-evil', 'content-type', 'tracestate', 'x-request-id', 'ce-id']) expect(headers).not.toHaveProperty(name);
@@ -83,10 +102,22 @@ describe('a message', () => {
 
 describe('a receiver', () => {
   test.each([
-    [{ status: 500, body: 'broken' }, { status: 'retryable', code: 'http_500', peerStatus: 500, peerAnswer: 'broken' }],
-    [{ status: 429, headers: { 'retry-after': '3' } }, { status: 'rate_limited', code: 'http_429', retryAfterMs: 3_000 }],
-    [{ status: 503, headers: { 'retry-after': '2' } }, { status: 'rate_limited', code: 'http_503', retryAfterMs: 2_000 }],
-    [{ status: 422, body: 'no' }, { status: 'permanent', code: 'http_422', peerAnswer: 'no' }],
+    [
+      { status: 500, body: 'broken' },
+      { status: 'retryable', code: 'http_500', peerStatus: 500, peerAnswer: 'broken' },
+    ],
+    [
+      { status: 429, headers: { 'retry-after': '3' } },
+      { status: 'rate_limited', code: 'http_429', retryAfterMs: 3_000 },
+    ],
+    [
+      { status: 503, headers: { 'retry-after': '2' } },
+      { status: 'rate_limited', code: 'http_503', retryAfterMs: 2_000 },
+    ],
+    [
+      { status: 422, body: 'no' },
+      { status: 'permanent', code: 'http_422', peerAnswer: 'no' },
+    ],
     [{ reset: true }, { status: 'retryable', code: 'connection_lost' }],
     [{ hang: true }, { status: 'retryable', code: 'timeout' }],
     [{ delayMs: 5_000 }, { status: 'retryable', code: 'timeout' }],
@@ -198,7 +229,11 @@ interface OpenOptions {
   originsMax?: number;
 }
 
-function open(url: string, settings: object = {}, o: OpenOptions = {}): { destination: HttpDestination; send(delivery?: Partial<Delivery>): Promise<DeliveryResult> } {
+function open(
+  url: string,
+  settings: object = {},
+  o: OpenOptions = {},
+): { destination: HttpDestination; send(delivery?: Partial<Delivery>): Promise<DeliveryResult> } {
   const connect = createEgress({
     allow: new Set(o.allow ?? [new URL(url).host]),
     connectTimeoutMs: 2_000,
@@ -208,13 +243,29 @@ function open(url: string, settings: object = {}, o: OpenOptions = {}): { destin
       else callback(null, [{ address, family: 4 }]);
     },
   });
-  const destination = createHttpDestination({ connect, ...(o.connectionsMax ? { connectionsMax: o.connectionsMax } : {}), ...(o.originsMax ? { originsMax: o.originsMax } : {}) });
+  const destination = createHttpDestination({
+    connect,
+    ...(o.connectionsMax ? { connectionsMax: o.connectionsMax } : {}),
+    ...(o.originsMax ? { originsMax: o.originsMax } : {}),
+  });
   cleanups.push(() => destination.close());
   destination.setTargets(new Map([['p/out', toTarget(destinationSettingsSchema.parse({ url, ...settings }))]]));
   const send = (delivery: Partial<Delivery> = {}): Promise<DeliveryResult> =>
     new Promise((resolve) => {
       destination.send(
-        { connectionId: 'p/out', customerId: 'cus_a', pipelineId: 'p', messageId: 'msg_1', traceparent: '', tracestate: '', attempt: 1, headers: [], payload: Buffer.from('{"a":1}'), contentType: 'application/json', ...delivery },
+        {
+          connectionId: 'p/out',
+          customerId: 'cus_a',
+          pipelineId: 'p',
+          messageId: 'msg_1',
+          traceparent: '',
+          tracestate: '',
+          attempt: 1,
+          headers: [],
+          payload: Buffer.from('{"a":1}'),
+          contentType: 'application/json',
+          ...delivery,
+        },
         resolve,
       );
     });

@@ -27,7 +27,11 @@ const READ_BYTES_MAX = 262_144;
 const EMPTY = new Uint8Array(0);
 
 export function createHttpDestination(options: HttpDestinationOptions): HttpDestination {
-  const lanes = createLanes({ connect: options.connect, originsMax: options.originsMax ?? ORIGINS_MAX, connectionsMax: options.connectionsMax ?? CONNECTIONS_MAX });
+  const lanes = createLanes({
+    connect: options.connect,
+    originsMax: options.originsMax ?? ORIGINS_MAX,
+    connectionsMax: options.connectionsMax ?? CONNECTIONS_MAX,
+  });
   let targets: ReadonlyMap<string, Target> = new Map();
   return {
     setTargets(targetByConnectionId) {
@@ -35,9 +39,11 @@ export function createHttpDestination(options: HttpDestinationOptions): HttpDest
     },
     send(delivery, done) {
       const target = targets.get(delivery.connectionId);
-      if (target === undefined) return done({ status: 'retryable', source: 'plugin', code: 'not_configured', reason: 'This destination is not set up on the node yet.' });
+      if (target === undefined)
+        return done({ status: 'retryable', source: 'plugin', code: 'not_configured', reason: 'This destination is not set up on the node yet.' });
       const lane = lanes.find(target.origin);
-      if (lane === null) return done({ status: 'retryable', source: 'plugin', code: 'too_many_receivers', reason: 'The node sends to too many receivers at the same time.' });
+      if (lane === null)
+        return done({ status: 'retryable', source: 'plugin', code: 'too_many_receivers', reason: 'The node sends to too many receivers at the same time.' });
       lane.acquire((client) => {
         new Exchange(lane, client, target, done).start(delivery);
       });
@@ -129,7 +135,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private result(error: Error | null): DeliveryResult {
     // A status says what the receiver made of the message, even if the rest of its answer never comes.
-    const result = this.status > 0 ? answerOutcome({ status: this.status, retryAfter: this.retryAfter, body: this.answer }) : failureOutcome(error, this.target.host, this.target.timeoutMs);
+    const result =
+      this.status > 0
+        ? answerOutcome({ status: this.status, retryAfter: this.retryAfter, body: this.answer })
+        : failureOutcome(error, this.target.host, this.target.timeoutMs);
     result.startedAtUs = this.startedAtUs;
     result.durationUs = Math.round((performance.now() - this.startedMs) * 1_000);
     return result;

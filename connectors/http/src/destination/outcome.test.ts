@@ -9,7 +9,12 @@ describe('an answer', () => {
   });
 
   test.each([500, 502, 503, 504, 599, 408])('%i may pass', (status) => {
-    expect(answer(status)).toMatchObject({ status: 'retryable', source: 'downstream', code: `http_${status}`, reason: expect.stringContaining(`answered ${status}`) });
+    expect(answer(status)).toMatchObject({
+      status: 'retryable',
+      source: 'downstream',
+      code: `http_${status}`,
+      reason: expect.stringContaining(`answered ${status}`),
+    });
   });
 
   test.each([301, 302, 307, 308])('%i is a redirect, and those are not followed', (status) => {
@@ -21,7 +26,12 @@ describe('an answer', () => {
   });
 
   test.each([429, 503, 408])('%i with Retry-After says when', (status) => {
-    expect(answer(status, '7')).toMatchObject({ status: 'rate_limited', code: `http_${status}`, retryAfterMs: 7_000, reason: `The receiver answered ${status} and asks to wait 7 s.` });
+    expect(answer(status, '7')).toMatchObject({
+      status: 'rate_limited',
+      code: `http_${status}`,
+      retryAfterMs: 7_000,
+      reason: `The receiver answered ${status} and asks to wait 7 s.`,
+    });
   });
 
   test('429 without it is still a limit', () => {

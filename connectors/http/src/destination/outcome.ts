@@ -17,12 +17,19 @@ export function answerOutcome(answer: PeerAnswer, nowMs: number = Date.now()): D
   const code = `http_${status}`;
   if (status === 429 || status === 503 || status === 408) {
     const retryAfterMs = parseRetryAfter(answer.retryAfter, nowMs);
-    if (retryAfterMs > 0) return { ...common, status: 'rate_limited', code, retryAfterMs, reason: `The receiver answered ${status} and asks to wait ${spell(retryAfterMs)}.` };
+    if (retryAfterMs > 0)
+      return { ...common, status: 'rate_limited', code, retryAfterMs, reason: `The receiver answered ${status} and asks to wait ${spell(retryAfterMs)}.` };
     if (status === 429) return { ...common, status: 'rate_limited', code, reason: 'The receiver answered 429: it gets more requests than it takes.' };
     return { ...common, status: 'retryable', code, reason: `The receiver answered ${status}: it cannot take the message now.` };
   }
   if (status >= 500) return { ...common, status: 'retryable', code, reason: `The receiver answered ${status}: it failed.` };
-  if (status >= 300 && status < 400) return { ...common, status: 'permanent', code, reason: `The receiver answered ${status}, a redirect. Redirects are not followed: enter the final URL as the destination.` };
+  if (status >= 300 && status < 400)
+    return {
+      ...common,
+      status: 'permanent',
+      code,
+      reason: `The receiver answered ${status}, a redirect. Redirects are not followed: enter the final URL as the destination.`,
+    };
   return { ...common, status: 'permanent', code, reason: `The receiver answered ${status}: ${refusals[status] ?? 'it refuses this message.'}` };
 }
 
@@ -59,7 +66,11 @@ function failure(error: unknown, host: string, timeoutMs: number): Failure {
   const retryable = (short: string, reason: string): Failure => ({ status: 'retryable', code: short, reason });
   switch (code) {
     case 'EGRESS_FORBIDDEN':
-      return { status: 'permanent', code: 'egress_forbidden', reason: `${host} is a private or internal address. Requests from pipelines go only to public addresses.` };
+      return {
+        status: 'permanent',
+        code: 'egress_forbidden',
+        reason: `${host} is a private or internal address. Requests from pipelines go only to public addresses.`,
+      };
     case 'DELIVERY_TIMEOUT':
     case 'UND_ERR_HEADERS_TIMEOUT':
     case 'UND_ERR_BODY_TIMEOUT':
@@ -84,13 +95,18 @@ function failure(error: unknown, host: string, timeoutMs: number): Failure {
     case 'UND_ERR_HEADERS_OVERFLOW':
       return retryable('bad_response', `${host} answered with more than 16 KiB of headers.`);
     case 'UND_ERR_INVALID_ARG':
-      return { status: 'permanent', code: 'invalid_request', reason: 'The request cannot be formed: a header or the URL has a character that is not allowed there.' };
+      return {
+        status: 'permanent',
+        code: 'invalid_request',
+        reason: 'The request cannot be formed: a header or the URL has a character that is not allowed there.',
+      };
     default:
       break;
   }
   if (code === PARSER_ERROR || code.startsWith('HPE_')) return retryable('bad_response', `What ${host} answered is not valid HTTP.`);
   if (tlsProblems[code] !== undefined) return retryable('tls_failed', `The certificate of ${host} is not accepted: ${tlsProblems[code]}.`);
-  if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.startsWith('EPROTO')) return retryable('tls_failed', `No secure connection to ${host} could be made.`);
+  if (code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.startsWith('EPROTO'))
+    return retryable('tls_failed', `No secure connection to ${host} could be made.`);
   return retryable('network_error', `The request to ${host} failed on its way.`);
 }
 

@@ -15,7 +15,20 @@ export interface Target {
 }
 
 /** What a source took in and a receiver may see: ids by which both ends recognise a message, nothing else. */
-const passedOn: ReadonlySet<string> = new Set(['x-request-id', 'x-correlation-id', 'correlation-id', 'ce-id', 'ce-source', 'ce-type', 'ce-specversion', 'ce-time', 'ce-subject', 'ce-dataschema', 'webhook-id', 'webhook-timestamp']);
+const passedOn: ReadonlySet<string> = new Set([
+  'x-request-id',
+  'x-correlation-id',
+  'correlation-id',
+  'ce-id',
+  'ce-source',
+  'ce-type',
+  'ce-specversion',
+  'ce-time',
+  'ce-subject',
+  'ce-dataschema',
+  'webhook-id',
+  'webhook-timestamp',
+]);
 /** What HTTP allows in a value; a line break in particular would begin a header of the sender's own. */
 const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 const USER_AGENT = 'VRSky';

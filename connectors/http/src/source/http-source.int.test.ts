@@ -16,7 +16,11 @@ afterEach(async () => {
 describe('a message', () => {
   test('is answered 202 with its id, and only after the platform’s word', async () => {
     const { url, offers } = await start();
-    const answer = request(url, { method: 'POST', headers: { 'content-type': 'application/json', 'x-github-event': 'push', authorization: 'Bearer secret', 'customer-id': 'cus_forged' }, body: '{"a":1}' });
+    const answer = request(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-github-event': 'push', authorization: 'Bearer secret', 'customer-id': 'cus_forged' },
+      body: '{"a":1}',
+    });
     const offer = await eventually(() => offers[0] ?? false);
     expect(offer.message).toMatchObject({ connectionId: 'pip/src', contentType: 'application/json', traceparent: '' });
     expect(offer.message.headers).toEqual([['x-github-event', 'push']]);
@@ -150,13 +154,21 @@ describe('a refusal names the problem', () => {
   test.each([
     ['broken chunked encoding', `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\nhello\r\n0\r\n\r\n`, 400],
     ['a chunk longer than it says', `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhello\r\n0\r\n\r\n`, 400],
-    ['both a length and chunks (request smuggling)', `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`, 400],
+    [
+      'both a length and chunks (request smuggling)',
+      `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      400,
+    ],
     ['two lengths', `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello`, 400],
     ['a negative length', `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n`, 400],
     ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n\r\n', 400],
     ['a header line without a colon', `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nnonsense\r\n\r\n`, 400],
     ['17 KiB of headers', `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nx-a: ${'a'.repeat(17_000)}\r\n\r\n`, 431],
-    ['120 headers', `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${Array.from({ length: 120 }, (_, i) => `x-${i}: 1\r\n`).join('')}Content-Length: 0\r\n\r\n`, 431],
+    [
+      '120 headers',
+      `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${Array.from({ length: 120 }, (_, i) => `x-${i}: 1\r\n`).join('')}Content-Length: 0\r\n\r\n`,
+      431,
+    ],
     ['an expectation we do not know', `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: tea\r\nContent-Length: 0\r\n\r\n`, 417],
   ])('%s', async (_, text, status) => {
     const { port, offers } = await start({}, stored);
@@ -330,10 +342,18 @@ function isWhole(text: string): boolean {
   return body !== undefined && length !== undefined && body.length >= Number(length);
 }
 
-async function expectProblem(response: { headers: Record<string, string | string[] | undefined>; body: { json(): Promise<unknown> } }, status: number): Promise<{ detail: string }> {
+async function expectProblem(
+  response: { headers: Record<string, string | string[] | undefined>; body: { json(): Promise<unknown> } },
+  status: number,
+): Promise<{ detail: string }> {
   expect(response.headers['content-type']).toBe('application/problem+json');
   const problem = (await response.body.json()) as { detail: string };
-  expect(problem).toMatchObject({ type: expect.stringMatching(/^urn:vrsky:problem:/), title: expect.any(String), status, detail: expect.stringMatching(/\.$/) });
+  expect(problem).toMatchObject({
+    type: expect.stringMatching(/^urn:vrsky:problem:/),
+    title: expect.any(String),
+    status,
+    detail: expect.stringMatching(/\.$/),
+  });
   return problem;
 }
 

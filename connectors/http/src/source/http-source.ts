@@ -26,7 +26,15 @@ export interface SourceLimits {
   bodyBytes: number;
 }
 
-const defaults: SourceLimits = { connections: 4_096, headersMs: 10_000, requestMs: 30_000, checkMs: 1_000, idleMs: 65_000, receiptMs: 20_000, bodyBytes: 128 * 1_048_576 };
+const defaults: SourceLimits = {
+  connections: 4_096,
+  headersMs: 10_000,
+  requestMs: 30_000,
+  checkMs: 1_000,
+  idleMs: 65_000,
+  receiptMs: 20_000,
+  bodyBytes: 128 * 1_048_576,
+};
 
 /** Webhooks in: `POST|PUT /in/<path>` is answered 202 after the platform has stored the message, and with a problem otherwise. */
 export interface HttpSource {
@@ -89,7 +97,8 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   const receiveBody = (request: IncomingMessage, response: ServerResponse, connectionId: string, headers: RequestHeaders): void => {
     if (headers.contentLength > PAYLOAD_BYTES_MAX) return void refuse(request, response, problems.tooLarge);
     if (headers.contentEncoding !== '' && headers.contentEncoding !== 'identity') return void refuse(request, response, problems.encoding);
-    if (bodyBytes + Math.max(0, headers.contentLength) > limits.bodyBytes) return void refuse(request, response, problems.unavailable, ['retry-after', String(RETRY_AFTER_S)]);
+    if (bodyBytes + Math.max(0, headers.contentLength) > limits.bodyBytes)
+      return void refuse(request, response, problems.unavailable, ['retry-after', String(RETRY_AFTER_S)]);
 
     let first: Buffer | null = null;
     let more: Buffer[] | null = null;
@@ -125,12 +134,15 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   const offer = (connectionId: string, headers: RequestHeaders, payload: Buffer, response: ServerResponse, release: () => void): void => {
     const entry: Waiting = { response, atMs: performance.now() };
     waiting.add(entry);
-    options.intake.offer({ connectionId, payload, contentType: headers.contentType, headers: headers.passed, traceparent: headers.traceparent, tracestate: headers.tracestate }, (receipt) => {
-      release();
-      if (!waiting.delete(entry)) return; // answered before: it took too long
-      if (draining) response.shouldKeepAlive = false;
-      answer(response, receipt);
-    });
+    options.intake.offer(
+      { connectionId, payload, contentType: headers.contentType, headers: headers.passed, traceparent: headers.traceparent, tracestate: headers.tracestate },
+      (receipt) => {
+        release();
+        if (!waiting.delete(entry)) return; // answered before: it took too long
+        if (draining) response.shouldKeepAlive = false;
+        answer(response, receipt);
+      },
+    );
   };
 
   const expire = (): void => {
@@ -247,7 +259,15 @@ function refuse(request: IncomingMessage, response: ServerResponse, problem: Pro
     return null;
   }
   const body = problemBody(problem);
-  response.writeHead(problem.status, ['content-type', 'application/problem+json', 'content-length', String(Buffer.byteLength(body)), 'connection', 'close', ...headers]);
+  response.writeHead(problem.status, [
+    'content-type',
+    'application/problem+json',
+    'content-length',
+    String(Buffer.byteLength(body)),
+    'connection',
+    'close',
+    ...headers,
+  ]);
   response.write(body);
   let discarded = 0;
   const end = (): void => {

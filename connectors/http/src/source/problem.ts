@@ -9,16 +9,46 @@ export interface Problem {
 export const PAYLOAD_BYTES_MAX = 1_048_576;
 
 export const problems = {
-  badRequest: { status: 400, code: 'bad_request', title: 'Bad request', detail: 'The request is not valid HTTP: check the headers and, if the body is sent in chunks, their lengths.' },
-  notFound: { status: 404, code: 'not_found', title: 'Not found', detail: 'No pipeline listens on this URL. Copy the URL from the source of a published pipeline.' },
-  methodNotAllowed: { status: 405, code: 'method_not_allowed', title: 'Method not allowed', detail: 'This URL takes messages: send one with POST or PUT, for example `curl -X POST -H "content-type: application/json" -d "{}"` and this URL.' },
+  badRequest: {
+    status: 400,
+    code: 'bad_request',
+    title: 'Bad request',
+    detail: 'The request is not valid HTTP: check the headers and, if the body is sent in chunks, their lengths.',
+  },
+  notFound: {
+    status: 404,
+    code: 'not_found',
+    title: 'Not found',
+    detail: 'No pipeline listens on this URL. Copy the URL from the source of a published pipeline.',
+  },
+  methodNotAllowed: {
+    status: 405,
+    code: 'method_not_allowed',
+    title: 'Method not allowed',
+    detail: 'This URL takes messages: send one with POST or PUT, for example `curl -X POST -H "content-type: application/json" -d "{}"` and this URL.',
+  },
   timeout: { status: 408, code: 'request_timeout', title: 'Request timeout', detail: 'The request did not arrive completely in time. Send it again.' },
-  tooLarge: { status: 413, code: 'payload_too_large', title: 'Payload too large', detail: `A message has at most ${PAYLOAD_BYTES_MAX.toLocaleString('en')} bytes. Send less, or a reference to the data.` },
+  tooLarge: {
+    status: 413,
+    code: 'payload_too_large',
+    title: 'Payload too large',
+    detail: `A message has at most ${PAYLOAD_BYTES_MAX.toLocaleString('en')} bytes. Send less, or a reference to the data.`,
+  },
   encoding: { status: 415, code: 'content_encoding', title: 'Unsupported content encoding', detail: 'Send the body as it is, without Content-Encoding.' },
   expectation: { status: 417, code: 'expectation_failed', title: 'Expectation failed', detail: 'Only the expectation 100-continue is known here.' },
-  exhausted: { status: 429, code: 'exhausted', title: 'Quota used up', detail: 'The tenant’s storage for waiting messages is full. Send again later, or let the pipeline’s destinations catch up.' },
+  exhausted: {
+    status: 429,
+    code: 'exhausted',
+    title: 'Quota used up',
+    detail: 'The tenant’s storage for waiting messages is full. Send again later, or let the pipeline’s destinations catch up.',
+  },
   headersTooLarge: { status: 431, code: 'headers_too_large', title: 'Headers too large', detail: 'A request has at most 100 headers and 16 KiB of them.' },
-  unavailable: { status: 503, code: 'unavailable', title: 'Unavailable for the moment', detail: 'The message cannot be stored now. It was not accepted: send it again after the time in Retry-After.' },
+  unavailable: {
+    status: 503,
+    code: 'unavailable',
+    title: 'Unavailable for the moment',
+    detail: 'The message cannot be stored now. It was not accepted: send it again after the time in Retry-After.',
+  },
 } as const satisfies Record<string, Problem>;
 
 export function problemBody(problem: Problem): string {

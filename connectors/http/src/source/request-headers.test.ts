@@ -4,7 +4,27 @@ import { isTraceparent, readHeaders } from './request-headers.ts';
 const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
 
 test('credentials, the platform’s own headers and those of one connection never pass', () => {
-  const names = ['Authorization', 'PROXY-AUTHORIZATION', 'cookie', 'X-Api-Key', 'Customer-ID', 'customer-id', 'Idempotency-Key', 'Vrsky-Attempt', 'Nats-Msg-Id', 'Connection', 'Keep-Alive', 'TE', 'Trailer', 'Transfer-Encoding', 'Upgrade', 'Host', 'Expect', 'Content-Length', 'Proxy-Connection'];
+  const names = [
+    'Authorization',
+    'PROXY-AUTHORIZATION',
+    'cookie',
+    'X-Api-Key',
+    'Customer-ID',
+    'customer-id',
+    'Idempotency-Key',
+    'Vrsky-Attempt',
+    'Nats-Msg-Id',
+    'Connection',
+    'Keep-Alive',
+    'TE',
+    'Trailer',
+    'Transfer-Encoding',
+    'Upgrade',
+    'Host',
+    'Expect',
+    'Content-Length',
+    'Proxy-Connection',
+  ];
   expect(readHeaders(names.flatMap((name) => [name, 'x'])).passed).toEqual([]);
 });
 
@@ -18,11 +38,18 @@ test('other headers pass in lower case, in order, repeated ones too', () => {
 });
 
 test('a header that Connection names is for this connection only, wherever it stands', () => {
-  expect(readHeaders(['x-first', '1', 'Connection', 'keep-alive, X-First', 'x-last', '2', 'connection', 'x-LAST', 'x-stays', '3']).passed).toEqual([['x-stays', '3']]);
+  expect(readHeaders(['x-first', '1', 'Connection', 'keep-alive, X-First', 'x-last', '2', 'connection', 'x-LAST', 'x-stays', '3']).passed).toEqual([
+    ['x-stays', '3'],
+  ]);
 });
 
 test('content type and encoding are read apart', () => {
-  expect(readHeaders(['Content-Type', 'application/json', 'Content-Length', '12', 'content-encoding', 'GZIP'])).toMatchObject({ contentType: 'application/json', contentLength: 12, contentEncoding: 'gzip', passed: [] });
+  expect(readHeaders(['Content-Type', 'application/json', 'Content-Length', '12', 'content-encoding', 'GZIP'])).toMatchObject({
+    contentType: 'application/json',
+    contentLength: 12,
+    contentEncoding: 'gzip',
+    passed: [],
+  });
 });
 
 describe('a trace context is taken', () => {

@@ -20,8 +20,12 @@ type Use = 'pass' | 'drop' | 'contentType' | 'contentLength' | 'contentEncoding'
  * connection (RFC 9110 §7.6.1), and what the platform alone says.
  */
 const uses: ReadonlyMap<string, Use> = new Map<string, Use>([
-  ...['authorization', 'proxy-authorization', 'cookie', 'x-api-key', 'api-key', 'x-auth-token', 'x-access-token', 'customer-id', 'idempotency-key'].map((name): [string, Use] => [name, 'drop']),
-  ...['keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'host', 'expect', 'accept', 'accept-encoding', 'accept-language'].map((name): [string, Use] => [name, 'drop']),
+  ...['authorization', 'proxy-authorization', 'cookie', 'x-api-key', 'api-key', 'x-auth-token', 'x-access-token', 'customer-id', 'idempotency-key'].map(
+    (name): [string, Use] => [name, 'drop'],
+  ),
+  ...['keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'host', 'expect', 'accept', 'accept-encoding', 'accept-language'].map(
+    (name): [string, Use] => [name, 'drop'],
+  ),
   ['content-type', 'contentType'],
   ['content-length', 'contentLength'],
   ['content-encoding', 'contentEncoding'],

@@ -1,5 +1,12 @@
 import { create, type DescMessage, type MessageInitShape, type MessageShape } from '@bufbuild/protobuf';
-import { type ServerDuplexStream, type ServerUnaryCall, type ServiceDefinition, type sendUnaryData, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  type sendUnaryData,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { frameMethod, generatedMethod, methodPath, type UnaryMethod } from '@vrsky/plugin/rpc';
 import { type ConfigureRequest, Connector, Role, type Connection as WireConnection } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import type { Connection, ConnectionErrors, ConnectorDefinition, ConnectorLog, ConnectorRole } from '../connector.ts';
@@ -15,13 +22,19 @@ const DRAIN_DEFAULT_MS = 10_000;
 const roleNames: Record<Role, ConnectorRole | null> = { [Role.UNSPECIFIED]: null, [Role.SOURCE]: 'source', [Role.DESTINATION]: 'destination' };
 const roleNumbers: Record<ConnectorRole, Role> = { source: Role.SOURCE, destination: Role.DESTINATION };
 
-export function createConnectorService(o: { definition: ConnectorDefinition; intake: SourceSide; outlet: DestinationSide; log: ConnectorLog }): UntypedServiceImplementation {
+export function createConnectorService(o: {
+  definition: ConnectorDefinition;
+  intake: SourceSide;
+  outlet: DestinationSide;
+  log: ConnectorLog;
+}): UntypedServiceImplementation {
   const { definition, intake, outlet, log } = o;
   let applied = 0n;
   let applying: Promise<unknown> = Promise.resolve();
 
   const configure = async (request: ConfigureRequest): Promise<MessageInitShape<typeof Connector.method.configure.output>> => {
-    if (request.generation < applied) throw new Refusal(status.FAILED_PRECONDITION, `generation ${request.generation} is older than ${applied}, which is applied`);
+    if (request.generation < applied)
+      throw new Refusal(status.FAILED_PRECONDITION, `generation ${request.generation} is older than ${applied}, which is applied`);
     const errors: ConnectionErrors[] = [];
     const usable: Connection[] = [];
     for (const wire of request.connections) {
@@ -73,7 +86,10 @@ class Refusal extends Error {
   }
 }
 
-type Handler<I extends DescMessage, O extends DescMessage> = (request: MessageShape<I>, deadlineMs: number) => MessageInitShape<O> | Promise<MessageInitShape<O>>;
+type Handler<I extends DescMessage, O extends DescMessage> = (
+  request: MessageShape<I>,
+  deadlineMs: number,
+) => MessageInitShape<O> | Promise<MessageInitShape<O>>;
 
 function unary<I extends DescMessage, O extends DescMessage>(method: UnaryMethod<I, O>, log: ConnectorLog, handle: Handler<I, O>) {
   return async (call: ServerUnaryCall<MessageShape<I>, MessageShape<O>>, answer: sendUnaryData<MessageShape<O>>): Promise<void> => {
@@ -98,7 +114,8 @@ function remainingMs(deadline: Date | number): number {
 function parseConnection(wire: WireConnection, roles: readonly ConnectorRole[]): Connection | ConnectionErrors {
   const { connectionId } = wire;
   const role = roleNames[wire.role] ?? null;
-  if (role === null || !roles.includes(role)) return { connectionId, errors: [{ path: '', message: `This connector cannot be used as a ${role ?? 'part of an unknown kind'}.` }] };
+  if (role === null || !roles.includes(role))
+    return { connectionId, errors: [{ path: '', message: `This connector cannot be used as a ${role ?? 'part of an unknown kind'}.` }] };
   try {
     return { connectionId, role, settings: JSON.parse(wire.settings) };
   } catch {
