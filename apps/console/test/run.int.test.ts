@@ -19,7 +19,7 @@ afterAll(() => rig[Symbol.asyncDispose]());
 
 /** Answers run requests in a node's place, and shows what was asked. */
 async function nodeThatAnswers(response: RunResponse): Promise<AsyncDisposable & { asked: RunRequest[] }> {
-  const nc = await rig.bus.control();
+  const nc = await rig.bus.tenant(rig.acme.account);
   const asked: RunRequest[] = [];
   const subscription = nc.subscribe(subjects.run('shared'), {
     callback: (_error, message) => {

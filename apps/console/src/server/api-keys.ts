@@ -20,7 +20,13 @@ export async function authenticateApiKey(request: Request): Promise<TenantContex
   const db = getDb();
   const key = token && (await findApiKey(db, token.id));
   if (!token || !key || key.revokedAt || !isApiKeySecret(token.secret, key.secretHash)) throw refused(header === null);
-  const tenant: TenantContext = { db, platform: getPlatform(), tenantId: key.tenantId, actor: { kind: 'api_key', id: key.id, name: key.name }, role: key.role as Role };
+  const tenant: TenantContext = {
+    db,
+    platform: getPlatform(),
+    tenantId: key.tenantId,
+    actor: { kind: 'api_key', id: key.id, name: key.name },
+    role: key.role as Role,
+  };
   await touch(tenant);
   return tenant;
 }
@@ -31,7 +37,9 @@ function refused(isMissing: boolean): AppError {
     code: isMissing ? 'API_KEY.MISSING' : 'API_KEY.REFUSED',
     kind: 'unauthenticated',
     message: isMissing ? 'no Authorization header' : 'the bearer token is no API key that works',
-    publicMessage: isMissing ? 'Send an API key: Authorization: Bearer vrsky_…' : 'This API key does not work. It may have been revoked, or copied only in part.',
+    publicMessage: isMissing
+      ? 'Send an API key: Authorization: Bearer vrsky_…'
+      : 'This API key does not work. It may have been revoked, or copied only in part.',
   });
 }
 

@@ -82,7 +82,8 @@ export function authOptions(): AuthOptions {
     },
     logger: {
       // An ended session is an everyday event and no error.
-      error: (code, metadata) => (code === 'JWT_SESSION_ERROR' ? log.debug({ code }, 'a session token was refused') : log.error({ code, metadata }, 'next-auth')),
+      error: (code, metadata) =>
+        code === 'JWT_SESSION_ERROR' ? log.debug({ code }, 'a session token was refused') : log.error({ code, metadata }, 'next-auth'),
       warn: (code) => log.warn({ code }, 'next-auth'),
       debug: () => undefined,
     },

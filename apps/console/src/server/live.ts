@@ -55,7 +55,11 @@ export async function closeLive(): Promise<void> {
 function getLiveHub(tenant: TenantContext): LiveHub {
   const { db, platform } = tenant;
   return singleton('live', () => {
-    const hub = createLiveHub({ db, log, receiverEventsUrl: (tenantId) => `${platform.config.receiverUrl}/${receiverBin(platform.receiverKey, tenantId)}/events` });
+    const hub = createLiveHub({
+      db,
+      log,
+      receiverEventsUrl: (tenantId) => `${platform.config.receiverUrl}/${receiverBin(platform.receiverKey, tenantId)}/events`,
+    });
     observeLive(() => hub.subscribers);
     return hub;
   });

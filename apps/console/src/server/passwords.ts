@@ -19,7 +19,14 @@ let stranger: Promise<string> | undefined;
  * that the time of an answer does not tell who has an account.
  */
 export async function isPassword(passwordHash: string | null, password: string): Promise<boolean> {
-  if (checks >= CHECKS_MAX) throw new AppError({ code: 'SIGN_IN.BUSY', kind: 'exhausted', message: `${CHECKS_MAX} password checks are running`, publicMessage: 'Many people are signing in right now. Try again in a few seconds.', retryAfterMs: 2_000 });
+  if (checks >= CHECKS_MAX)
+    throw new AppError({
+      code: 'SIGN_IN.BUSY',
+      kind: 'exhausted',
+      message: `${CHECKS_MAX} password checks are running`,
+      publicMessage: 'Many people are signing in right now. Try again in a few seconds.',
+      retryAfterMs: 2_000,
+    });
   checks++;
   try {
     stranger ??= hashPassword('nobody has this password');

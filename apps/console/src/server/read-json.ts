@@ -10,7 +10,13 @@ export async function readJsonText(request: Request, bytesMax: number): Promise<
   let bytes = 0;
   for await (const chunk of request.body ?? []) {
     bytes += chunk.byteLength;
-    if (bytes > bytesMax) throw new AppError({ code: 'REQUEST.TOO_LARGE', kind: 'invalid', message: `a body over ${bytesMax} bytes`, publicMessage: `A request body has at most ${bytesMax} bytes.` });
+    if (bytes > bytesMax)
+      throw new AppError({
+        code: 'REQUEST.TOO_LARGE',
+        kind: 'invalid',
+        message: `a body over ${bytesMax} bytes`,
+        publicMessage: `A request body has at most ${bytesMax} bytes.`,
+      });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString('utf8');
@@ -20,6 +26,12 @@ export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new AppError({ code: 'REQUEST.MALFORMED_JSON', kind: 'invalid', message: 'the body is not JSON', publicMessage: text === '' ? 'This call needs a JSON body.' : 'The body is not JSON.', cause });
+    throw new AppError({
+      code: 'REQUEST.MALFORMED_JSON',
+      kind: 'invalid',
+      message: 'the body is not JSON',
+      publicMessage: text === '' ? 'This call needs a JSON body.' : 'The body is not JSON.',
+      cause,
+    });
   }
 }

@@ -10,7 +10,9 @@ export async function serveMetrics(): Promise<Response> {
   const worker = await readWorkerMetrics();
   workerUp.set(worker === null ? 0 : 1);
   const own = await registry.metrics();
-  return new Response(worker === null ? own : `${own.trimEnd()}\n${withoutFamilies(worker, familiesOf(own))}`, { headers: { 'content-type': registry.contentType, 'cache-control': 'no-store' } });
+  return new Response(worker === null ? own : `${own.trimEnd()}\n${withoutFamilies(worker, familiesOf(own))}`, {
+    headers: { 'content-type': registry.contentType, 'cache-control': 'no-store' },
+  });
 }
 
 async function readWorkerMetrics(): Promise<string | null> {

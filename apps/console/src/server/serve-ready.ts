@@ -13,7 +13,10 @@ export async function serveReady(): Promise<Response> {
     return Response.json({ status: 'ok' }, { headers: { 'cache-control': 'no-store' } });
   } catch (error) {
     log.warn({ reason: describeError(error) }, 'not ready: the database does not answer');
-    return Response.json({ status: 'unavailable', reason: 'The database does not answer.' }, { status: 503, headers: { 'cache-control': 'no-store', 'retry-after': '2' } });
+    return Response.json(
+      { status: 'unavailable', reason: 'The database does not answer.' },
+      { status: 503, headers: { 'cache-control': 'no-store', 'retry-after': '2' } },
+    );
   } finally {
     clearTimeout(timer);
   }

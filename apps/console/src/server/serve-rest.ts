@@ -21,5 +21,7 @@ let document: string | undefined;
 
 function openApiDocument(requestId: string): Response {
   document ??= JSON.stringify(toOpenApi(routes, `${getConsoleConfig().config.consoleUrl}/api/v1`), null, 2);
-  return new Response(document, { headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'public, max-age=60', 'x-request-id': requestId } });
+  return new Response(document, {
+    headers: { 'content-type': 'application/json; charset=utf-8', 'cache-control': 'public, max-age=60', 'x-request-id': requestId },
+  });
 }

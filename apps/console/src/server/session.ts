@@ -40,6 +40,12 @@ export async function findSession(cookies: Record<string, string>): Promise<Sess
 async function readClaims(cookies: Record<string, string>): Promise<SessionClaims | null> {
   const { config, secrets } = getConsoleConfig();
   // `req` is only read for its cookies and headers; an Authorization header must not carry a session.
-  const token = await getToken({ req: { cookies, headers: {} } as never, secret: secrets.keys.authSecret, secureCookie: config.consoleUrl.startsWith('https:') });
-  return token && typeof token.userId === 'string' && typeof token.sessionsFromMs === 'number' ? { userId: token.userId, sessionsFromMs: token.sessionsFromMs } : null;
+  const token = await getToken({
+    req: { cookies, headers: {} } as never,
+    secret: secrets.keys.authSecret,
+    secureCookie: config.consoleUrl.startsWith('https:'),
+  });
+  return token && typeof token.userId === 'string' && typeof token.sessionsFromMs === 'number'
+    ? { userId: token.userId, sessionsFromMs: token.sessionsFromMs }
+    : null;
 }

@@ -10,12 +10,32 @@ import type { Membership, Session } from './session.ts';
 export function openTenant(session: Session, slug: string | null, permission: Permission | 'member'): { tenant: TenantContext; membership: Membership } {
   const membership = session.memberships.find((item) => item.slug === slug);
   if (!membership) {
-    throw new AppError({ code: 'TENANT.NOT_FOUND', kind: 'not_found', message: `${session.user.id} is no member of tenant ${slug ?? '(none named)'}`, publicMessage: 'There is no such organisation among yours.' });
+    throw new AppError({
+      code: 'TENANT.NOT_FOUND',
+      kind: 'not_found',
+      message: `${session.user.id} is no member of tenant ${slug ?? '(none named)'}`,
+      publicMessage: 'There is no such organisation among yours.',
+    });
   }
   if (permission !== 'member' && !isAllowed(membership.role, permission)) throw notAllowed(membership.role, permission);
-  return { membership, tenant: { db: getDb(), platform: getPlatform(), tenantId: membership.tenantId, actor: { kind: 'user', id: session.user.id, name: session.user.name }, role: membership.role } };
+  return {
+    membership,
+    tenant: {
+      db: getDb(),
+      platform: getPlatform(),
+      tenantId: membership.tenantId,
+      actor: { kind: 'user', id: session.user.id, name: session.user.name },
+      role: membership.role,
+    },
+  };
 }
 
 function notAllowed(role: string, permission: Permission): AppError {
-  return new AppError({ code: 'ROLE.NOT_ALLOWED', kind: 'forbidden', message: `role ${role} lacks ${permission}`, publicMessage: `Your role, ${role}, does not allow this. Ask an owner or admin of your organisation.`, details: { role, permission } });
+  return new AppError({
+    code: 'ROLE.NOT_ALLOWED',
+    kind: 'forbidden',
+    message: `role ${role} lacks ${permission}`,
+    publicMessage: `Your role, ${role}, does not allow this. Ask an owner or admin of your organisation.`,
+    details: { role, permission },
+  });
 }

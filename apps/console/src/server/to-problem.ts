@@ -15,10 +15,16 @@ export interface Problem {
   errors?: FieldError[];
 }
 
-export function problem(facts: { status: number; title: string; detail: string; code: string; requestId: string; errors?: FieldError[] }, headers: Record<string, string> = {}): Response {
+export function problem(
+  facts: { status: number; title: string; detail: string; code: string; requestId: string; errors?: FieldError[] },
+  headers: Record<string, string> = {},
+): Response {
   const { status, title, detail, code, requestId, errors } = facts;
   const body: Problem = { type: `urn:vrsky:problem:${code}`, title, status, detail, code, requestId, ...(errors && errors.length > 0 ? { errors } : {}) };
-  return new Response(JSON.stringify(body), { status, headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', 'x-request-id': requestId, ...headers } });
+  return new Response(JSON.stringify(body), {
+    status,
+    headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store', 'x-request-id': requestId, ...headers },
+  });
 }
 
 /** The answer to whatever was thrown, by the table of kinds. A stranger's text is never in it. */
@@ -31,7 +37,14 @@ export function toProblem(error: unknown, requestId: string): Response {
     return problem({ status: row.http, title: row.title, detail: publicMessageOf(error), code: error.code, requestId, errors: error.fields }, headers);
   }
   if (error instanceof ZodError) {
-    return problem({ status: 400, title: errorKinds.invalid.title, detail: errorKinds.invalid.publicMessage, code: 'REQUEST.INVALID', requestId, errors: fieldErrors(error) });
+    return problem({
+      status: 400,
+      title: errorKinds.invalid.title,
+      detail: errorKinds.invalid.publicMessage,
+      code: 'REQUEST.INVALID',
+      requestId,
+      errors: fieldErrors(error),
+    });
   }
   return problem({ status: 500, title: errorKinds.internal.title, detail: errorKinds.internal.publicMessage, code: 'INTERNAL', requestId });
 }

@@ -32,5 +32,8 @@ export function publicError(error: TRPCError): { message: string; facts: ErrorFa
 
 /** Each issue with the JSON Pointer of its place. */
 export function fieldErrors(error: ZodError): FieldError[] {
-  return error.issues.map((issue) => ({ path: issue.path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''), message: issue.message }));
+  return error.issues.map((issue) => ({
+    path: issue.path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
+    message: issue.message,
+  }));
 }

@@ -37,7 +37,13 @@ const translatedProcedure = t.procedure.use(async ({ next }) => {
 /** For a procedure of a signed-in person that belongs to no tenant. */
 export const signedInProcedure = translatedProcedure.use(async ({ ctx, next }) => {
   const session = await ctx.findSession();
-  if (!session) throw new AppError({ code: 'SESSION.MISSING', kind: 'unauthenticated', message: 'the request carries no valid session', publicMessage: 'Your session has ended. Sign in again.' });
+  if (!session)
+    throw new AppError({
+      code: 'SESSION.MISSING',
+      kind: 'unauthenticated',
+      message: 'the request carries no valid session',
+      publicMessage: 'Your session has ended. Sign in again.',
+    });
   return next({ ctx: { ...ctx, session } });
 });
 
