@@ -5,12 +5,18 @@ import { z } from 'zod';
 import { findText, removeDurably, writeDurably } from '../durable-file.ts';
 
 /** The signed documents that a tenant last ran from, exactly as they came: they are verified again when read. */
-const lastGoodSchema = z.strictObject({ v: z.literal(1), bundle: z.string(), grant: z.string() });
-export type LastGood = z.infer<typeof lastGoodSchema>;
+const lastGoodSchema = z.strictObject({
+  v: z.literal(1),
+  bundle: z.string(),
+  grant: z.string(),
+  /** Older bundles of which a pipeline still runs, since its newer revision was refused; the newest first. */
+  earlier: z.array(z.string()),
+});
+export type LastGood = Omit<z.infer<typeof lastGoodSchema>, 'v'>;
 
 /** The node's own copy of its configuration, so that it starts without NATS and without the control plane. */
 export interface LastGoodStore {
-  write(tenantId: string, documents: { bundle: string; grant: string }): Promise<void>;
+  write(tenantId: string, documents: LastGood): Promise<void>;
   remove(tenantId: string): Promise<void>;
   /** Files that cannot be read are reported and left out: one damaged file must not keep the other tenants down. */
   readAll(): Promise<Map<string, LastGood>>;

@@ -2,7 +2,7 @@ import { type Bundle, compareFences, type Fence, type Grant, grantSealContext } 
 import type { Report } from '@vrsky/contracts/node-status';
 import { unseal } from '@vrsky/contracts/seal';
 import type { TrustedKey } from '@vrsky/contracts/signed';
-import { describeError } from '@vrsky/kernel/errors';
+import { publicMessageOf } from '@vrsky/kernel/errors';
 import type { Log } from '@vrsky/kernel/log';
 import { judgeBundle, judgeGrant, type Standing } from '../core/judge-documents.ts';
 import type { LastGood, LastGoodStore } from './last-good.ts';
@@ -11,6 +11,8 @@ export interface Deployment {
   bundle: Bundle;
   grant: Grant;
   proofKey: Buffer;
+  /** Older bundles, the newest first: where a pipeline's revision is refused, its last one goes on. */
+  earlier: Bundle[];
 }
 
 /** Makes a tenant's configuration the running one. */
@@ -63,6 +65,8 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
   let grant: Held<Grant> | null = null;
   /** Verified, and waits for its grant. */
   let candidate: Held<Bundle> | null = null;
+  /** Of which something still runs beside `bundle`. */
+  let earlier: Held<Bundle>[] = [];
   let desired: Fence | null = null;
   let received: Fence | null = null;
   let rejected: Report['rejected'] = null;
@@ -72,7 +76,7 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
 
   /** Documents of one tenant are dealt with in order of arrival, and a fault of one ends nothing. */
   const inTurn = (work: () => Promise<void>): Promise<void> => {
-    queue = queue.then(work).catch((error: unknown) => reject('NODE.FAULT', `A fault of the node: ${describeError(error)}`, null, error));
+    queue = queue.then(work).catch((error: unknown) => reject('NODE.FAULT', publicMessageOf(error), null, error));
     return queue;
   };
 
@@ -136,14 +140,18 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
 
   /** Disk first: what runs is always what a restart would run. */
   const apply = async (nextBundle: Held<Bundle>, nextGrant: Held<Grant>): Promise<void> => {
+    const fallbacks = bundle === null || bundle === nextBundle ? earlier : [bundle, ...earlier];
+    const keep = (older: Held<Bundle>[]) => store.write(tenantId, { bundle: nextBundle.text, grant: nextGrant.text, earlier: older.map(({ text }) => text) });
     try {
       const proofKey = unseal(options.sealPrivateKey, grantSealContext(nodeId, tenantId), nextGrant.value.sealedProofKey);
-      await store.write(tenantId, { bundle: nextBundle.text, grant: nextGrant.text });
-      pipelines = await deployer.deploy({ bundle: nextBundle.value, grant: nextGrant.value, proofKey });
+      await keep(fallbacks);
+      pipelines = await deployer.deploy({ bundle: nextBundle.value, grant: nextGrant.value, proofKey, earlier: fallbacks.map(({ value }) => value) });
+      earlier = fallbacks.filter(({ value }) => runsFrom(value, nextBundle.value, pipelines));
+      if (earlier.length < fallbacks.length) await keep(earlier);
     } catch (error) {
       // Not held as ours: the next poll offers the same documents again.
       candidate = null;
-      return reject('BUNDLE.NOT_APPLIED', `The node could not apply it: ${describeError(error)}`, nextBundle.standing.fence, error);
+      return reject('BUNDLE.NOT_APPLIED', `The node could not apply it. ${publicMessageOf(error)}`, nextBundle.standing.fence, error);
     }
     bundle = nextBundle;
     grant = nextGrant;
@@ -154,11 +162,19 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
     changed();
   };
 
+  /** Verified again, like everything from disk; one that does not pass is left out. */
+  const restoreEarlier = (texts: readonly string[]): Held<Bundle>[] =>
+    texts.flatMap((text) => {
+      const judgement = judgeBundle({ text, pool, tenantId, trusted, standing: null });
+      return judgement.verdict === 'accept' ? [{ value: judgement.value, text, standing: judgement.standing }] : [];
+    });
+
   return {
     offerBundle: (text) => inTurn(() => offerBundle(text)),
     offerGrant: (text) => inTurn(() => offerGrant(text)),
     restore: (documents) =>
       inTurn(async () => {
+        earlier = restoreEarlier(documents.earlier);
         await offerGrant(documents.grant);
         await offerBundle(documents.bundle, true);
       }),
@@ -167,6 +183,7 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
         await deployer.remove(tenantId);
         await store.remove(tenantId);
         bundle = candidate = grant = null;
+        earlier = [];
         pipelines = [];
         log.info({ tenantId }, 'the pool no longer serves this tenant; its work has ended here');
         changed();
@@ -183,4 +200,11 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
     },
     isBehind: () => bundle === null || (desired !== null && compareFences(bundle.standing.fence, desired) < 0),
   };
+}
+
+/** Does a pipeline run with a revision that only this older bundle has? */
+function runsFrom(older: Bundle, current: Bundle, pipelines: Report['pipelines']): boolean {
+  const has = (bundle: Bundle, pipelineId: string, revision: number) =>
+    bundle.pipelines.some((pipeline) => pipeline.pipelineId === pipelineId && pipeline.revision === revision);
+  return pipelines.some(({ pipelineId, revision, state }) => state === 'running' && has(older, pipelineId, revision) && !has(current, pipelineId, revision));
 }

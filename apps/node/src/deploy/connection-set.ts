@@ -33,13 +33,23 @@ export function createConnectionSet(host: ConnectionHost): ConnectionSet {
     return problems;
   };
 
+  const replace = (tenantId: string, plans: readonly PipelinePlan[]): void => {
+    if (plans.length === 0) byTenant.delete(tenantId);
+    else byTenant.set(tenantId, plans);
+  };
+
   return {
     set(tenantId, plans) {
       // One Configure at a time: a later generation must not overtake an earlier one.
-      const turn = queue.then(() => {
-        if (plans.length === 0) byTenant.delete(tenantId);
-        else byTenant.set(tenantId, plans);
-        return configure(tenantId);
+      const turn = queue.then(async () => {
+        const before = byTenant.get(tenantId) ?? [];
+        replace(tenantId, plans);
+        try {
+          return await configure(tenantId);
+        } catch (error) {
+          replace(tenantId, before); // or it would spoil the set of every other tenant
+          throw error;
+        }
       });
       queue = turn.catch(() => {}); // its caller hears of it; the next one has its own turn
       return turn;

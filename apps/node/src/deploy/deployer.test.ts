@@ -34,11 +34,16 @@ function trial() {
   const events: string[] = [];
   const configured: { generation: number; ids: string[] }[] = [];
   let refused: string[] = [];
+  let isBroken = false;
   const names = (plans: readonly PipelinePlan[]) => plans.map(({ pipelineId, revision }) => `${pipelineId}#${revision}`).join(' ');
   const connections = createConnectionSet({
     async configure(generation: number, connections: ConnectionPlan[]) {
       configured.push({ generation, ids: connections.map(({ connectionId }) => connectionId) });
       events.push('configure');
+      if (isBroken) {
+        isBroken = false;
+        throw new Error('broken');
+      }
       return connections
         .filter(({ connectionId }) => refused.includes(connectionId))
         .map(({ connectionId }) => ({ connectionId, errors: [{ path: '/url', message: 'This address is not allowed.' }] }));
@@ -51,12 +56,15 @@ function trial() {
     delivery: { set: async (_tenant, plans) => void events.push(`delivery ${names(plans)}`), remove: async (id) => void events.push(`delivery without ${id}`) },
     runs: { set() {}, remove() {} },
   });
-  const deploy = (tenantId: string, pipelines: Bundle['pipelines']) =>
-    deployer.deploy({ bundle: bundle(tenantId, pipelines), grant: { tenantId, natsJwt: 'jwt' }, proofKey: Buffer.alloc(32) });
+  const deploy = (tenantId: string, pipelines: Bundle['pipelines'], earlier: Bundle[] = []) =>
+    deployer.deploy({ bundle: bundle(tenantId, pipelines), grant: { tenantId, natsJwt: 'jwt' }, proofKey: Buffer.alloc(32), earlier });
   const refuse = (...ids: string[]): void => {
     refused = ids;
   };
-  return { events, configured, deployer, deploy, refuse };
+  const breakNext = (): void => {
+    isBroken = true;
+  };
+  return { events, configured, deployer, deploy, refuse, breakNext };
 }
 
 test("all tenants' connections go to the connector as one set, each time with a higher generation", async () => {
@@ -86,6 +94,25 @@ test('a pipeline that the connector refuses is refused alone, with the field and
   ]);
   expect(events.at(-1)).toBe('delivery pip_1#1 pip_2#2');
   expect(configured.at(-1)?.ids).toEqual(['pip_1/in', 'pip_1/out', 'pip_2/in', 'pip_2/out']);
+});
+
+test("a set that the connector does not take at all leaves the other tenants' as they were", async () => {
+  const { deploy, configured, breakNext } = trial();
+  await deploy('cus_a', [pipeline('pip_1', 1)]);
+  breakNext();
+  await expect(deploy('cus_b', [pipeline('pip_2', 1)])).rejects.toThrow('broken');
+  await deploy('cus_c', [pipeline('pip_3', 1)]);
+  expect(configured.at(-1)?.ids).toEqual(['pip_1/in', 'pip_1/out', 'pip_3/in', 'pip_3/out']);
+});
+
+test('after a restart, too, a refused pipeline goes on with the revision of an earlier bundle', async () => {
+  const { deploy, refuse } = trial();
+  refuse('pip_1/bad');
+  const states = await deploy('cus_a', [pipeline('pip_1', 3, 'bad')], [bundle('cus_a', [pipeline('pip_1', 2)]), bundle('cus_a', [pipeline('pip_1', 1)])]);
+  expect(states).toMatchObject([
+    { revision: 3, state: 'failed' },
+    { revision: 2, state: 'running' },
+  ]);
 });
 
 test('a removed tenant leaves nothing with the connector', async () => {

@@ -14,7 +14,8 @@ export interface DeployerPorts {
 }
 
 export interface TenantDeployer {
-  deploy(deployment: { bundle: Bundle; grant: { tenantId: string; natsJwt: string }; proofKey: Buffer }): Promise<Report['pipelines']>;
+  /** `earlier`: older bundles, the newest first, from which a pipeline goes on whose newer revision is refused. */
+  deploy(deployment: { bundle: Bundle; grant: { tenantId: string; natsJwt: string }; proofKey: Buffer; earlier: Bundle[] }): Promise<Report['pipelines']>;
   remove(tenantId: string): Promise<void>;
   tenants(): Tenant[];
   [Symbol.asyncDispose](): Promise<void>;
@@ -33,7 +34,7 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
   const deployed = new Map<string, Deployed>();
 
   return {
-    async deploy({ bundle, grant, proofKey }) {
+    async deploy({ bundle, grant, proofKey, earlier }) {
       const { tenantId } = bundle;
       const existing = deployed.get(tenantId);
       const tenant: Tenant = existing?.tenant ?? { tenantId, bus: ports.openBus(tenantId, grant.natsJwt), stamp: { customerId: tenantId, proofKey } };
@@ -48,7 +49,7 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
       ports.intake.set(tenant, [...before, ...wanted]);
       await ports.delivery.set(tenant, stays);
 
-      const { running, failed } = await connect(ports.connections, tenantId, wanted, stays);
+      const { running, failed } = await connect(ports.connections, tenantId, wanted, [...stays, ...earlier.flatMap(planPipelines)]);
       deployed.set(tenantId, { tenant, plans: running });
       ports.intake.set(tenant, running);
       await ports.delivery.set(tenant, running);
@@ -72,18 +73,18 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
   };
 }
 
-/** A pipeline that its connector refuses harms no other: its earlier revision goes on, and its author hears why. */
+/** A pipeline that its connector refuses harms no other: its last good revision goes on, and its author hears why. */
 async function connect(
   connections: ConnectionSet,
   tenantId: string,
   wanted: PipelinePlan[],
-  before: PipelinePlan[],
+  lastGood: PipelinePlan[],
 ): Promise<{ running: PipelinePlan[]; failed: Report['pipelines'] }> {
   const problems = await connections.set(tenantId, wanted);
   if (problems.size === 0) return { running: wanted, failed: [] };
   const running = wanted.flatMap((plan) => {
     if (!problems.has(plan.pipelineId)) return [plan];
-    return before.filter(({ pipelineId }) => pipelineId === plan.pipelineId);
+    return lastGood.find(({ pipelineId }) => pipelineId === plan.pipelineId) ?? [];
   });
   await connections.set(tenantId, running);
   const failed = wanted
