@@ -8,8 +8,12 @@ const file = (name: string): string => path.join(import.meta.dirname, name);
 
 function answer<T>(child: ChildProcess): Promise<T> {
   return new Promise((resolve, reject) => {
-    child.once('message', (message) => resolve(message as T));
-    child.once('exit', (code) => reject(new Error(`${child.spawnfile} ended with code ${code} before it answered`)));
+    const onExit = (code: number | null): void => reject(new Error(`process ${child.pid} ended with code ${code} before it answered`));
+    child.once('exit', onExit);
+    child.once('message', (message) => {
+      child.off('exit', onExit);
+      resolve(message as T);
+    });
   });
 }
 
