@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest';
+import { checkSettings, destinationSettingsSchema, settingsSchemas, sourceSettingsSchema } from './settings.ts';
+
+const messages = (settings: unknown) => {
+  const checked = checkSettings(destinationSettingsSchema, settings);
+  return 'errors' in checked ? checked.errors.map(({ path, message }) => `${path}: ${message}`) : [];
+};
+
+test('defaults fill what a customer left out', () => {
+  expect(checkSettings(destinationSettingsSchema, { url: 'https://api.example.com/x' })).toEqual({
+    value: { url: 'https://api.example.com/x', method: 'POST', headers: [], timeoutMs: 10_000 },
+  });
+});
+
+test.each(['', 'api.example.com', 'ftp://a.test/', 'file:///etc/passwd', 'http://user:secret@a.test/', 'javascript:alert(1)', 'http://'])(
+  'the URL %j is refused',
+  (url) => {
+    expect(messages({ url })).toEqual(['/url: Enter a whole http or https URL without user name and password']);
+  },
+);
+
+test.each(['customer-id', 'Idempotency-Key', 'Host', 'Content-Length', 'TRANSFER-ENCODING', 'connection', 'traceparent', 'proxy-authorization'])(
+  'the header %s is the platform’s',
+  (name) => {
+    expect(messages({ url: 'http://a.test/', headers: [{ name, value: 'x' }] })).toEqual(['/headers/0/name: The platform sets this header itself']);
+  },
+);
+
+test.each([
+  [{ name: 'x y', value: '' }, '/headers/0/name: A header name has only letters, digits and -'],
+  [{ name: 'x\r\ny', value: '' }, '/headers/0/name: A header name has only letters, digits and -'],
+  [{ name: 'x', value: 'a\r\nb: c' }, '/headers/0/value: A header value has no line breaks'],
+  [{ name: 'x', value: '☃' }, '/headers/0/value: A header value has no line breaks'],
+])('the header %j is refused', (header, problem) => {
+  expect(messages({ url: 'http://a.test/', headers: [header] })).toEqual([problem]);
+});
+
+test('a path is long enough that nobody guesses it', () => {
+  expect('errors' in checkSettings(sourceSettingsSchema, { path: 'orders' })).toBe(true);
+  expect('errors' in checkSettings(sourceSettingsSchema, { path: '../../../../etc' })).toBe(true);
+  expect('value' in checkSettings(sourceSettingsSchema, { path: 'in_0123456789abcdefghjkmnpq' })).toBe(true);
+});
+
+test('a form can be made of the schemas', () => {
+  expect(settingsSchemas.destination).toMatchObject({
+    type: 'object',
+    required: ['url'],
+    properties: { method: { enum: ['POST', 'PUT', 'PATCH'], default: 'POST' } },
+  });
+});
