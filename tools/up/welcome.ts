@@ -2,7 +2,12 @@ import type { DevFile } from '@vrsky/contracts/dev-file';
 
 /** What a newcomer needs to know, and nothing else. */
 export function welcome(dev: DevFile, start: { devFile: string; seconds: number }): string {
-  const sample = JSON.stringify({ id: 'o-1', status: 'paid', customer: { name: 'Ada' }, items: [{ sku: 'tea', quantity: 2, price: 4.5 }] });
+  const sample = JSON.stringify({
+    id: 'A-1042',
+    status: 'paid',
+    customer: { name: 'Ada', email: 'Ada@Example.com' },
+    items: [{ sku: 'tea', quantity: 2, price: 4.5 }],
+  });
   return `
 VRSky runs (${start.seconds.toFixed(0)} s)
 

@@ -45,7 +45,12 @@ export async function launch(options: LaunchOptions): Promise<Child> {
   const { deathSignal = 'KILL' } = options;
   const plain = [options.command, ...options.args];
   const [command, ...args] = (deathSignal === false ? plain : withDeathSignal(deathSignal, plain)) as [string, ...string[]];
-  const child = spawn(command, args, { env: options.env as NodeJS.ProcessEnv, cwd: options.cwd, stdio: ['ignore', 'pipe', 'pipe'], detached: options.ownGroup ?? false });
+  const child = spawn(command, args, {
+    env: options.env as NodeJS.ProcessEnv,
+    cwd: options.cwd,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: options.ownGroup ?? false,
+  });
   const log = options.logFile === undefined ? undefined : createWriteStream(options.logFile, { flags: 'a', mode: 0o600 });
   // A full disk must not take down the one who watches the process: the log is a convenience, the output is kept in memory.
   log?.on('error', () => log.destroy());
