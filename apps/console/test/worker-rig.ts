@@ -44,6 +44,7 @@ export async function startWorker(rig: Rig): Promise<TestWorker> {
             config: { ...config, host: '127.0.0.1', port: 0, logLevel: 'silent' },
             secrets: { ...secrets, databaseUrl: rig.platformDb.url },
             log,
+            retireIdleMs: 1_500,
           })
         ).port,
       ),

@@ -1,8 +1,12 @@
 import { createConfigBucket } from '@vrsky/bus/config-bucket';
+import { consumePacks } from '@vrsky/bus/consumer';
+import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { contentHash } from '@vrsky/contracts/canonical-json';
 import { newId } from '@vrsky/contracts/ids';
-import { configKeys } from '@vrsky/contracts/subjects';
+import { packHeaders } from '@vrsky/contracts/message-headers';
+import { configKeys, consumerNames, subjects } from '@vrsky/contracts/subjects';
 import type { TrailDestination, TrailRecord } from '@vrsky/contracts/trail';
+import { encodeBatch } from '@vrsky/proto/message-codec';
 import { eventually } from '@vrsky/testkit/eventually';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -10,6 +14,7 @@ import { enrolNode } from '../src/features/nodes/server/enrol-node.ts';
 import { createJoinToken } from '../src/features/nodes/server/join-token.ts';
 import { listNodes } from '../src/features/nodes/server/list-nodes.ts';
 import { rollout } from '../src/features/nodes/server/rollout.ts';
+import { deletePipeline } from '../src/features/pipelines/server/delete-pipeline.ts';
 import { getPipeline } from '../src/features/pipelines/server/get-pipeline.ts';
 import { publishPipeline } from '../src/features/pipelines/server/publish-pipeline.ts';
 import { saveDraft } from '../src/features/pipelines/server/save-draft.ts';
@@ -314,6 +319,56 @@ describe('the projector', () => {
     });
     expect(await countsOf(pipelineId)).toEqual({ delivered: 300, filtered: 0, deadLettered: 0, retrying: 0, expired: 0 });
     await eventually(async () => (await worker.metric('vrsky_projector_lag_seconds')) === 0);
+  });
+});
+
+describe('a deleted pipeline', () => {
+  it('lets what it had accepted and not delivered expire, once no node runs it, and tells the trail', async () => {
+    const { tenantId } = acme();
+    const { id } = await publishedPipeline(rig.acme, 'Deleted');
+    const bundle = await bundleWith(id);
+    await node.lease({ stopping: false });
+    await node.apply(tenantId, bundle);
+    const nc = await rig.bus.tenant(rig.acme.account);
+    const publisher = createStreamPublisher(nc, { timeoutMs: 5_000 });
+    const [waiting, retrying] = [newId('msg'), newId('msg')];
+    const entry = (messageId: string) =>
+      encodeBatch([
+        { messageId, customerId: tenantId, pipelineId: id, receivedAtUs: Date.now() * 1_000, payload: Buffer.from('{}'), contentType: 'application/json' },
+      ]);
+    await publisher.publish(subjects.ingest(id), { [packHeaders.pack]: '1' }, entry(waiting));
+    const headers = { [packHeaders.pack]: '1', [packHeaders.origin]: '3.0', [packHeaders.attempt]: '2', [packHeaders.destination]: 'out' };
+    await publisher.publish(subjects.retry(id), headers, entry(retrying));
+    publisher.close();
+    // A node holds it until its time, far from now.
+    const held = Promise.withResolvers<void>();
+    const consumer = consumePacks(nc, {
+      stream: 'RETRY',
+      consumer: consumerNames.retry(id),
+      maxPacks: 1,
+      onError: held.reject,
+      onPack: (pack) => {
+        pack.nak(3_600_000);
+        held.resolve();
+      },
+    });
+    await held.promise;
+    await consumer.stop();
+
+    await deletePipeline(acme(), { id });
+    await eventually(async () => !(await node.bundle(tenantId))?.pipelines.some((item) => item.pipelineId === id), { what: 'a bundle without it' });
+    const retiredAt = async () => (await rig.platformDb.prisma.pipeline.findFirstOrThrow({ where: { id } })).retiredAt;
+    expect(await retiredAt(), 'the node still runs it').toBeNull();
+    await node.apply(tenantId, (await node.bundle(tenantId)) as NonNullable<Awaited<ReturnType<typeof node.bundle>>>);
+    await eventually(async () => (await retiredAt()) !== null, { timeoutMs: 30_000, what: 'it to be retired' });
+    for (const [messageId, attempts] of [
+      [waiting, 0],
+      [retrying, 2],
+    ] as const) {
+      const row = await eventually(async () => (await rig.platformDb.prisma.message.findFirst({ where: { id: messageId } })) ?? false, { what: 'the message' });
+      expect(row).toMatchObject({ state: 'expired', attempts, reason: 'The pipeline was deleted before this message was delivered.' });
+    }
+    await expect(rig.bus.removePipelineConsumer(rig.acme.account, id)).resolves.toBeUndefined();
   });
 });
 

@@ -31,6 +31,8 @@ export interface BusAdmin {
   /** The pipeline's consumers on INGEST and on RETRY, each read back. */
   ensurePipelineConsumer(tenant: TenantAccount, pipelineId: string): Promise<void>;
   removePipelineConsumer(tenant: TenantAccount, pipelineId: string): Promise<void>;
+  /** Makes entries that wait for their next attempt come at once, to whoever consumes them next: for a pipeline that nodes no longer run. */
+  releaseRetries(tenant: TenantAccount, pipelineId: string): Promise<void>;
   /**
    * Call it every few seconds for tenants with traffic: when INGEST is nearly full, frees the older half of what every pipeline has
    * acknowledged, so that history never keeps new messages out. Resolves with the number of packs freed.
@@ -114,6 +116,13 @@ export function createBusAdmin(options: BusAdminOptions): BusAdmin {
       const jsm = await manager(await tenant(t));
       await removeConsumer(jsm, streamNames.ingest, pipelineConsumer(pipelineId).name);
       await removeConsumer(jsm, streamNames.retry, retryConsumer(pipelineId).name);
+    },
+    async releaseRetries(t, pipelineId) {
+      requireToken('pipeline id', pipelineId);
+      const jsm = await manager(await tenant(t));
+      // They wait in the consumer's memory, not in the stream: a new consumer gets everything that is not acknowledged.
+      await removeConsumer(jsm, streamNames.retry, retryConsumer(pipelineId).name);
+      await ensureConsumer(jsm, streamNames.retry, retryConsumer(pipelineId));
     },
     async relieveIngest(t) {
       return relieveIngest(await manager(await tenant(t)));

@@ -11,6 +11,8 @@ import { createWorkerMetrics } from './metrics.ts';
 import { createOpsServer } from './ops-server.ts';
 import { createConfigWriter } from './relay/config-writer.ts';
 import { runRelay } from './relay/relay.ts';
+import { runRelief } from './relay/relief.ts';
+import { runRetirement } from './retire/retire-pipelines.ts';
 import { runStatusWatcher } from './status/status-watcher.ts';
 import { runProjector } from './trail/projector.ts';
 
@@ -18,10 +20,12 @@ export interface WorkerOptions {
   config: WorkerConfig;
   secrets: ConsoleSecrets;
   log: Log;
+  /** For tests that do not want to wait as long as a dead node's packs stay with it. */
+  retireIdleMs?: number;
 }
 
 /** The control worker: carries configuration to the bus, and what happens there into the database. */
-export async function buildWorker(use: Use, { config, secrets, log }: WorkerOptions): Promise<{ port: number; leader: Leader }> {
+export async function buildWorker(use: Use, { config, secrets, log, retireIdleMs }: WorkerOptions): Promise<{ port: number; leader: Leader }> {
   const platform = createPlatform(config, secrets.keys);
   const metrics = createWorkerMetrics();
   const db = await use(createDb({ url: secrets.databaseUrl, name: 'vrsky worker', max: 12, log: (line) => log.warn(line) }));
@@ -36,6 +40,12 @@ export async function buildWorker(use: Use, { config, secrets, log }: WorkerOpti
     log,
     duties: {
       relay: (stop) => runRelay({ db, bus, writer, metrics, log: log.child({ part: 'relay' }) }, stop),
+      relief: (stop) => runRelief({ bus, listTenants, listBusyTenants: () => listBusyTenants(db), log: log.child({ part: 'relief' }) }, stop),
+      retirement: (stop) =>
+        runRetirement(
+          { db, bus, kek: platform.kek, log: log.child({ part: 'retirement' }), ...(retireIdleMs === undefined ? {} : { idleMs: retireIdleMs }) },
+          stop,
+        ),
       status: (stop) => runStatusWatcher({ db, bus, metrics, log: log.child({ part: 'status' }), onChanged: live.changed }, stop),
       projector: (stop) =>
         runProjector(
@@ -67,6 +77,11 @@ export async function buildWorker(use: Use, { config, secrets, log }: WorkerOpti
 async function listAccounts(db: Db, open: (row: { id: string; accountSeed: Uint8Array; accountKek: string }) => TenantAccount): Promise<TenantAccount[]> {
   const rows = await db.prisma.tenant.findMany({ select: { id: true, accountSeed: true, accountKek: true }, orderBy: { id: 'asc' } });
   return rows.map(open);
+}
+
+async function listBusyTenants(db: Db): Promise<Set<string>> {
+  const rows = await db.prisma.$queryRaw<{ id: string }[]>`SELECT tenant_id AS id FROM trail_position WHERE behind OR as_of > now() - interval '5 minutes'`;
+  return new Set(rows.map((row) => row.id));
 }
 
 function messagesNotice(tenantId: string, pipelineIds: Set<string>) {
