@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { parentPort } from 'node:worker_threads';
+import { limits } from '@vrsky/contracts/limits';
 import { bundleStep } from './bundle-step.ts';
 import type { CodeProblem, CompileResult } from './compile.ts';
 import { loadEngine } from './engine.ts';
@@ -45,7 +46,7 @@ async function compile({ kind, source }: CompileRequest): Promise<CompileResult>
 /** Code at the top level of a step runs once, when a node loads it: what fails there is better known before it is published. */
 async function tryLoad(kind: 'convert' | 'filter', code: string): Promise<CodeProblem | null> {
   const { module } = await loadEngine();
-  const sandbox = createSandbox({ module, isUtf8, ...(base && { base }) });
+  const sandbox = createSandbox({ module, isUtf8, memoryBytesMax: limits.stepMemoryBytesMax, ...(base && { base }) });
   base = sandbox.base;
   try {
     sandbox.load(kind, stripSourceMap(code));

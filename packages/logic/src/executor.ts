@@ -1,3 +1,4 @@
+import { limits } from '@vrsky/contracts/limits';
 import type { WasmModule } from '@vrsky/metering/webassembly';
 import { createSandbox, type Sandbox, type SandboxImage, type SandboxInput, SandboxLoadError, type SandboxResult } from './sandbox.ts';
 import { type FindSource, findInStack, sourceFinder, stripSourceMap } from './source-map.ts';
@@ -53,7 +54,7 @@ export function createExecutor(options: { module: WasmModule; isUtf8: (bytes: Ui
     if (sandbox) sandboxes.delete(tenantId);
     else {
       if (sandboxes.size >= sandboxesMax) sandboxes.delete(sandboxes.keys().next().value as string);
-      sandbox = createSandbox({ ...options, ...(base && { base }) });
+      sandbox = createSandbox({ ...options, memoryBytesMax: limits.stepMemoryBytesMax, ...(base && { base }) });
       base = sandbox.base;
     }
     sandboxes.set(tenantId, sandbox); // the last in the map is the most recently used
@@ -71,7 +72,7 @@ export function createExecutor(options: { module: WasmModule; isUtf8: (bytes: Ui
   }
 
   return {
-    run({ tenantId, steps, messages, capture, limits, onMessage }) {
+    run({ tenantId, steps, messages, capture, limits: stepLimits, onMessage }) {
       const sandbox = sandboxOf(tenantId);
       const results: ExecutorResult[] = messages.map((message) => ({ outcome: 'ok', payload: undefined, contentType: message.contentType, steps: [] }));
       // Step by step, not message by message: the step's image and code stay in the processor's cache.
@@ -88,11 +89,11 @@ export function createExecutor(options: { module: WasmModule; isUtf8: (bytes: Ui
           onMessage?.(i, k);
           const payload = result.payload ?? message.payload;
           const input = result.payload === undefined ? message : { ...message, payload, contentType: result.contentType };
-          const instructions = instructionLimit(limits, payload.length);
+          const instructions = instructionLimit(stepLimits, payload.length);
           const startedAt = performance.now();
-          const made = sandbox.run(image, input, { ...limits, instructions });
+          const made = sandbox.run(image, input, { ...stepLimits, instructions });
           const durationUs = Math.round((performance.now() - startedAt) * 1000);
-          const run = describeRun(step.stepId, made, durationUs, { ...limits, instructions }, find);
+          const run = describeRun(step.stepId, made, durationUs, { ...stepLimits, instructions }, find);
           if (run.result === 'ok') {
             if (made.outcome === 'made') {
               result.payload = outputs.add(made.payload);
@@ -153,6 +154,8 @@ function describeRun(stepId: string, made: SandboxResult, durationUs: number, li
       return { ...run, code: 'memory_exhausted', reason: `The step needed more than ${count(limits.memoryBytes / 1_048_576)} MiB of memory and was stopped` };
     case 'stack_exhausted':
       return { ...run, code: 'stack_exhausted', reason: 'The step called functions too deep inside each other (stack overflow)' };
+    case 'engine_failed':
+      return { ...run, code: 'stopped', reason: `The engine failed on this message: ${made.reason}` };
     case 'output_too_large':
       return { ...run, code: 'output_too_large', reason: `The step made ${count(made.bytes)} bytes; at most ${count(limits.outputBytes)} are allowed` };
   }

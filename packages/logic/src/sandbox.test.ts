@@ -254,6 +254,10 @@ describe('determinism', () => {
     expect(new Set(counts)).toEqual(new Set([counts[0]]));
   });
 
+  it('counts what it always counted: a change here changes what customers pay, and needs a new version', () => {
+    expect(sandbox.run(sandbox.load('convert', bundled(mapping)), testInput(order), testLimits).instructions).toBe(692_983);
+  });
+
   it('runs an image of another instance with the same count', async () => {
     const other = await newSandbox();
     const image = sandbox.load('convert', bundled(mapping));
@@ -305,6 +309,7 @@ describe('isolation', () => {
     expect(shown(sandbox.run(keep, testInput(secret), testLimits))).toEqual(made('2000'));
     sandbox.run(look, testInput('{}'), testLimits);
     const image = sandbox.load('convert', bundled('return 1'));
+    expect(image.ownBytes).toBeLessThan(100_000); // the rest is shared with every other step
     for (const { bytes } of image.runs) expect(new TextDecoder('latin1').decode(bytes).includes(secret)).toBe(false);
   });
 

@@ -16,13 +16,11 @@ const stackClearBytes = 16_384;
 const windowBytes = 4096;
 /** Images keep runs of chunks that are not all zero. */
 const chunkBytes = 4096;
-/** Largest memory a step can be allowed. Taken from the system only when touched. */
-export const sandboxMemoryBytesMax = 64 * 1024 * 1024;
-
 const buildFuel = 2_000_000_000n;
 
 /** A heap with a step loaded, ready for a message: copied into an instance before each one. */
 export interface SandboxImage {
+  /** What is in memory, in order; all else is zero. Where a step's image is as the base, it shares the base's bytes. */
   runs: { at: number; bytes: Uint8Array }[];
   /** End of the engine's heap. */
   pages: number;
@@ -33,7 +31,8 @@ export interface SandboxImage {
   run: number;
   settle: number;
   bind: number;
-  bytes: number;
+  /** Memory that the image takes for itself. */
+  ownBytes: number;
 }
 
 export interface SandboxInput {
@@ -65,6 +64,8 @@ export type SandboxResult = { instructions: number; logs: string[] } & (
   | { outcome: 'instructions_exhausted' }
   | { outcome: 'memory_exhausted' }
   | { outcome: 'stack_exhausted' }
+  /** A fault of the engine. The instance is as good as new for the next run. */
+  | { outcome: 'engine_failed'; reason: string }
   | { outcome: 'output_too_large'; bytes: number }
 );
 
@@ -92,6 +93,8 @@ export interface SandboxOptions {
   module: WasmModule;
   /** Whether bytes are UTF-8. Differs between Node and browsers only in speed. */
   isUtf8: (bytes: Uint8Array) => boolean;
+  /** The most memory that a step can be allowed in this instance. Taken from the system only when touched. */
+  memoryBytesMax: number;
   /** Of another instance; made when left out. */
   base?: SandboxImage;
 }
@@ -100,7 +103,7 @@ type Call = (...args: number[]) => number;
 
 /** One instance of the engine. An instance serves one tenant only. */
 export function createSandbox(options: SandboxOptions): Sandbox {
-  const totalPages = heapPages + sandboxMemoryBytesMax / pageBytes;
+  const totalPages = heapPages + Math.ceil(options.memoryBytesMax / pageBytes);
   const memory: WasmMemory = new wasm.Memory({ initial: totalPages, maximum: 32_768 });
   const heap = new Uint8Array(memory.buffer);
   const words = new Int32Array(memory.buffer);
@@ -115,7 +118,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   let contentType: string | undefined;
   let refusedMemory = false;
   let outOfMemory = false;
-  let random: () => number = Math.random;
+  let random: (() => number) | undefined;
   let logs: string[] = [];
   let logRoom = 0;
   let logLinesLeft = 0;
@@ -208,7 +211,10 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       return 0;
     },
     // random()
-    (context) => api.newFloat64(context, random()),
+    (context) => {
+      random ??= createRandom(input.id);
+      return api.newFloat64(context, random());
+    },
   ];
 
   const instance = new wasm.Instance(options.module, {
@@ -292,6 +298,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     contentType = undefined;
     outOfMemory = false;
     refusedMemory = false;
+    random = undefined;
     logs = [];
     maxPages.value = limits.pages;
     fuel.value = limits.instructions;
@@ -329,20 +336,35 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     return true;
   }
 
-  function snapshot(parts: Omit<SandboxImage, 'runs' | 'pages' | 'stackPointer' | 'bytes'>): SandboxImage {
+  function snapshot(parts: Omit<SandboxImage, 'runs' | 'pages' | 'stackPointer' | 'ownBytes'>, from?: SandboxImage): SandboxImage {
     const runs: SandboxImage['runs'] = [];
-    const collect = (start: number, end: number): void => {
+    let ownBytes = 0;
+    const collect = (start: number, end: number, keepZeros: boolean): void => {
+      const stateOf = (at: number): 'zero' | 'shared' | 'own' => {
+        const to = Math.min(end, at + chunkBytes);
+        return !keepZeros && isZero(at, to) ? 'zero' : from && isAsIn(from, at, to) ? 'shared' : 'own';
+      };
       for (let at = start; at < end; ) {
-        let to = at;
-        while (to < end && !isZero(to, Math.min(end, to + chunkBytes))) to += chunkBytes;
-        if (to > at) runs.push({ at, bytes: heap.slice(at, Math.min(to, end)) });
-        at = to + chunkBytes;
+        const state = stateOf(at);
+        let to = at + chunkBytes;
+        while (to < end && stateOf(to) === state) to += chunkBytes;
+        to = Math.min(to, end);
+        if (state !== 'zero') runs.push({ at, bytes: state === 'shared' && from ? (bytesOf(from, at, to) as Uint8Array) : heap.slice(at, to) });
+        if (state === 'own') ownBytes += to - at;
+        at = to;
       }
     };
     // Static data and heap; the stack between them is empty between calls.
-    collect(0, stackBottom);
-    collect(stackTop, pagesGlobal.value * pageBytes);
-    return { ...parts, runs, pages: pagesGlobal.value, stackPointer: stackPointer.value, bytes: runs.reduce((sum, run) => sum + run.bytes.length, 0) };
+    collect(0, stackBottom, true);
+    collect(stackTop, pagesGlobal.value * pageBytes, false);
+    return { ...parts, runs, pages: pagesGlobal.value, stackPointer: stackPointer.value, ownBytes };
+  }
+
+  function isAsIn(image: SandboxImage, start: number, end: number): boolean {
+    const bytes = bytesOf(image, start, end);
+    if (!bytes) return false;
+    for (let i = 0; i < bytes.length; i++) if (bytes[i] !== heap[start + i]) return false;
+    return true;
   }
 
   function buildBase(): SandboxImage {
@@ -374,7 +396,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   }
 
   function checked(context: number, result: number): number {
-    if (result === 0) throw new SandboxLoadError('The step needs more memory to load than it may use', '');
+    if (result === 0) throw new SandboxLoadError(loadMemory, '');
     const thrown = api.resolveException(context, result);
     if (thrown === 0) return result;
     const message = readString(context, thrown)?.replace(/^Error: /, '') ?? 'The code does not load';
@@ -394,7 +416,6 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     load(kind, code) {
       restore(base);
       begin(emptyInput, { instructions: buildFuel, pages: totalPages });
-      random = createRandom('');
       try {
         const exported = evaluate(base.context, code, 'step.js');
         const problem = readString(base.context, call(base.context, base.bind, [newString(base.context, encoder.encode(kind)), exported]));
@@ -403,16 +424,18 @@ export function createSandbox(options: SandboxOptions): Sandbox {
         if (error instanceof SandboxLoadError) throw error;
         if (fuel.value < 0n)
           throw new SandboxLoadError(`The code at the top level of the step used more than ${Number(buildFuel).toLocaleString('en')} instructions`, '');
-        throw error;
+        throw new SandboxLoadError(
+          refusedMemory ? loadMemory : error instanceof RangeError ? 'The code is nested too deep' : `The engine failed: ${String(error)}`,
+          '',
+        );
       }
-      return snapshot(base);
+      return snapshot(base, base);
     },
 
     run(image, message, limits) {
       restore(image);
       const budget = BigInt(limits.instructions);
       begin(message, { instructions: budget, pages: Math.min(totalPages, heapPages + Math.floor(limits.memoryBytes / pageBytes)) });
-      random = createRandom(message.id);
       logLinesLeft = limits.logLines;
       logRoom = limits.logBytes;
       outputMax = limits.outputBytes;
@@ -421,8 +444,11 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       try {
         returned = api.call(image.context, image.run, api.getUndefined(), 0, 0);
         if (outcome === outcomeCode.pending) {
-          api.executePendingJob(image.runtime, -1, stackTop);
-          returned = api.call(image.context, image.settle, api.getUndefined(), 0, 0);
+          const jobContext = api.malloc(4);
+          if (jobContext !== 0) {
+            api.executePendingJob(image.runtime, -1, jobContext);
+            returned = api.call(image.context, image.settle, api.getUndefined(), 0, 0);
+          }
         }
       } catch (error) {
         trap = error;
@@ -431,8 +457,9 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       const common = { instructions: left < 0n ? limits.instructions : Number(budget - left), logs };
       if (left < 0n) return { ...common, outcome: 'instructions_exhausted' };
       if (trap instanceof RangeError) return { ...common, outcome: 'stack_exhausted' };
-      if (trap !== undefined) throw trap;
-      if (returned === 0 || outOfMemory || outcome < 0 || outcome === outcomeCode.pending) return { ...common, outcome: 'memory_exhausted' };
+      if (trap !== undefined && !refusedMemory) return { ...common, outcome: 'engine_failed', reason: String(trap) };
+      if (trap !== undefined || returned === 0 || outOfMemory || outcome < 0 || outcome === outcomeCode.pending)
+        return { ...common, outcome: 'memory_exhausted' };
       switch (outcome) {
         case outcomeCode.keep:
           return { ...common, outcome: 'kept' };
@@ -473,6 +500,13 @@ function utf16Length(bytes: Uint8Array): number {
   return length;
 }
 
+/** An image's bytes from `start` to `end`, or undefined when it has no such run. */
+function bytesOf(image: SandboxImage, start: number, end: number): Uint8Array | undefined {
+  const run = image.runs.find(({ at, bytes }) => at <= start && end <= at + bytes.length);
+  return run?.bytes.subarray(start - run.at, end - run.at);
+}
+
+const loadMemory = 'The step needs more memory to load than it may use';
 const utcName = new TextEncoder().encode('UTC\0');
 
 function fail(what: string): never {

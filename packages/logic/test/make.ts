@@ -20,7 +20,7 @@ export function testInput(payload: string | Uint8Array, more: Partial<SandboxInp
 }
 
 export async function newSandbox(): Promise<Sandbox> {
-  return createSandbox({ module: (await loadEngine()).module, isUtf8 });
+  return createSandbox({ module: (await loadEngine()).module, isUtf8, memoryBytesMax: testLimits.memoryBytes });
 }
 
 /** A step from the body of its function, as a bundle would carry it. */
