@@ -1,5 +1,5 @@
 import type { FieldError } from '@vrsky/sdk/connector';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const sourceSettingsSchema = z.strictObject({
   path: z.string().regex(/^[A-Za-z0-9_-]{8,128}$/, 'A path has 8 to 128 letters, digits, - and _'),

@@ -224,7 +224,7 @@ function answer(response: ServerResponse, receipt: Receipt): void {
     case 'stored': {
       const body = `{"messageId":"${receipt.messageId}"}`;
       response.writeHead(202, ['content-type', 'application/json', 'content-length', String(body.length)]);
-      response.end(body);
+      response.end(body, 'latin1'); // an id is ASCII, and headers and body then leave in one piece
       return;
     }
     case 'unavailable':
