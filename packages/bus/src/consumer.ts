@@ -35,9 +35,10 @@ export interface ConsumeOptions {
   consumer: string;
   /**
    * Packs asked for and in hand together never exceed this: settle one to get another. Entries on the retry lane that are not
-   * due yet go back to the server by themselves and take no place.
+   * due yet go back to the server by themselves and take no place. As a function it is asked before each pull, for a caller whose
+   * packs are of very different sizes.
    */
-  maxPacks: number;
+  maxPacks: number | (() => number);
   onPack(pack: StoredPack): void;
   /** A trouble the consumer will get over by itself; it goes on. */
   onError(error: unknown): void;
@@ -54,10 +55,9 @@ const RETRY = { initialMs: 100, maxMs: 5_000 };
  * and when the server has been silent for too long.
  */
 export function consumePacks(nc: NatsConnection, options: ConsumeOptions): PackConsumer {
-  const { maxPacks } = options;
+  const maxPacks = typeof options.maxPacks === 'number' ? () => options.maxPacks as number : options.maxPacks;
   const inbox = newInbox(nc);
   const pullSubject = `$JS.API.CONSUMER.MSG.NEXT.${options.stream}.${options.consumer}`;
-  const refillAt = Math.max(1, Math.ceil(maxPacks / 4));
   const retry = backoff(RETRY);
   const unsent: [reply: string, answer: string][] = [];
   const done = Promise.withResolvers<void>();
@@ -71,8 +71,10 @@ export function consumePacks(nc: NatsConnection, options: ConsumeOptions): PackC
   let retryTimer: NodeJS.Timeout | undefined;
 
   const pull = (): void => {
-    const room = maxPacks - asked - inHand;
-    if (state === 'stopped' || retryTimer !== undefined || !isUp(nc) || room <= 0 || (asked > 0 && room < refillAt)) return;
+    const most = maxPacks();
+    const room = most - asked - inHand;
+    // While a good part is still to come, a pull for every settled pack would be mere traffic.
+    if (state === 'stopped' || retryTimer !== undefined || !isUp(nc) || room <= 0 || (asked > 0 && room < most / 4)) return;
     if (asked === 0) heardMs = performance.now();
     asked += room;
     nc.publish(pullSubject, JSON.stringify({ batch: room, expires: EXPIRES_MS * 1_000_000, idle_heartbeat: HEARTBEAT_MS * 1_000_000 }), {

@@ -9,6 +9,7 @@ import type { Log } from '@vrsky/kernel/log';
 import { headerText } from '../core/pack-headers.ts';
 import type { PipelinePlan } from '../core/pipeline-plan.ts';
 import { createRecent } from '../core/recent.ts';
+import { createRoom, loadOf, type Room } from '../core/room.ts';
 import type { NodeMetrics } from '../metrics.ts';
 import type { Tenant } from '../tenant.ts';
 import type { Tracing } from '../tracing.ts';
@@ -51,10 +52,18 @@ interface Hand {
   readonly stream: QueueName;
   takenAtMs: number;
   openMessages: number;
+  readonly loadOfMessage: number;
 }
 
-/** Packs in hand and asked for. An ingest pack holds up to `packMessagesMax` messages, a retry entry one. */
-const packsMax: Record<QueueName, number> = { [streamNames.ingest]: 64, [streamNames.retry]: 256 };
+/** What is in hand of one queue. */
+interface Line {
+  readonly room: Room;
+  packs: number;
+  load: number;
+}
+
+/** For each of the two queues. */
+const bounds = { loadMax: limits.inFlightPerPipelineMax / 2, packsMax: 512, loadFirst: limits.packMessagesMax };
 const touchAfterMs = limits.ackWaitMs / 3;
 /** Packs that were done lately: when their acknowledgement got lost they come again, and are acknowledged without a second delivery. */
 const recentMax = 4_096;
@@ -74,6 +83,7 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
     bus: createPause({ initialMs: 200, maxMs: 5_000 }),
   };
   const consumers: PackConsumer[] = [];
+  const lines: Record<QueueName, Line> = { [streamNames.ingest]: createLine(), [streamNames.retry]: createLine() };
   let plan = options.plan;
   let isStopping = false;
   const onEmpty: (() => void)[] = [];
@@ -84,11 +94,17 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
     const known = hands.get(key);
     if (known) {
       known.again.push(pack);
+      lines[stream].packs++;
       known.takenAtMs = Date.now();
       return;
     }
     if (recent.has(key)) return pack.ack();
-    const hand: Hand = { pack, again: [], stream, takenAtMs: Date.now(), openMessages: Math.max(1, Number(pack.header(packHeaders.pack)) || 1) };
+    const messages = Math.max(1, Number(pack.header(packHeaders.pack)) || 1);
+    const load = loadOf(messages, pack.data.length);
+    lines[stream].room.expect(load);
+    lines[stream].load += load;
+    lines[stream].packs++;
+    const hand: Hand = { pack, again: [], stream, takenAtMs: Date.now(), openMessages: messages, loadOfMessage: load / messages };
     hands.set(key, hand);
     void work(key, hand);
   };
@@ -107,7 +123,10 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
         tracing: options.tracing,
         log,
         pauses,
-        onMessageDone: () => void hand.openMessages--,
+        onMessageDone() {
+          hand.openMessages--;
+          lines[hand.stream].load -= hand.loadOfMessage;
+        },
         stop: abandon.signal,
       });
       recent.add(key);
@@ -118,6 +137,8 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
       else await giveBack(key, hand, error);
     }
     hands.delete(key);
+    lines[hand.stream].packs -= 1 + hand.again.length;
+    lines[hand.stream].load -= hand.openMessages * hand.loadOfMessage;
     if (hands.size === 0) for (const resolve of onEmpty.splice(0)) resolve();
   };
 
@@ -149,7 +170,7 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
     const consuming = consumePacks(nc, {
       stream,
       consumer,
-      maxPacks: packsMax[stream],
+      maxPacks: () => lines[stream].room.packsMax(lines[stream]),
       onPack: (pack) => take(pack, stream),
       onError: (error) => log.warn({ tenantId: tenant.tenantId, pipelineId, stream, err: error }, 'the queue cannot be read now; trying again'),
     });
@@ -212,4 +233,8 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
 function settle(hand: Hand, answer: (pack: StoredPack) => void): void {
   answer(hand.pack);
   for (const pack of hand.again) answer(pack);
+}
+
+function createLine(): Line {
+  return { room: createRoom(bounds), packs: 0, load: 0 };
 }
