@@ -29,8 +29,8 @@ export interface ExecutorResult {
 /** Runs steps in the calling thread. The pool has one in each worker; the same numbers come out of every one. */
 export interface Executor {
   run(job: ExecutorJob): ExecutorResult[];
-  /** Drops a step's image. */
-  forget(tenantId: string, sha256: string): void;
+  /** Drops the image of the step with this `stepKey`. */
+  forget(key: string): void;
 }
 
 /** Instances that are kept, one a tenant. */
@@ -62,7 +62,7 @@ export function createExecutor(options: { module: WasmModule; isUtf8: (bytes: Ui
   }
 
   function imageOf(sandbox: Sandbox, tenantId: string, step: LogicStep): Loaded {
-    const key = imageKey(tenantId, step.sha256);
+    const key = stepKey(tenantId, step);
     let loaded = images.get(key);
     if (!loaded) {
       loaded = load(sandbox, step);
@@ -108,14 +108,13 @@ export function createExecutor(options: { module: WasmModule; isUtf8: (bytes: Ui
       return results;
     },
 
-    forget(tenantId, sha256) {
-      images.delete(imageKey(tenantId, sha256));
-    },
+    forget: (key) => void images.delete(key),
   };
 }
 
-function imageKey(tenantId: string, sha256: string): string {
-  return `${tenantId} ${sha256}`;
+/** What makes a loaded step the same: a tenant never shares one, and an image knows whether it converts or filters. */
+export function stepKey(tenantId: string, step: Pick<LogicStep, 'kind' | 'sha256'>): string {
+  return `${tenantId} ${step.kind} ${step.sha256}`;
 }
 
 function load(sandbox: Sandbox, step: LogicStep): Loaded {

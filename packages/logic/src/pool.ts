@@ -4,6 +4,7 @@ import { limits as platformLimits } from '@vrsky/contracts/limits';
 import { AppError } from '@vrsky/kernel/errors';
 import { aborted, type Part } from '@vrsky/kernel/lifecycle';
 import { type EngineModule, loadEngine } from './engine.ts';
+import { stepKey } from './executor.ts';
 import { defaultStepLimits } from './step-limits.ts';
 import type { LogicMessage, LogicResult, LogicStep, StepLimits } from './types.ts';
 import { decodeAnswer, encodeMessages, type WireAnswer, type WireJob } from './wire.ts';
@@ -77,7 +78,7 @@ interface Slot {
   progress: Int32Array;
   tasks: Map<number, Task>;
   /** Steps the worker has, the least recently used first. */
-  steps: Map<string, { tenantId: string; sha256: string }>;
+  steps: Map<string, { tenantId: string }>;
   /** Whether the thread has started; on a busy machine that takes longer than any step may. */
   ready: boolean;
   seenRuns: number;
@@ -234,16 +235,16 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
     const job = nextJob;
     nextJob = (nextJob % 0x7fff_ffff) + 1; // a job is a 32-bit word in `progress`
     const wireSteps = steps.map((step) => {
-      const key = `${tenantId} ${step.sha256}`;
+      const key = stepKey(tenantId, step);
       const known = slot.steps.delete(key);
-      slot.steps.set(key, { tenantId, sha256: step.sha256 });
+      slot.steps.set(key, { tenantId });
       return known ? { stepId: step.stepId, kind: step.kind, sha256: step.sha256 } : step;
     });
     const forget: WireJob['forget'] = [];
-    for (const [key, step] of slot.steps) {
+    for (const key of slot.steps.keys()) {
       if (slot.steps.size <= Math.max(stepsAWorker, steps.length)) break;
       slot.steps.delete(key);
-      forget.push(step);
+      forget.push(key);
     }
     if (slot.tasks.size === 0) slot.seenAtMs = performance.now();
     slot.tasks.set(job, task);

@@ -8,8 +8,8 @@ export interface WireJob {
   tenantId: string;
   /** `code` is left out when the worker has the step already. */
   steps: (Omit<LogicStep, 'code'> & { code?: string })[];
-  /** Steps the worker may drop. */
-  forget: { tenantId: string; sha256: string }[];
+  /** Keys of steps that the worker drops. */
+  forget: string[];
   capture: boolean;
   limits: StepLimits;
   ids: string[];

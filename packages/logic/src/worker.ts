@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { WasmModule } from '@vrsky/metering/webassembly';
-import { createExecutor } from './executor.ts';
+import { createExecutor, stepKey } from './executor.ts';
 import type { LogicStep } from './types.ts';
 import { decodeMessages, encodeAnswer, type WireJob } from './wire.ts';
 
@@ -18,16 +18,15 @@ if (!port) throw new Error('bug: this file is the entry of a worker thread');
 const executor = createExecutor({ module, isUtf8 });
 const words = new Int32Array(progress);
 const codes = new Map<string, string>();
-const codeKey = (tenantId: string, sha256: string): string => `${tenantId} ${sha256}`;
 let runs = 0;
 
 port.on('message', (job: WireJob) => {
-  for (const { tenantId, sha256 } of job.forget) {
-    codes.delete(codeKey(tenantId, sha256));
-    executor.forget(tenantId, sha256);
+  for (const key of job.forget) {
+    codes.delete(key);
+    executor.forget(key);
   }
   const steps = job.steps.map((step): LogicStep => {
-    const key = codeKey(job.tenantId, step.sha256);
+    const key = stepKey(job.tenantId, step);
     if (step.code !== undefined) codes.set(key, step.code);
     return { ...step, code: codes.get(key) as string };
   });
