@@ -172,7 +172,7 @@ describe('isolation', { timeout: 60_000 }, () => {
 
   it('lets another tenant in between the parts of a long batch', async () => {
     await using small = createLogicPool({ workers: 1, log: () => undefined });
-    const busy = small.run({ tenantId: 'busy', steps: [testStep('filter', 'for (;;);')], messages: batch(130, '{}') });
+    const busy = small.run({ tenantId: 'busy', steps: [testStep('filter', 'for (;;);')], messages: batch(200, '{}') });
     const order: string[] = [];
     await Promise.all([
       busy.then(() => order.push('busy')),
