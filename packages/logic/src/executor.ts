@@ -104,7 +104,7 @@ export function createExecutor(options: { module: WasmModule; isUtf8: (bytes: Ui
           } else stop(result, step, run);
         }
       }
-      if (sandbox.touchedBytes > idleSandboxBytes) sandboxes.delete(tenantId);
+      if (sandbox.touchedBytes() > idleSandboxBytes) sandboxes.delete(tenantId);
       return results;
     },
 

@@ -229,6 +229,12 @@ describe('limits', () => {
     });
   });
 
+  it('never gives an empty payload because there is no room for it', () => {
+    const body =
+      'const a = []; try { for (;;) a.push(new Uint8Array(65536)) } catch {} try { for (;;) a.push(new Uint8Array(4096)) } catch {} try { return message.READ().length } catch { return "caught" }';
+    for (const read of ['text', 'bytes']) expect(convert(body.replace('READ', read), 'x'.repeat(100_000)).outcome).toBe('memory_exhausted');
+  });
+
   it('does not make a step pay for a payload it does not read', () => {
     const body = 'return 1';
     expect(convert(body, '{}').instructions).toBe(convert(body, 'x'.repeat(1e6)).instructions);

@@ -1,38 +1,22 @@
-import { reserved } from '@vrsky/metering/instrument';
-import { type WasmGlobal, type WasmInstance, type WasmMemory, type WasmModule, wasm } from '@vrsky/metering/webassembly';
-import { engineExports } from './engine-names.ts';
+import type { WasmModule } from '@vrsky/metering/webassembly';
+import { createEngineInstance, engineLayout } from './engine-instance.ts';
+import { createHeapKeeper, type HeapImage } from './heap-image.ts';
 import { fieldCode, outcomeCode, preludeSource } from './prelude.ts';
 import { createRandom } from './random.ts';
 
-const pageBytes = 65_536;
-/** The engine's static data and C stack end here; its heap begins. */
-const heapPages = 82;
 /** The engine's own bound on recursion, on its C stack: deep recursion ends as an error the step can read, not as a trap. */
 const stackBytes = 256 * 1024;
-const stackTop = 5_333_088;
-const stackBottom = stackTop - 5 * 1024 * 1024;
-/** Stack below the top that is cleared after every message; below it only as far as it was used. */
-const stackClearBytes = 16_384;
-const windowBytes = 4096;
-/** Images keep runs of chunks that are not all zero. */
-const chunkBytes = 4096;
-const buildFuel = 2_000_000_000n;
+/** Instructions for loading a step. */
+const loadFuel = 2_000_000_000n;
 
-/** A heap with a step loaded, ready for a message: copied into an instance before each one. */
-export interface SandboxImage {
-  /** What is in memory, in order; all else is zero. Where a step's image is as the base, it shares the base's bytes. */
-  runs: { at: number; bytes: Uint8Array }[];
-  /** End of the engine's heap. */
-  pages: number;
-  stackPointer: number;
+/** A heap with a step loaded, ready for a message, and where to find things in it. */
+export interface SandboxImage extends HeapImage {
   context: number;
   runtime: number;
   /** JSValue* of the prelude's functions. */
   run: number;
   settle: number;
   bind: number;
-  /** Memory that the image takes for itself. */
-  ownBytes: number;
 }
 
 export interface SandboxInput {
@@ -72,8 +56,8 @@ export type SandboxResult = { instructions: number; logs: string[] } & (
 export interface Sandbox {
   /** The image without a step, that `load` starts from. It serves every instance of the same engine. */
   readonly base: SandboxImage;
-  /** Memory that the last messages touched and that the system will not get back while the instance lives. */
-  readonly touchedBytes: number;
+  /** Memory that messages touched and that the system does not get back while the instance lives. */
+  touchedBytes(): number;
   /** Loads a step. Throws SandboxLoadError when its code does not load. */
   load(kind: 'convert' | 'filter', code: string): SandboxImage;
   /** One message. Nothing of an earlier one, nor of an earlier image, can be seen. */
@@ -99,14 +83,8 @@ export interface SandboxOptions {
   base?: SandboxImage;
 }
 
-type Call = (...args: number[]) => number;
-
 /** One instance of the engine. An instance serves one tenant only. */
 export function createSandbox(options: SandboxOptions): Sandbox {
-  const totalPages = heapPages + Math.ceil(options.memoryBytesMax / pageBytes);
-  const memory: WasmMemory = new wasm.Memory({ initial: totalPages, maximum: 32_768 });
-  const heap = new Uint8Array(memory.buffer);
-  const words = new Int32Array(memory.buffer);
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
 
@@ -116,7 +94,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
   let value: Uint8Array = empty;
   let detail = '';
   let contentType: string | undefined;
-  let refusedMemory = false;
+  /** A function of the host found no room for what it had to give. */
   let outOfMemory = false;
   let random: (() => number) | undefined;
   let logs: string[] = [];
@@ -129,16 +107,19 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     const text = api.getString(context, pointer);
     return text === 0 ? null : decoder.decode(readC(text));
   };
-  /** Zero-terminated, in the engine's heap; 0 when there is no room. */
-  const writeC = (bytes: Uint8Array): number => {
+  /** In the engine's heap, with a zero behind it; 0 when there is no room. */
+  const write = (bytes: Uint8Array): number => {
     const pointer = api.malloc(bytes.length + 1);
-    if (pointer === 0) return 0;
+    if (pointer === 0) {
+      outOfMemory = true;
+      return 0;
+    }
     heap.set(bytes, pointer);
     heap[pointer + bytes.length] = 0;
     return pointer;
   };
   const newString = (context: number, bytes: Uint8Array): number => {
-    const pointer = writeC(bytes);
+    const pointer = write(bytes);
     return pointer === 0 ? 0 : api.newString(context, pointer);
   };
 
@@ -169,11 +150,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     },
     // bytes()
     (context) => {
-      const { payload } = input;
-      const pointer = api.malloc(Math.max(1, payload.length));
-      if (pointer === 0) return 0;
-      heap.set(payload, pointer);
-      return api.newArrayBuffer(context, pointer, payload.length);
+      const pointer = write(input.payload);
+      return pointer === 0 ? 0 : api.newArrayBuffer(context, pointer, input.payload.length);
     },
     // emit(outcome, value, detail)
     (context, args) => {
@@ -217,78 +195,14 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     },
   ];
 
-  const instance = new wasm.Instance(options.module, {
-    a: {
-      a: memory,
-      // assertion failed, abort
-      b: () => fail('an assertion failed'),
-      q: () => fail('aborted'),
-      // exit
-      r: () => fail('exited'),
-      // runtime keepalive
-      l: () => undefined,
-      // localtime: every step lives in UTC
-      m: (seconds: bigint, out: number) => {
-        writeUtc(words, out >> 2, Number(seconds));
-      },
-      // timer
-      j: () => 0,
-      // tzset
-      n: (timezone: number, daylight: number, standardName: number, summerName: number) => {
-        words[timezone >> 2] = 0;
-        words[daylight >> 2] = 0;
-        heap.set(utcName, standardName);
-        heap.set(utcName, summerName);
-      },
-      // now: time stands still while a step runs
-      p: () => input.receivedAtMs,
-      // more heap
-      k: (bytes: number) => {
-        const pages = Math.ceil((bytes >>> 0) / pageBytes);
-        if (pages > maxPages.value) {
-          refusedMemory = true;
-          return 0;
-        }
-        pagesGlobal.value = pages;
-        return 1;
-      },
-      // environment: none
-      e: () => 0,
-      f: (count: number, size: number) => {
-        words[count >> 2] = 0;
-        words[size >> 2] = 0;
-        return 0;
-      },
-      // files: none; what the engine prints is dropped
-      d: () => 52,
-      o: () => 70,
-      c: (_file: number, vectors: number, count: number, written: number) => {
-        let total = 0;
-        for (let i = 0; i < count; i++) total += words[(vectors >> 2) + 2 * i + 1] as number;
-        words[written >> 2] = total;
-        return 0;
-      },
-      // host function
-      s: (context: number, _this: number, _count: number, args: number, id: number) =>
-        (hostFunctions[id] as (context: number, args: number) => number)(context, args),
-      // interrupt
-      i: () => 0,
-      // modules: none
-      h: () => 0,
-      g: () => 0,
-      // a host function was collected
-      t: () => undefined,
-    },
+  const engine = createEngineInstance({
+    module: options.module,
+    memoryBytesMax: options.memoryBytesMax,
+    nowMs: () => input.receivedAtMs,
+    callHost: (context, args, id) => (hostFunctions[id] as (context: number, args: number) => number)(context, args),
   });
-  const fuel = instance.exports[reserved.fuel] as WasmGlobal<bigint>;
-  const pagesGlobal = instance.exports[reserved.pages] as WasmGlobal<number>;
-  const maxPages = instance.exports[reserved.maxPages] as WasmGlobal<number>;
-  const stackPointer = instance.exports[reserved.global(0)] as WasmGlobal<number>;
-  const api = bind(instance);
-
-  /** First byte above the heap that may be other than zero. */
-  let dirtyTo = heapPages * pageBytes;
-  let touchedTo = dirtyTo;
+  const { heap, words, api, fuel } = engine;
+  const keeper = createHeapKeeper(engine);
 
   function begin(nextInput: SandboxInput, limits: { instructions: bigint; pages: number }): void {
     input = nextInput;
@@ -297,79 +211,16 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     detail = '';
     contentType = undefined;
     outOfMemory = false;
-    refusedMemory = false;
+    engine.wasRefusedMemory = false;
     random = undefined;
     logs = [];
-    maxPages.value = limits.pages;
+    engine.maxPages.value = limits.pages;
     fuel.value = limits.instructions;
   }
 
-  function restore(image: SandboxImage): void {
-    clearStack();
-    const end = Math.max(dirtyTo, pagesGlobal.value * pageBytes);
-    touchedTo = Math.max(touchedTo, end);
-    let clean = stackTop;
-    for (const { at, bytes } of image.runs) {
-      if (at > clean) heap.fill(0, clean, at);
-      heap.set(bytes, at);
-      clean = Math.max(clean, at + bytes.length);
-    }
-    if (end > clean) heap.fill(0, clean, end);
-    dirtyTo = image.pages * pageBytes;
-    pagesGlobal.value = image.pages;
-    stackPointer.value = image.stackPointer;
-  }
-
-  function clearStack(): void {
-    let bottom = stackTop - stackClearBytes;
-    heap.fill(0, bottom, stackTop);
-    // Frames lie close together: a window without a trace of one is below the deepest.
-    while (bottom > stackBottom && !isZero(bottom - windowBytes, bottom)) {
-      heap.fill(0, bottom - windowBytes, bottom);
-      bottom -= windowBytes;
-    }
-  }
-
-  /** Word by word: `start` and `end` are multiples of 4. */
-  function isZero(start: number, end: number): boolean {
-    for (let i = start >> 2; i < end >> 2; i++) if (words[i] !== 0) return false;
-    return true;
-  }
-
-  function snapshot(parts: Omit<SandboxImage, 'runs' | 'pages' | 'stackPointer' | 'ownBytes'>, from?: SandboxImage): SandboxImage {
-    const runs: SandboxImage['runs'] = [];
-    let ownBytes = 0;
-    const collect = (start: number, end: number, keepZeros: boolean): void => {
-      const stateOf = (at: number): 'zero' | 'shared' | 'own' => {
-        const to = Math.min(end, at + chunkBytes);
-        return !keepZeros && isZero(at, to) ? 'zero' : from && isAsIn(from, at, to) ? 'shared' : 'own';
-      };
-      for (let at = start; at < end; ) {
-        const state = stateOf(at);
-        let to = at + chunkBytes;
-        while (to < end && stateOf(to) === state) to += chunkBytes;
-        to = Math.min(to, end);
-        if (state !== 'zero') runs.push({ at, bytes: state === 'shared' && from ? (bytesOf(from, at, to) as Uint8Array) : heap.slice(at, to) });
-        if (state === 'own') ownBytes += to - at;
-        at = to;
-      }
-    };
-    // Static data and heap; the stack between them is empty between calls.
-    collect(0, stackBottom, true);
-    collect(stackTop, pagesGlobal.value * pageBytes, false);
-    return { ...parts, runs, pages: pagesGlobal.value, stackPointer: stackPointer.value, ownBytes };
-  }
-
-  function isAsIn(image: SandboxImage, start: number, end: number): boolean {
-    const bytes = bytesOf(image, start, end);
-    if (!bytes) return false;
-    for (let i = 0; i < bytes.length; i++) if (bytes[i] !== heap[start + i]) return false;
-    return true;
-  }
-
   function buildBase(): SandboxImage {
-    begin(emptyInput, { instructions: buildFuel, pages: totalPages });
-    pagesGlobal.value = heapPages;
+    begin(emptyInput, { instructions: loadFuel, pages: engine.totalPages });
+    engine.pages.value = engineLayout.heapPages;
     api.start();
     api.construct();
     const runtime = api.newRuntime();
@@ -377,16 +228,17 @@ export function createSandbox(options: SandboxOptions): Sandbox {
     const context = api.newContext(runtime, 0);
     const factory = evaluate(context, preludeSource, 'vrsky.js');
     const names = ['field', 'text', 'bytes', 'emit', 'log', 'random'];
-    const parameters = names.map((name, id) => api.newFunction(context, writeC(encoder.encode(name)), 0, 0, id));
+    const parameters = names.map((name, id) => api.newFunction(context, write(encoder.encode(name)), 0, 0, id));
     const functions = call(context, factory, parameters);
     const item = (index: number): number => api.getPropNumber(context, functions, index);
-    return snapshot({ context, runtime, run: item(0), settle: item(1), bind: item(2) });
+    const pointers = { context, runtime, run: item(0), settle: item(1), bind: item(2) };
+    return { ...keeper.snapshot(), ...pointers };
   }
 
   function evaluate(context: number, code: string, file: string): number {
     const bytes = encoder.encode(code);
     const strict = 1 << 3;
-    return checked(context, api.eval(context, writeC(bytes), bytes.length, writeC(encoder.encode(file)), 0, strict));
+    return checked(context, api.eval(context, write(bytes), bytes.length, write(encoder.encode(file)), 0, strict));
   }
 
   function call(context: number, callee: number, parameters: number[]): number {
@@ -409,13 +261,11 @@ export function createSandbox(options: SandboxOptions): Sandbox {
 
   return {
     base,
-    get touchedBytes() {
-      return Math.max(touchedTo, pagesGlobal.value * pageBytes) - heapPages * pageBytes;
-    },
+    touchedBytes: keeper.touchedBytes,
 
     load(kind, code) {
-      restore(base);
-      begin(emptyInput, { instructions: buildFuel, pages: totalPages });
+      keeper.restore(base);
+      begin(emptyInput, { instructions: loadFuel, pages: engine.totalPages });
       try {
         const exported = evaluate(base.context, code, 'step.js');
         const problem = readString(base.context, call(base.context, base.bind, [newString(base.context, encoder.encode(kind)), exported]));
@@ -423,19 +273,22 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       } catch (error) {
         if (error instanceof SandboxLoadError) throw error;
         if (fuel.value < 0n)
-          throw new SandboxLoadError(`The code at the top level of the step used more than ${Number(buildFuel).toLocaleString('en')} instructions`, '');
+          throw new SandboxLoadError(`The code at the top level of the step used more than ${Number(loadFuel).toLocaleString('en')} instructions`, '');
         throw new SandboxLoadError(
-          refusedMemory ? loadMemory : error instanceof RangeError ? 'The code is nested too deep' : `The engine failed: ${String(error)}`,
+          engine.wasRefusedMemory ? loadMemory : error instanceof RangeError ? 'The code is nested too deep' : `The engine failed: ${String(error)}`,
           '',
         );
       }
-      return snapshot(base, base);
+      return { ...base, ...keeper.snapshot(base) };
     },
 
     run(image, message, limits) {
-      restore(image);
+      keeper.restore(image);
       const budget = BigInt(limits.instructions);
-      begin(message, { instructions: budget, pages: Math.min(totalPages, heapPages + Math.floor(limits.memoryBytes / pageBytes)) });
+      begin(message, {
+        instructions: budget,
+        pages: Math.min(engine.totalPages, engineLayout.heapPages + Math.floor(limits.memoryBytes / engineLayout.pageBytes)),
+      });
       logLinesLeft = limits.logLines;
       logRoom = limits.logBytes;
       outputMax = limits.outputBytes;
@@ -457,7 +310,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
       const common = { instructions: left < 0n ? limits.instructions : Number(budget - left), logs };
       if (left < 0n) return { ...common, outcome: 'instructions_exhausted' };
       if (trap instanceof RangeError) return { ...common, outcome: 'stack_exhausted' };
-      if (trap !== undefined && !refusedMemory) return { ...common, outcome: 'engine_failed', reason: String(trap) };
+      if (trap !== undefined && !engine.wasRefusedMemory) return { ...common, outcome: 'engine_failed', reason: String(trap) };
       if (trap !== undefined || returned === 0 || outOfMemory || outcome < 0 || outcome === outcomeCode.pending)
         return { ...common, outcome: 'memory_exhausted' };
       switch (outcome) {
@@ -470,7 +323,8 @@ export function createSandbox(options: SandboxOptions): Sandbox {
         case outcomeCode.threw: {
           const reason = decoder.decode(value);
           // Without room for an error object the engine throws null.
-          if (refusedMemory && (reason === 'InternalError: out of memory' || reason.endsWith(': null'))) return { ...common, outcome: 'memory_exhausted' };
+          if (engine.wasRefusedMemory && (reason === 'InternalError: out of memory' || reason.endsWith(': null')))
+            return { ...common, outcome: 'memory_exhausted' };
           if (reason === 'InternalError: stack overflow') return { ...common, outcome: 'stack_exhausted' };
           return { ...common, outcome: 'threw', reason, stack: detail };
         }
@@ -488,6 +342,7 @@ export function createSandbox(options: SandboxOptions): Sandbox {
 
 const empty = new Uint8Array(0);
 const emptyInput: SandboxInput = { id: '', customerId: '', traceId: '', contentType: '', receivedAtMs: 0, headersJson: '[]', payload: empty };
+
 /** How long a text is in JavaScript, by its UTF-8. */
 function utf16Length(bytes: Uint8Array): number {
   let length = bytes.length;
@@ -500,60 +355,4 @@ function utf16Length(bytes: Uint8Array): number {
   return length;
 }
 
-/** An image's bytes from `start` to `end`, or undefined when it has no such run. */
-function bytesOf(image: SandboxImage, start: number, end: number): Uint8Array | undefined {
-  const run = image.runs.find(({ at, bytes }) => at <= start && end <= at + bytes.length);
-  return run?.bytes.subarray(start - run.at, end - run.at);
-}
-
 const loadMemory = 'The step needs more memory to load than it may use';
-const utcName = new TextEncoder().encode('UTC\0');
-
-function fail(what: string): never {
-  throw new Error(`bug: the engine ${what}`);
-}
-
-function bind(instance: WasmInstance) {
-  const get = (name: string): Call => instance.exports[name] as Call;
-  return {
-    start: instance.exports[reserved.start] as () => void,
-    construct: get(engineExports.construct),
-    malloc: get(engineExports.malloc),
-    setMaxStackSize: get(engineExports.QTS_RuntimeSetMaxStackSize),
-    getUndefined: get(engineExports.QTS_GetUndefined),
-    newRuntime: get(engineExports.QTS_NewRuntime),
-    newContext: get(engineExports.QTS_NewContext),
-    newArrayBuffer: get(engineExports.QTS_NewArrayBuffer),
-    newFloat64: get(engineExports.QTS_NewFloat64),
-    newString: get(engineExports.QTS_NewString),
-    getString: get(engineExports.QTS_GetString),
-    getArrayBuffer: get(engineExports.QTS_GetArrayBuffer),
-    getArrayBufferLength: get(engineExports.QTS_GetArrayBufferLength),
-    getProp: get(engineExports.QTS_GetProp),
-    getPropNumber: get(engineExports.QTS_GetPropNumber),
-    executePendingJob: get(engineExports.QTS_ExecutePendingJob),
-    call: get(engineExports.QTS_Call),
-    resolveException: get(engineExports.QTS_ResolveException),
-    eval: get(engineExports.QTS_Eval),
-    newFunction: get(engineExports.QTS_NewFunction),
-  };
-}
-
-/** struct tm of a time in UTC. */
-function writeUtc(words: Int32Array, at: number, seconds: number): void {
-  const date = new Date(seconds * 1000);
-  const yearStart = Date.UTC(date.getUTCFullYear(), 0, 1);
-  const fields = [
-    date.getUTCSeconds(),
-    date.getUTCMinutes(),
-    date.getUTCHours(),
-    date.getUTCDate(),
-    date.getUTCMonth(),
-    date.getUTCFullYear() - 1900,
-    date.getUTCDay(),
-    Math.floor((date.getTime() - yearStart) / 86_400_000),
-    0,
-    0,
-  ];
-  words.set(fields, at);
-}
