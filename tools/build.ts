@@ -1,15 +1,26 @@
-import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { root, run } from './run.ts';
+import { plainEnv } from '@vrsky/testkit/config';
+import { launch } from '@vrsky/testkit/launch';
+import { root } from './run.ts';
 import { Sentence } from './sentence.ts';
 import { whenChanged } from './stamp.ts';
 
-/** The workspaces whose source ends up in the console. */
-const CONSOLE_INPUTS = ['apps/console', 'packages', 'sdk/typescript', 'package-lock.json', 'tsconfig.base.json'];
+const NEXT = path.join(root, 'node_modules/next/dist/bin/next');
+
+/** What ends up in the console's pages and routes. */
+const CONSOLE_INPUTS = [
+  ...['bus', 'contracts', 'db', 'kernel', 'logic', 'metering', 'proto'].map((name) => `packages/${name}/src`),
+  ...['src', 'next.config.ts', 'package.json', 'tsconfig.json'].map((name) => `apps/console/${name}`),
+  'sdk/typescript/src',
+  'package-lock.json',
+  'tsconfig.base.json',
+];
 
 /** Builds the console's pages when a source of theirs changed. */
-export async function buildConsole(): Promise<string> {
-  const made = await whenChanged('console', { inputs: CONSOLE_INPUTS, output: 'apps/console/.next/BUILD_ID' }, () => npmRun('apps/console', 'build'));
+export async function buildConsole(stop?: AbortSignal): Promise<string> {
+  const made = await whenChanged('console', { inputs: CONSOLE_INPUTS, output: 'apps/console/.next/BUILD_ID' }, () =>
+    build('apps/console', [NEXT, 'build'], stop),
+  );
   return made === 'done' ? 'built' : 'unchanged';
 }
 
@@ -21,7 +32,7 @@ export async function buildConnectors(): Promise<string> {
       inputs: ['connectors/http', 'sdk/typescript', 'packages/plugin', 'packages/proto', 'packages/kernel', 'package-lock.json'],
       output: 'connectors/http/dist/http-connector',
     },
-    () => npmRun('connectors/http', 'build'),
+    () => build('connectors/http', ['build.ts']),
   );
   return made === 'done' ? 'http built' : 'unchanged';
 }
@@ -31,13 +42,24 @@ export async function generateCode(): Promise<string> {
   const made = await whenChanged(
     'db',
     { inputs: ['packages/db/prisma', 'packages/db/prisma.config.ts', 'packages/db/bin', 'package-lock.json'], output: 'packages/db/src/generated' },
-    () => npmRun('packages/db', 'db:generate'),
+    () => build('packages/db', ['bin/generate.ts']),
   );
   return made === 'done' ? 'database client' : 'unchanged';
 }
 
-async function npmRun(workspace: string, script: string): Promise<void> {
-  if (!existsSync(path.join(root, workspace, 'package.json'))) throw new Error(`there is no workspace ${workspace}`);
-  const { code, output } = await run('npm', ['run', '--silent', script], { cwd: path.join(root, workspace) });
-  if (code !== 0) throw new Sentence(`${output.trim()}\n\n\`npm run ${script}\` in ${workspace} failed: the reason is above`);
+/** Runs a build that ends with us, however we end: one that lives on would stand in the way of the next. */
+async function build(workspace: string, args: string[], stop?: AbortSignal): Promise<void> {
+  const child = await launch({
+    command: process.execPath,
+    args,
+    cwd: path.join(root, workspace),
+    env: { ...plainEnv(), NODE_ENV: 'production', NEXT_TELEMETRY_DISABLED: '1' },
+    ownGroup: true,
+  });
+  const end = (): void => void child.stop({ graceMs: 5_000 });
+  stop?.addEventListener('abort', end, { once: true });
+  const { code } = await child.exited;
+  stop?.removeEventListener('abort', end);
+  stop?.throwIfAborted();
+  if (code !== 0) throw new Sentence(`${child.output().trim()}\n\nThe build of ${workspace} failed: the reason is above`);
 }

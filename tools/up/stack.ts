@@ -125,7 +125,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     });
 
   let seeded: Seeded | undefined;
-  await step('console build', buildConsole);
+  await step('console build', () => buildConsole(options.stop));
   await start('postgres', `127.0.0.1:${ports.postgres}`);
   await start('nats', at.nats);
   await step('database', async () => {

@@ -9,7 +9,8 @@ import { type Child, launch } from '@vrsky/testkit/launch';
 import { isPortFree } from '@vrsky/testkit/ports';
 import { isAlive, type ProcessRecord } from '@vrsky/testkit/process-record';
 import { scratchDir } from '@vrsky/testkit/scratch';
-import { afterAll, afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { buildConsole } from '../build.ts';
 import { root } from '../run.ts';
 import { portsFrom } from './config.ts';
 import { findFreeBase } from './free-ports.ts';
@@ -51,6 +52,8 @@ async function everythingIsGone(processes: ProcessRecord[]): Promise<void> {
   expect(await Promise.all(Object.values(portsFrom(base)).map(isPortFree))).toEqual(Array(7).fill(true));
 }
 
+// Built once and for all; it is not what is tried here.
+beforeAll(() => buildConsole(), 600_000);
 afterEach(async () => {
   for (const child of started.splice(0)) {
     child.signal('SIGTERM'); // make passes it on
@@ -79,7 +82,7 @@ test('a first start ends with a curl line that works, and Ctrl-C leaves no proce
   expect([existsSync(path.join(dir, 'dev.json')), existsSync(path.join(dir, 'stack.json'))]).toEqual([false, false]);
 });
 
-test('a second start builds nothing and keeps the tenants', { timeout: 120_000 }, async () => {
+test('a second start builds nothing and keeps the tenants', { timeout: 300_000 }, async () => {
   const before = JSON.parse(readFileSync(path.join(dir, 'seed.json'), 'utf8')) as { acme: { password: string } };
   const child = await makeUp();
   const dev = await runs(child);
@@ -100,7 +103,7 @@ test('a second start builds nothing and keeps the tenants', { timeout: 120_000 }
   await everythingIsGone(processes);
 });
 
-test('after a kill -9 of the keeper the next start cleans up and works', { timeout: 180_000 }, async () => {
+test('after a kill -9 of the keeper the next start cleans up and works', { timeout: 400_000 }, async () => {
   const first = await makeUp();
   await runs(first);
   const processes = recorded();
@@ -117,7 +120,7 @@ test('after a kill -9 of the keeper the next start cleans up and works', { timeo
   expect(orphaned.filter(isAlive)).toEqual([]);
 });
 
-test('a killed part is started again', { timeout: 120_000 }, async () => {
+test('a killed part is started again', { timeout: 300_000 }, async () => {
   const child = await makeUp();
   const dev = await runs(child);
   const { parts } = JSON.parse(readFileSync(path.join(dir, 'stack.json'), 'utf8')) as { parts: Record<string, ProcessRecord> };
