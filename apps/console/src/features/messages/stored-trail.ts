@@ -10,6 +10,8 @@ export interface StoredAttempt {
   attempt: number;
   nodeId: string;
   state: TrailState;
+  /** When the node wrote it down. */
+  atMs: number;
   startedAtMs?: number;
   durationUs?: number;
   peerStatus?: number;

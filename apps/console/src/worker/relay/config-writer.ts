@@ -18,6 +18,8 @@ export interface ConfigWriterOptions {
 
 /** Brings NATS in line with what Postgres says. Everything here may be done again at any time. */
 export interface ConfigWriter {
+  /** Whether the tenant's account and streams were seen to be there; nobody else needs to knock before. */
+  isReady(tenantId: string): boolean;
   /** Account, streams and consumers of the tenant; then the grants of its pool's nodes; then its bundle, which needs all of them. */
   deliverTenant(tenantId: string): Promise<void>;
   /** Whether the tenant's documents lie in NATS as they should. */
@@ -34,6 +36,9 @@ const NODE_FORGET = '7 days';
 
 export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterOptions): ConfigWriter {
   const openBucket = async (): Promise<Bucket> => createConfigBucket(await bus.control(), platform.nats);
+
+  const ready = new Set<string>();
+  const running = new Map<string, Promise<void>>();
 
   async function readTenant(tenantId: string) {
     const tenant = await db.prisma.tenant.findUniqueOrThrow({ where: { id: tenantId } });
@@ -89,28 +94,51 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
     });
   }
 
+  async function deliver(tenantId: string): Promise<void> {
+    const { tenant, bundle, nodes } = await readTenant(tenantId);
+    const account = openTenantAccount(platform.kek, tenant);
+    await bus.ensureTenant(account);
+    const pipelines = await db.prisma.pipeline.findMany({ where: { tenantId, deletedAt: null, publishedRevision: { not: null } }, select: { id: true } });
+    for (const { id } of pipelines) await bus.ensurePipelineConsumer(account, id);
+    const bucket = await openBucket();
+    for (const node of nodes) await ensureDocument(bucket, configKeys.grant(node.id, tenantId), await grantOf(node, account));
+    if (bundle) await ensureDocument(bucket, configKeys.bundle(tenant.pool, tenantId), bundle.envelope);
+  }
+
+  async function compare(tenantId: string): Promise<boolean> {
+    const { tenant, bundle, nodes } = await readTenant(tenantId);
+    const bucket = await openBucket();
+    if (bundle && (await bucket.get(configKeys.bundle(tenant.pool, tenantId)))?.value !== bundle.envelope) return false;
+    const grants = new Map((await db.prisma.nodeGrant.findMany({ where: { tenantId } })).map((row) => [row.nodeId, row]));
+    for (const node of nodes) {
+      const grant = grants.get(node.id);
+      if (grant?.basis !== grantBasis(platform, node, tenantId)) return false;
+      if ((await bucket.get(configKeys.grant(node.id, tenantId)))?.value !== grant.envelope) return false;
+    }
+    return true;
+  }
+
   return {
+    isReady: (tenantId) => ready.has(tenantId),
     async deliverTenant(tenantId) {
-      const { tenant, bundle, nodes } = await readTenant(tenantId);
-      const account = openTenantAccount(platform.kek, tenant);
-      await bus.ensureTenant(account);
-      const pipelines = await db.prisma.pipeline.findMany({ where: { tenantId, deletedAt: null, publishedRevision: { not: null } }, select: { id: true } });
-      for (const { id } of pipelines) await bus.ensurePipelineConsumer(account, id);
-      const bucket = await openBucket();
-      for (const node of nodes) await ensureDocument(bucket, configKeys.grant(node.id, tenantId), await grantOf(node, account));
-      if (bundle) await ensureDocument(bucket, configKeys.bundle(tenant.pool, tenantId), bundle.envelope);
+      // One after the other: two that set up the same account would trip over each other.
+      const before = running.get(tenantId) ?? Promise.resolve();
+      const own = before.then(
+        () => deliver(tenantId),
+        () => deliver(tenantId),
+      );
+      running.set(tenantId, own);
+      try {
+        await own;
+        ready.add(tenantId);
+      } finally {
+        if (running.get(tenantId) === own) running.delete(tenantId);
+      }
     },
     async isDelivered(tenantId) {
-      const { tenant, bundle, nodes } = await readTenant(tenantId);
-      const bucket = await openBucket();
-      if (bundle && (await bucket.get(configKeys.bundle(tenant.pool, tenantId)))?.value !== bundle.envelope) return false;
-      const grants = new Map((await db.prisma.nodeGrant.findMany({ where: { tenantId } })).map((row) => [row.nodeId, row]));
-      for (const node of nodes) {
-        const grant = grants.get(node.id);
-        if (grant?.basis !== grantBasis(platform, node, tenantId)) return false;
-        if ((await bucket.get(configKeys.grant(node.id, tenantId)))?.value !== grant.envelope) return false;
-      }
-      return true;
+      const delivered = await compare(tenantId);
+      if (delivered) ready.add(tenantId);
+      return delivered;
     },
     async deliverHead(pool) {
       const head = await headOf(pool);

@@ -1,5 +1,5 @@
 import type { TrailDestination, TrailMessage, TrailRecord, TrailState } from '@vrsky/contracts/trail';
-import type { StoredAttempt, StoredDestination, StoredStep } from '@vrsky/db/message-json';
+import type { StoredAttempt, StoredDestination, StoredStep } from '../../features/messages/stored-trail.ts';
 
 /** A message as the table `message` keeps it. */
 export interface MessageState {

@@ -20,8 +20,8 @@ export interface ProjectorOptions {
   log: Log;
 }
 
-const TENANTS_EVERY_MS = 3_000;
-const HEARTBEAT_EVERY_MS = 2_000;
+const TENANTS_EVERY_MS = 2_000;
+const HEARTBEAT_EVERY_MS = 1_000;
 const PARTITIONS_EVERY_MS = 3_600_000;
 const KEEP_ALIVE_EVERY_MS = 10_000;
 const IDLE_MS = 60_000;

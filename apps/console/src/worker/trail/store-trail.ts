@@ -1,6 +1,6 @@
 import { outcomes, type TrailMessage, type TrailRecord, type TrailState } from '@vrsky/contracts/trail';
-import type { StoredDestination, StoredStep } from '@vrsky/db/message-json';
 import type pg from 'pg';
+import type { StoredDestination, StoredStep } from '../../features/messages/stored-trail.ts';
 import { type DeadLetterState, deadLettersOf, type MessageState, mergeMessage } from './merge-trail.ts';
 
 export interface TrailBatch {
