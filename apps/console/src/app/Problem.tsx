@@ -1,16 +1,15 @@
 import type { ReactNode } from 'react';
 import { Logo } from '../ui/Logo.tsx';
-import classes from './Problem.module.css';
 
 /** A whole page that could not be shown: what happened, why, what to do. */
 export function Problem({ title, children, actions }: { title: string; children: ReactNode; actions: ReactNode }) {
   return (
-    <div className={classes.page}>
-      <div className={classes.box}>
+    <div className="problem">
+      <div>
         <Logo size={32} />
         <h1>{title}</h1>
         <p>{children}</p>
-        <div className={classes.actions}>{actions}</div>
+        <div className="problem-actions">{actions}</div>
       </div>
     </div>
   );

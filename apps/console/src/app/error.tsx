@@ -1,7 +1,6 @@
 'use client';
 
 import { Button } from '@mantine/core';
-import { IdText } from '../ui/IdText.tsx';
 import { Problem } from './Problem.tsx';
 
 export default function ErrorPage({ error, reset }: { error: Error & { digest?: string }; reset: () => void }) {
@@ -13,13 +12,14 @@ export default function ErrorPage({ error, reset }: { error: Error & { digest?: 
           <Button onClick={reset}>Try again</Button>
           {error.digest && (
             <span>
-              Error id <IdText value={error.digest} what="error id" full />
+              Error id <code>{error.digest}</code>
             </span>
           )}
         </>
       }
     >
-      The console could not reach one of its parts, or this is a fault of ours. Messages keep flowing meanwhile. Try again in a few seconds; if it stays, send us the error id.
+      The console could not reach one of its parts, or this is a fault of ours. Messages keep flowing meanwhile. Try again in a few seconds; if it stays, send
+      us the error id.
     </Problem>
   );
 }

@@ -10,9 +10,12 @@ describe('paths', () => {
 });
 
 describe('after a sign-in', () => {
-  test.each(['https://evil.example/x', '//evil.example', '/\\evil.example', '\\\\evil.example', 'javascript:alert(1)', '', null])('%s leads home, not away', (candidate) => {
-    expect(toLocalPath(candidate)).toBe('/');
-  });
+  test.each(['https://evil.example/x', '//evil.example', '/\\evil.example', '\\\\evil.example', 'javascript:alert(1)', '', null])(
+    '%s leads home, not away',
+    (candidate) => {
+      expect(toLocalPath(candidate)).toBe('/');
+    },
+  );
 
   test('a path of ours is kept whole', () => {
     expect(toLocalPath('/t/acme/messages?state=retrying#top')).toBe('/t/acme/messages?state=retrying#top');

@@ -14,7 +14,8 @@ export const paths = {
   overview: (slug: string) => `/t/${slug}`,
   pipelines: (slug: string) => `/t/${slug}/pipelines`,
   pipeline: (slug: string, pipelineId: string) => `/t/${slug}/pipelines/${pipelineId}`,
-  messages: (slug: string, filters: MessageFilters = {}) => `/t/${slug}/messages${query({ pipeline: filters.pipelineId, state: filters.states?.join(','), q: filters.search })}`,
+  messages: (slug: string, filters: MessageFilters = {}) =>
+    `/t/${slug}/messages${query({ pipeline: filters.pipelineId, state: filters.states?.join(','), q: filters.search })}`,
   message: (slug: string, messageId: string) => `/t/${slug}/messages/${messageId}`,
   deadLetters: (slug: string, filters: { pipelineId?: string | undefined } = {}) => `/t/${slug}/dead-letters${query({ pipeline: filters.pipelineId })}`,
   nodes: (slug: string) => `/t/${slug}/nodes`,

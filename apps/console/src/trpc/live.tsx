@@ -2,8 +2,8 @@
 
 import { useQueryClient } from '@tanstack/react-query';
 import { useSubscription } from '@trpc/tanstack-react-query';
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react';
 import { backoff } from '@vrsky/kernel/backoff';
+import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react';
 import { createGatherer } from './gather.ts';
 import { useTRPC } from './trpc-context.ts';
 
@@ -34,7 +34,14 @@ export function LiveProvider({ children }: { children: ReactNode }) {
 
   const gatherer = useMemo(() => {
     const touched: Record<LiveKind, (readonly unknown[])[]> = {
-      messages: [trpc.overview.pathKey(), trpc.messages.list.pathKey(), trpc.messages.get.pathKey(), trpc.deadLetters.pathKey(), trpc.pipelines.list.pathKey(), trpc.pipelines.get.pathKey()],
+      messages: [
+        trpc.overview.pathKey(),
+        trpc.messages.list.pathKey(),
+        trpc.messages.get.pathKey(),
+        trpc.deadLetters.pathKey(),
+        trpc.pipelines.list.pathKey(),
+        trpc.pipelines.get.pathKey(),
+      ],
       rollout: [trpc.overview.pathKey(), trpc.nodes.pathKey(), trpc.pipelines.list.pathKey(), trpc.pipelines.get.pathKey(), trpc.pipelines.rollout.pathKey()],
       pipelines: [trpc.overview.pathKey(), trpc.pipelines.list.pathKey(), trpc.pipelines.get.pathKey()],
       nodes: [trpc.overview.pathKey(), trpc.nodes.pathKey()],

@@ -17,7 +17,11 @@ function dataOf(error: unknown): ErrorData | null {
 export function toErrorView(error: unknown): ErrorView {
   const data = dataOf(error);
   if (!data || !(error instanceof Error)) {
-    return { title: 'The console does not answer', message: 'The connection failed or the console is restarting. Messages keep flowing meanwhile. Try again in a few seconds.', requestId: null };
+    return {
+      title: 'The console does not answer',
+      message: 'The connection failed or the console is restarting. Messages keep flowing meanwhile. Try again in a few seconds.',
+      requestId: null,
+    };
   }
   const kind = Object.values(errorKinds).find((row) => row.trpc === data.code) ?? errorKinds.internal;
   return { title: kind.title, message: error.message, requestId: data.requestId ?? null };

@@ -1,7 +1,7 @@
 'use client';
 
-import { CopyButton } from './CopyButton.tsx';
 import classes from './CodeBlock.module.css';
+import { CopyButton } from './CopyButton.tsx';
 
 interface CodeBlockProps {
   code: string;
@@ -17,9 +17,11 @@ export function CodeBlock({ code, what, wrap = false, maxHeight }: CodeBlockProp
   return (
     <div className={classes.block}>
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard */}
-      <pre className={classes.pre} data-wrap={wrap || undefined} style={{ maxHeight }} tabIndex={0} aria-label={what}>
-        {code}
-      </pre>
+      <section className={classes.scroll} style={{ maxHeight }} tabIndex={0} aria-label={what}>
+        <pre className={classes.pre} data-wrap={wrap || undefined}>
+          {code}
+        </pre>
+      </section>
       <div className={classes.copy}>
         <CopyButton value={code} what={what} />
       </div>

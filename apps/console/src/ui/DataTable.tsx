@@ -1,6 +1,6 @@
 'use client';
 
-import { Checkbox, Skeleton } from '@mantine/core';
+import { Skeleton } from '@mantine/core';
 import { IconChevronDown, IconChevronUp } from '@tabler/icons-react';
 import Link from 'next/link';
 import { type ReactNode, useMemo, useRef, useState } from 'react';
@@ -13,6 +13,8 @@ export interface Column<T> {
   cell: (row: T) => ReactNode;
   width?: number | string;
   align?: 'right';
+  /** One line, cut with an ellipsis: for names and sentences. Give it a width in per cent. */
+  cut?: true;
   /** On a narrow screen a row becomes a block: `title` and `side` on its first line, `full` on a line of its own, `meta` small below. */
   narrow?: 'title' | 'side' | 'full' | 'meta' | 'hide';
   /** Before the value on a narrow screen, when the value alone would not say what it is. */
@@ -50,7 +52,20 @@ interface DataTableProps<T> {
 }
 
 /** A compact table: 36 px rows, keys, selection, and blocks instead of columns on a phone. */
-export function DataTable<T>({ label, columns, rows, rowKey, rowHref, rowLabel, currentKey, isNew, selection, keys = true, plainHead = false, keepScroll = false }: DataTableProps<T>) {
+export function DataTable<T>({
+  label,
+  columns,
+  rows,
+  rowKey,
+  rowHref,
+  rowLabel,
+  currentKey,
+  isNew,
+  selection,
+  keys = true,
+  plainHead = false,
+  keepScroll = false,
+}: DataTableProps<T>) {
   const body = useRef<HTMLTableSectionElement>(null);
   const [sort, setSort] = useState<{ id: string; down: boolean } | null>(null);
   useRowKeys(body, keys);
@@ -75,10 +90,14 @@ export function DataTable<T>({ label, columns, rows, rowKey, rowHref, rowLabel, 
         <tr role="row">
           {selection && (
             <th scope="col" role="columnheader" className={classes.select}>
-              <Checkbox
+              <input
+                type="checkbox"
+                className={classes.check}
                 aria-label="Select all rows"
                 checked={allSelected}
-                indeterminate={!allSelected && selection.selected.size > 0}
+                ref={(box) => {
+                  if (box) box.indeterminate = !allSelected && selection.selected.size > 0;
+                }}
                 onChange={() => selection.onChange(allSelected ? new Set() : new Set(rows.map(rowKey)))}
               />
             </th>
@@ -108,16 +127,45 @@ export function DataTable<T>({ label, columns, rows, rowKey, rowHref, rowLabel, 
         {sorted.map((row) => {
           const key = rowKey(row);
           return (
-            <tr key={key} role="row" className={classes.row} data-row={key} data-current={key === currentKey || undefined} data-new={isNew?.(row) || undefined} tabIndex={rowHref ? undefined : -1}>
+            <tr
+              key={key}
+              role="row"
+              className={classes.row}
+              data-row={key}
+              data-current={key === currentKey || undefined}
+              data-new={isNew?.(row) || undefined}
+              tabIndex={rowHref ? undefined : -1}
+            >
               {selection && (
                 <td role="cell" className={classes.select}>
-                  <Checkbox aria-label={`Select ${rowLabel?.(row) ?? key}`} checked={selection.selected.has(key)} onChange={() => toggle(key)} data-row-select />
+                  <input
+                    type="checkbox"
+                    className={classes.check}
+                    aria-label={`Select ${rowLabel?.(row) ?? key}`}
+                    checked={selection.selected.has(key)}
+                    onChange={() => toggle(key)}
+                    data-row-select
+                  />
                 </td>
               )}
               {columns.map((column, i) => (
-                <td key={column.id} role="cell" data-align={column.align} data-narrow={column.narrow ?? (i === 0 ? 'title' : 'meta')} data-label={column.narrowLabel}>
+                <td
+                  key={column.id}
+                  role="cell"
+                  data-align={column.align}
+                  data-cut={column.cut}
+                  data-narrow={column.narrow ?? (i === 0 ? 'title' : 'meta')}
+                  data-label={column.narrowLabel}
+                >
                   {i === 0 && rowHref ? (
-                    <Link href={rowHref(row)} className={classes.link} data-row-link prefetch={false} scroll={!keepScroll} aria-current={key === currentKey || undefined}>
+                    <Link
+                      href={rowHref(row)}
+                      className={classes.link}
+                      data-row-link
+                      prefetch={false}
+                      scroll={!keepScroll}
+                      aria-current={key === currentKey || undefined}
+                    >
                       {column.cell(row)}
                     </Link>
                   ) : (
@@ -140,18 +188,25 @@ function nextSort(sort: { id: string; down: boolean } | null, id: string): { id:
 
 /** The shape of a table that is on its way. */
 export function TableSkeleton({ rows = 8, columns }: { rows?: number; columns: number }) {
-  const widths = [68, 44, 80, 52, 60, 36, 72, 48];
   return (
-    <div aria-hidden style={{ padding: '0 16px' }}>
-      {Array.from({ length: rows }, (_, row) => (
-        // biome-ignore lint/suspicious/noArrayIndexKey: placeholders have no identity
-        <div key={row} style={{ display: 'grid', gridTemplateColumns: `repeat(${columns}, 1fr)`, alignItems: 'center', gap: 24, height: 36, borderBottom: row < rows - 1 ? '1px solid var(--vr-line)' : undefined }}>
-          {Array.from({ length: columns }, (_, column) => (
-            // biome-ignore lint/suspicious/noArrayIndexKey: placeholders have no identity
-            <Skeleton key={column} height={10} radius="sm" width={`${widths[(row * 3 + column * 5) % widths.length]}%`} />
+    <div aria-hidden className={classes.skeleton} style={{ '--columns': columns } as React.CSSProperties}>
+      {skeletonRows(rows, columns).map((row) => (
+        <div key={row.key}>
+          {row.cells.map((cell) => (
+            <Skeleton key={cell.key} height={10} radius="sm" width={cell.width} />
           ))}
         </div>
       ))}
     </div>
   );
+}
+
+const SKELETON_WIDTHS = [68, 44, 80, 52, 60, 36, 72, 48];
+
+/** Bars of uneven length, always the same ones. */
+function skeletonRows(rows: number, columns: number) {
+  return Array.from({ length: rows }, (_, row) => ({
+    key: `row ${row}`,
+    cells: Array.from({ length: columns }, (_, column) => ({ key: `cell ${column}`, width: `${SKELETON_WIDTHS[(row * 3 + column * 5) % SKELETON_WIDTHS.length]}%` })),
+  }));
 }

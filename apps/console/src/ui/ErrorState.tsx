@@ -2,8 +2,8 @@
 
 import { Button } from '@mantine/core';
 import { IconAlertCircle } from '@tabler/icons-react';
-import { IdText } from './IdText.tsx';
 import classes from './ErrorState.module.css';
+import { IdText } from './IdText.tsx';
 
 /** An error as a person may read it: what happened and what to do, with the id that finds it in the logs. */
 export interface ErrorView {

@@ -1,7 +1,7 @@
 'use client';
 
-import { Checkbox, Menu } from '@mantine/core';
-import { IconChevronDown, IconX } from '@tabler/icons-react';
+import { Menu } from '@mantine/core';
+import { IconCheck, IconChevronDown, IconX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import classes from './FilterChip.module.css';
 
@@ -36,10 +36,10 @@ export function FilterChip({ label, options, selected, onChange, single = false 
           {options.map((option) => (
             <Menu.Item
               key={option.value}
-              role="menuitemcheckbox"
+              role={single ? 'menuitemradio' : 'menuitemcheckbox'}
               aria-checked={selected.includes(option.value)}
               onClick={() => toggle(option.value)}
-              leftSection={<Checkbox.Indicator size="xs" radius={single ? 'xl' : 'sm'} checked={selected.includes(option.value)} />}
+              rightSection={selected.includes(option.value) ? <IconCheck size={15} aria-hidden /> : null}
             >
               {option.mark ?? option.label}
             </Menu.Item>

@@ -19,8 +19,9 @@ export function IdText({ value, what, full = false }: IdTextProps) {
     <CopyButton value={value} timeout={1_500}>
       {({ copied, copy }) => (
         <Tooltip label={<span className="mono">{copied ? 'Copied' : value}</span>} maw={480}>
-          <button type="button" className={classes.id} onClick={copy} data-copied={copied || undefined} aria-label={`Copy ${what} ${value}`}>
+          <button type="button" className={classes.id} onClick={copy} data-copied={copied || undefined}>
             {full ? value : shortenMiddle(value)}
+            <span className="visually-hidden">{copied ? `, ${what} copied` : `, copy ${what}`}</span>
             {copied ? <IconCheck size={13} aria-hidden /> : <IconCopy size={13} aria-hidden />}
           </button>
         </Tooltip>

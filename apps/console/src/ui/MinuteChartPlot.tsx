@@ -26,9 +26,17 @@ export function MinuteChartPlot({ points, height }: { points: MinutePoint[]; hei
       maxBarWidth={16}
       barProps={{ isAnimationActive: false }}
       barChartProps={{ barCategoryGap: 1, margin: { top: 8, right: 4, bottom: 0, left: 0 } }}
-      xAxisProps={{ tickFormatter: (at: string) => formatClock(Date.parse(at), 'minute'), interval: 14, minTickGap: 24, axisLine: { stroke: 'var(--mantine-color-default-border)' } }}
+      xAxisProps={{
+        tickFormatter: (at: string) => formatClock(Date.parse(at), 'minute'),
+        interval: 14,
+        minTickGap: 24,
+        axisLine: { stroke: 'var(--mantine-color-default-border)' },
+      }}
       yAxisProps={{ width: 44, allowDecimals: false, domain: [0, most < 4 ? 4 : 'auto'], tickFormatter: (value: number) => formatCompact(value), tickCount: 5 }}
-      tooltipProps={{ cursor: { fill: 'var(--vr-hover)' }, content: ({ active, label }) => (active ? <PointTooltip point={points.find((item) => item.at === label)} /> : null) }}
+      tooltipProps={{
+        cursor: { fill: 'var(--vr-hover)' },
+        content: ({ active, label }) => (active ? <PointTooltip point={points.find((item) => item.at === label)} /> : null),
+      }}
     />
   );
 }

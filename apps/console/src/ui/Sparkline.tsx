@@ -16,7 +16,15 @@ export function Sparkline({ values, label, width = 96, height = 24, tone = 'acce
   const points = values.map((value, i) => `${round(i * step)},${round(bottom - (value / max) * (height - 4))}`);
   const silent = values.every((value) => value === 0);
   return (
-    <svg role="img" aria-label={label} width={width} height={height} viewBox={`0 0 ${width} ${height}`} preserveAspectRatio="none" style={{ display: 'block', overflow: 'visible' }}>
+    <svg
+      role="img"
+      aria-label={label}
+      width={width}
+      height={height}
+      viewBox={`0 0 ${width} ${height}`}
+      preserveAspectRatio="none"
+      style={{ display: 'block', overflow: 'visible' }}
+    >
       <line x1={0} x2={width} y1={bottom} y2={bottom} stroke="var(--vr-line)" />
       {!silent && (
         <>

@@ -12,7 +12,9 @@ export function StaleBanner({ asOf, reason }: { asOf: number | null; reason: 're
       <StaleIcon size={16} aria-hidden />
       <span>
         {asOf !== null && <strong>As of {formatClock(asOf)}. </strong>}
-        {reason === 'reconnecting' ? 'The connection to the console is lost; reconnecting. Messages keep flowing.' : 'Many messages are arriving; the trail is catching up. Delivery is not delayed by this.'}
+        {reason === 'reconnecting'
+          ? 'The connection to the console is lost; reconnecting. Messages keep flowing.'
+          : 'Many messages are arriving; the trail is catching up. Delivery is not delayed by this.'}
       </span>
     </div>
   );

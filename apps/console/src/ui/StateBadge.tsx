@@ -1,5 +1,5 @@
-import { type StateName, stateLooks } from './states.ts';
 import classes from './StateBadge.module.css';
+import { type StateName, stateLooks } from './states.ts';
 
 interface StateBadgeProps {
   state: StateName;
@@ -19,7 +19,13 @@ export function StateBadge({ state, variant = 'plain', word }: StateBadgeProps) 
       data-variant={variant}
       data-state={state}
       data-turning={look.turning}
-      style={{ '--badge-fg': `var(--vr-${look.tone}-fg)`, '--badge-bg': `var(--vr-${look.tone}-bg)`, '--badge-line': `var(--vr-${look.tone}-line)` } as React.CSSProperties}
+      style={
+        {
+          '--badge-fg': `var(--vr-${look.tone}-fg)`,
+          '--badge-bg': `var(--vr-${look.tone}-bg)`,
+          '--badge-line': `var(--vr-${look.tone}-line)`,
+        } as React.CSSProperties
+      }
     >
       <StateIcon size={15} stroke={2} aria-hidden />
       <span>{word ?? look.word}</span>

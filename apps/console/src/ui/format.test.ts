@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { formatBytes, formatCount, formatMicros, formatMillis, formatRelative, shortenMiddle } from './format.ts';
 
-const plain = (text: string) => text.replaceAll(/[  ]/g, ' ');
+const plain = (text: string) => text.replaceAll(/\u00a0/g, ' ');
 
 describe('format', () => {
   test.each([

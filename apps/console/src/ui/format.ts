@@ -1,4 +1,4 @@
-const NBSP = ' ';
+const NBSP = '\u00a0';
 const whole = new Intl.NumberFormat('en-GB');
 const compact = new Intl.NumberFormat('en-GB', { notation: 'compact', maximumFractionDigits: 1 });
 
@@ -61,8 +61,6 @@ export function shortenMiddle(text: string, head = 9, tail = 5): string {
   return text.length <= head + tail + 1 ? text : `${text.slice(0, head)}…${text.slice(-tail)}`;
 }
 
-const NARROW = ' ';
-
 /** "12 s ago"; older than a day: the date and time. */
 export function formatRelative(atMs: number, nowMs: number): string {
   const seconds = Math.round((nowMs - atMs) / 1_000);
@@ -73,15 +71,21 @@ export function formatRelative(atMs: number, nowMs: number): string {
 }
 
 function ago(seconds: number): string {
-  if (seconds < 60) return `${seconds}${NARROW}s`;
-  if (seconds < 3_600) return `${Math.floor(seconds / 60)}${NARROW}min`;
-  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)}${NARROW}h`;
+  if (seconds < 60) return `${seconds}${NBSP}s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)}${NBSP}min`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3_600)}${NBSP}h`;
   return formatCount(Math.floor(seconds / 86_400), 'day');
 }
 
 function formatDateTime(atMs: number, nowMs: number): string {
   const sameYear = new Date(atMs).getFullYear() === new Date(nowMs).getFullYear();
-  return new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', ...(sameYear ? {} : { year: 'numeric' }), hour: '2-digit', minute: '2-digit' }).format(atMs);
+  return new Intl.DateTimeFormat('en-GB', {
+    day: 'numeric',
+    month: 'short',
+    ...(sameYear ? {} : { year: 'numeric' }),
+    hour: '2-digit',
+    minute: '2-digit',
+  }).format(atMs);
 }
 
 /** 14:03:21.482, in the reader's zone. */
@@ -98,7 +102,17 @@ export function formatClock(atMs: number, precision: 'minute' | 'second' | 'ms' 
 export function formatExact(atMs: number): { local: string; utc: string } {
   const date = new Date(atMs);
   return {
-    local: new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, timeZoneName: 'short' }).format(date),
+    local: new Intl.DateTimeFormat('en-GB', {
+      weekday: 'short',
+      day: 'numeric',
+      month: 'short',
+      year: 'numeric',
+      hour: '2-digit',
+      minute: '2-digit',
+      second: '2-digit',
+      fractionalSecondDigits: 3,
+      timeZoneName: 'short',
+    }).format(date),
     utc: `${date.toISOString().replace('T', ' ').replace('Z', '')} UTC`,
   };
 }

@@ -1,6 +1,8 @@
 import { diffLines } from 'diff';
 
-export type DiffLine = { kind: 'same' | 'added' | 'removed'; text: string; before: number | null; after: number | null } | { kind: 'skipped'; lines: number; from: number };
+export type DiffLine =
+  | { kind: 'same' | 'added' | 'removed'; text: string; before: number | null; after: number | null }
+  | { kind: 'skipped'; lines: number; from: number };
 
 /** Line by line; long stretches without a change are folded to `context` lines around each change. */
 export function lineDiff(before: string, after: string, context = 3): DiffLine[] {

@@ -18,8 +18,8 @@ import {
   IconSend,
   IconX,
 } from '@tabler/icons-react';
-import type { RolloutState, NodeView } from '../features/nodes/types.ts';
 import type { MessageState, StepTrailView } from '../features/messages/types.ts';
+import type { NodeView, RolloutState } from '../features/nodes/types.ts';
 import type { PipelineState } from '../features/pipelines/types.ts';
 
 /** Every state a person meets: of messages and attempts, steps, pipelines, roll-outs, nodes and connectors. */
@@ -64,6 +64,9 @@ export const stateLooks: Record<StateName, StateLook> = {
   restarting: { word: 'Restarting', tone: 'wait', icon: IconRefresh },
   stopped: { word: 'Stopped', tone: 'quiet', icon: IconPlayerStop },
 };
+
+/** What can become of a message, in the order of a filter. */
+export const messageStates = ['delivered', 'filtered', 'retrying', 'dead_lettered', 'expired'] as const satisfies MessageState[];
 
 /** For a list of choices: which word a state has. */
 export function stateWord(state: StateName): string {

@@ -1,19 +1,16 @@
 'use client';
 
 import { MantineProvider } from '@mantine/core';
-import { ModalsProvider } from '@mantine/modals';
 import { Notifications } from '@mantine/notifications';
 import type { ReactNode } from 'react';
 import { cssVariables, theme } from './theme.ts';
 
-/** Theme, dialogs and notices around every page. `nonce` lets Mantine's own style elements through the page's Content-Security-Policy. */
+/** Theme and notices around every page. `nonce` lets Mantine's own style elements through the page's Content-Security-Policy. */
 export function Providers({ children, nonce }: { children: ReactNode; nonce?: string | undefined }) {
   return (
     <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto" getStyleNonce={nonce === undefined ? undefined : () => nonce}>
-      <ModalsProvider>
-        <Notifications position="bottom-right" limit={4} autoClose={6_000} />
-        {children}
-      </ModalsProvider>
+      <Notifications position="bottom-right" limit={4} autoClose={6_000} />
+      {children}
     </MantineProvider>
   );
 }

@@ -49,7 +49,6 @@ export const theme = createTheme({
     ActionIcon: { defaultProps: { variant: 'subtle', color: 'gray', size: 'md' } },
     Badge: { defaultProps: { radius: 'sm', variant: 'light' } },
     Button: { defaultProps: { size: 'xs' }, styles: { label: { fontWeight: 550 } } },
-    Checkbox: { defaultProps: { size: 'xs' } },
     InputWrapper: { styles: { label: { marginBottom: 4, fontWeight: 550 }, description: { marginBottom: 6 } } },
     Menu: { defaultProps: { shadow: 'md', radius: 'md' } },
     Modal: { defaultProps: { centered: true, radius: 'lg', overlayProps: { backgroundOpacity: 0.4 } } },
@@ -73,7 +72,12 @@ function toneVariables(name: string, tone: Tone): Record<string, string> {
 }
 
 const lightTone = (scale: MantineColorsTuple): Tone => ({ fg: scale[7], bg: scale[0], line: scale[2], solid: scale[5] });
-const darkTone = (scale: MantineColorsTuple): Tone => ({ fg: scale[4], bg: `color-mix(in srgb, ${scale[5]} 14%, ${dark[7]})`, line: `color-mix(in srgb, ${scale[5]} 36%, ${dark[7]})`, solid: scale[5] });
+const darkTone = (scale: MantineColorsTuple): Tone => ({
+  fg: scale[4],
+  bg: `color-mix(in srgb, ${scale[5]} 14%, ${dark[7]})`,
+  line: `color-mix(in srgb, ${scale[5]} 36%, ${dark[7]})`,
+  solid: scale[5],
+});
 
 function allTones(toTone: (scale: MantineColorsTuple) => Tone): Record<string, string> {
   return Object.assign({}, ...Object.entries({ accent: sky, good, wait, bad, quiet }).map(([name, scale]) => toneVariables(name, toTone(scale))));

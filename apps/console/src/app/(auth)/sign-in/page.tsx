@@ -1,6 +1,6 @@
 import type { Metadata } from 'next';
-import { signInProblem } from '../../../features/tenancy/ui/sign-in-problem.ts';
 import { SignInForm } from '../../../features/tenancy/ui/SignInForm.tsx';
+import { signInProblem } from '../../../features/tenancy/ui/sign-in-problem.ts';
 import { Logo } from '../../../ui/Logo.tsx';
 import classes from './sign-in.module.css';
 

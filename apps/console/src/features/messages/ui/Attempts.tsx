@@ -11,17 +11,18 @@ import { statusWords } from './http-status.ts';
 import classes from './Trail.module.css';
 
 /** Every attempt at one destination: when, what the receiver said, and what comes next. */
-export function Attempts({ destination, reason }: { destination: MessageDetail['destinations'][number]; reason: string | null }) {
-  if (destination.attempts.length === 0) return <p className={classes.reason}>{reason ?? 'No attempt: the message did not get this far.'}</p>;
-  const last = destination.attempts.at(-1);
+export function Attempts({ destination }: { destination: MessageDetail['destinations'][number] }) {
+  const { attempts, state } = destination;
+  const last = attempts.at(-1);
+  if (!last || attempts.every((attempt) => attempt.attempt === 0)) return <NotSent last={last} />;
   return (
     <>
       <ol className={classes.attempts}>
-        {destination.attempts.map((attempt) => (
+        {attempts.map((attempt) => (
           <Attempt key={`${attempt.attempt} ${attempt.at}`} attempt={attempt} />
         ))}
       </ol>
-      {destination.state === 'retrying' && last?.nextAt && (
+      {state === 'retrying' && last.nextAt && (
         <p>
           Next attempt <RelativeTime at={last.nextAt} />.
         </p>
@@ -30,34 +31,40 @@ export function Attempts({ destination, reason }: { destination: MessageDetail['
   );
 }
 
+/** The message ended before a request was made: in a step, or by a rule. */
+function NotSent({ last }: { last: AttemptView | undefined }) {
+  if (!last) return <p className={classes.kind}>Under way: no attempt yet.</p>;
+  if (last.state === 'filtered') return <p className={classes.kind}>No request was made: a step filtered the message.</p>;
+  return (
+    <div className={classes.reason} data-tone={last.state === 'dead_lettered' ? 'bad' : undefined}>
+      No request was made. {last.reason}
+      {last.code && <div className={classes.url}>{last.code}</div>}
+    </div>
+  );
+}
+
 function Attempt({ attempt }: { attempt: AttemptView }) {
   const state: StateName = attempt.state === 'retrying' ? 'failed' : attempt.state;
-  // 0: it ended before a request was made, by a step or by a rule.
-  const reached = attempt.attempt > 0;
   return (
     <li>
       <div className={classes.attempt}>
-        {reached && <span className={classes.number}>Attempt {attempt.attempt}</span>}
+        <span className={classes.number}>Attempt {attempt.attempt}</span>
         <StateBadge state={state} />
         {attempt.peerStatus !== null && <strong className="tabular">{statusWords(attempt.peerStatus)}</strong>}
         {attempt.durationUs !== null && <span className={classes.kind}>{formatMicros(attempt.durationUs)}</span>}
-        {reached && (
-          <span className={classes.kind}>
-            by <IdText value={attempt.nodeId} what="node id" />
-          </span>
-        )}
         {attempt.at !== null && (
           <span className={classes.time}>
             <RelativeTime at={attempt.at} clock />
           </span>
         )}
       </div>
-      {attempt.reason && attempt.state !== 'delivered' && (
-        <div>
-          {attempt.reason}
-          {attempt.code && <span className={classes.url}> {attempt.code}</span>}
-        </div>
-      )}
+      {attempt.reason && attempt.state !== 'delivered' && <div style={{ overflowWrap: 'anywhere' }}>{attempt.reason}</div>}
+      <div className={classes.small}>
+        {attempt.code && attempt.state !== 'delivered' && <span className="mono">{attempt.code}</span>}
+        <span>
+          by node <IdText value={attempt.nodeId} what="node id" />
+        </span>
+      </div>
       {attempt.peerAnswer && (
         <details className={classes.details} open={attempt.state !== 'delivered'}>
           <summary>The receiver’s answer</summary>

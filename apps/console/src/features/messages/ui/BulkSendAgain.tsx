@@ -25,7 +25,13 @@ export function BulkSendAgain({ letters, onClose, onSent }: { letters: DeadLette
 
   async function run(): Promise<void> {
     setStage({ name: 'running', report: { done: 0, failed: [], stopped: false } });
-    const report = await runEach(letters, AT_ONCE, ({ messageId, destinationId }) => resend.mutateAsync({ messageId, destinationId }), stop.current.signal, (progress) => setStage({ name: 'running', report: progress }));
+    const report = await runEach(
+      letters,
+      AT_ONCE,
+      ({ messageId, destinationId }) => resend.mutateAsync({ messageId, destinationId }),
+      stop.current.signal,
+      (progress) => setStage({ name: 'running', report: progress }),
+    );
     setStage({ name: 'done', report });
     onSent(report.failed.map(({ item }) => item));
     void queryClient.invalidateQueries({ queryKey: trpc.deadLetters.pathKey() });
@@ -33,7 +39,14 @@ export function BulkSendAgain({ letters, onClose, onSent }: { letters: DeadLette
 
   const count = formatCount(letters.length, 'dead letter');
   return (
-    <Modal opened onClose={onClose} closeOnClickOutside={stage.name !== 'running'} closeOnEscape={stage.name !== 'running'} withCloseButton={stage.name !== 'running'} title={stage.name === 'done' ? 'Result' : `Send ${count} again`}>
+    <Modal
+      opened
+      onClose={onClose}
+      closeOnClickOutside={stage.name !== 'running'}
+      closeOnEscape={stage.name !== 'running'}
+      withCloseButton={stage.name !== 'running'}
+      title={stage.name === 'done' ? 'Result' : `Send ${count} again`}
+    >
       {stage.name === 'confirm' && (
         <>
           <Text mb="xs">Each one becomes a new message with its own trail and goes to the destination that gave up on it:</Text>

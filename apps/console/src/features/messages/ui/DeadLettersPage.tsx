@@ -21,7 +21,6 @@ import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { useNeeds, useSlug } from '../../tenancy/ui/session-context.tsx';
 import type { DeadLetterView } from '../types.ts';
 import { BulkSendAgain } from './BulkSendAgain.tsx';
-import { statusWords } from './http-status.ts';
 import classes from './MessagesPage.module.css';
 import { Reason } from './message-columns.tsx';
 import { SendAgain } from './SendAgain.tsx';
@@ -128,29 +127,35 @@ function DeadLetterList({ pipelineId }: { pipelineId: string | undefined }) {
 
 const columns: Column<DeadLetterView>[] = [
   { id: 'message', header: 'Message', cell: (letter) => <IdPlain value={letter.messageId} />, width: 150, narrow: 'title' },
-  { id: 'where', header: 'Pipeline → destination', cell: (letter) => `${letter.pipelineName} → ${letter.destinationName}`, narrow: 'full' },
-  { id: 'reason', header: 'Reason', cell: (letter) => <LetterReason letter={letter} />, width: '40%', narrow: 'full' },
+  {
+    id: 'where',
+    header: 'Pipeline → destination',
+    cell: (letter) => <span title={`${letter.pipelineName} → ${letter.destinationName}`}>{`${letter.pipelineName} → ${letter.destinationName}`}</span>,
+    cut: true,
+    width: '24%',
+    narrow: 'full',
+  },
+  { id: 'reason', header: 'Reason', cell: (letter) => <Reason text={letter.reason} />, cut: true, width: '40%', narrow: 'full' },
   { id: 'attempts', header: 'Attempts', cell: (letter) => formatNumber(letter.attempts), align: 'right', width: 76, narrow: 'meta', narrowLabel: 'Attempts' },
   { id: 'at', header: 'Gave up', cell: (letter) => <RelativeTime at={letter.at} />, align: 'right', width: 104, narrow: 'meta' },
   { id: 'resent', header: 'Sent again', cell: (letter) => <Resent letter={letter} />, align: 'right', width: 104, narrow: 'meta', narrowLabel: 'Sent again' },
   {
     id: 'action',
     header: 'Action',
-    cell: (letter) => <SendAgain quiet messageId={letter.messageId} destinationId={letter.destinationId} label={letter.resentAt ? 'Once more' : 'Send again'} describedBy={`${shortenMiddle(letter.messageId)} to ${letter.destinationName}`} />,
+    cell: (letter) => (
+      <SendAgain
+        quiet
+        messageId={letter.messageId}
+        destinationId={letter.destinationId}
+        label={letter.resentAt ? 'Once more' : 'Send again'}
+        describedBy={`${shortenMiddle(letter.messageId)} to ${letter.destinationName}`}
+      />
+    ),
     align: 'right',
     width: 108,
     narrow: 'side',
   },
 ];
-
-function LetterReason({ letter }: { letter: DeadLetterView }) {
-  return (
-    <span style={{ display: 'flex', gap: 8 }} title={letter.peerStatus === null ? undefined : `The receiver answered ${statusWords(letter.peerStatus)}`}>
-      {letter.peerStatus !== null && <strong style={{ fontWeight: 550 }}>{letter.peerStatus}</strong>}
-      <Reason text={letter.reason} />
-    </span>
-  );
-}
 
 /** When it was last sent again, leading to the message it became. */
 function Resent({ letter }: { letter: DeadLetterView }) {

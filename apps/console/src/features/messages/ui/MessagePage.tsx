@@ -19,8 +19,8 @@ import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { useSlug } from '../../tenancy/ui/session-context.tsx';
 import type { MessageDetail } from '../types.ts';
 import { SendAgain } from './SendAgain.tsx';
-import { Trail } from './Trail.tsx';
 import classes from './Trail.module.css';
+import { Trail } from './Trail.tsx';
 
 /** One message: how it is, and its whole way. */
 export function MessagePage({ messageId }: { messageId: string }) {
@@ -32,8 +32,20 @@ export function MessagePage({ messageId }: { messageId: string }) {
   if (message.data) return <Loaded message={message.data} />;
   return (
     <>
-      <PageHeader back={back} title={<IdText value={messageId} what="message id" full />} lead={message.error ? undefined : <Skeleton height={14} width={280} mt={4} />} />
-      {message.error ? appCodeOf(message.error)?.endsWith('NOT_FOUND') ? <NotThere /> : <ErrorState error={toErrorView(message.error)} onRetry={() => void message.refetch()} /> : <TrailSkeleton />}
+      <PageHeader
+        back={back}
+        title={<IdText value={messageId} what="message id" full />}
+        lead={message.error ? undefined : <Skeleton height={14} width={280} mt={4} />}
+      />
+      {message.error ? (
+        appCodeOf(message.error)?.endsWith('NOT_FOUND') ? (
+          <NotThere />
+        ) : (
+          <ErrorState error={toErrorView(message.error)} onRetry={() => void message.refetch()} />
+        )
+      ) : (
+        <TrailSkeleton />
+      )}
     </>
   );
 }
@@ -49,14 +61,19 @@ function Loaded({ message }: { message: MessageDetail }) {
         badge={<StateBadge state={message.state} variant="pill" />}
         lead={
           <>
-            <Anchor component={Link} href={paths.pipeline(slug, message.pipelineId)}>
+            <Anchor component={Link} href={paths.pipeline(slug, message.pipelineId)} underline="always">
               {message.pipelineName}
             </Anchor>
             , revision {message.revision}, received <RelativeTime at={message.receivedAt} />
           </>
         }
         actions={dead.map((destination) => (
-          <SendAgain key={destination.id} messageId={message.id} destinationId={destination.id} label={dead.length > 1 ? `Send again to ${destination.name}` : 'Send again'} />
+          <SendAgain
+            key={destination.id}
+            messageId={message.id}
+            destinationId={destination.id}
+            label={dead.length > 1 ? `Send again to ${destination.name}` : 'Send again'}
+          />
         ))}
       />
       <div className={classes.layout}>
@@ -83,7 +100,14 @@ function Loaded({ message }: { message: MessageDetail }) {
                 ['Revision', formatNumber(message.revision)],
                 ['Size', formatBytes(message.bytes)],
                 ['Content type', message.contentType || 'none given'],
-                ['Address', <span key="a" className="mono" title="Sequence in the stream, and place in the pack">{`${message.address.seq}.${message.address.index}`}</span>],
+                [
+                  'Address',
+                  <span
+                    key="a"
+                    className="mono"
+                    title="Sequence in the stream, and place in the pack"
+                  >{`${message.address.seq}.${message.address.index}`}</span>,
+                ],
                 ['Sent again from', message.replayOf && <IdText key="r" value={message.replayOf} what="original message" />],
               ]}
             />

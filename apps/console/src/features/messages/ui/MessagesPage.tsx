@@ -4,7 +4,6 @@ import { Button, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
 import { IconArrowUp, IconMessages, IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
-import { trailStates } from '@vrsky/contracts/trail';
 import Link from 'next/link';
 import { useRouter, useSearchParams } from 'next/navigation';
 import { useRef, useState } from 'react';
@@ -19,11 +18,11 @@ import { formatCount } from '../../../ui/format.ts';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
 import { StaleBanner } from '../../../ui/StaleBanner.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
-import { stateWord } from '../../../ui/states.ts';
+import { messageStates, stateWord } from '../../../ui/states.ts';
 import { useSlug } from '../../tenancy/ui/session-context.tsx';
 import type { MessageState } from '../types.ts';
-import { messageColumns } from './message-columns.tsx';
 import classes from './MessagesPage.module.css';
+import { messageColumns } from './message-columns.tsx';
 import { useLiveMessages } from './use-live-messages.ts';
 
 /** Behind by more than this, the page says so. */
@@ -57,7 +56,14 @@ function MessageList({ filters }: { filters: MessageFilters }) {
         ) : (
           <>
             {list.waiting && <NewerButton waiting={list.waiting} onShow={showWaiting} />}
-            <DataTable label="Messages" columns={messageColumns()} rows={list.items} rowKey={(message) => message.id} rowHref={(message) => paths.message(slug, message.id)} isNew={(message) => list.arrived.has(message.id)} />
+            <DataTable
+              label="Messages"
+              columns={messageColumns()}
+              rows={list.items}
+              rowKey={(message) => message.id}
+              rowHref={(message) => paths.message(slug, message.id)}
+              isNew={(message) => list.arrived.has(message.id)}
+            />
             <div className={classes.foot}>
               <span>{formatCount(list.items.length, 'message')} shown, newest first</span>
               {older.error !== null && <span role="alert">{toErrorView(older.error).message}</span>}
@@ -107,7 +113,8 @@ function NoMessages({ filtered }: { filtered: boolean }) {
           </Button>
         }
       >
-        Nothing that came in fits these filters. The search takes a message id, its beginning (msg_…), or a whole trace id. A new message that fits appears here by itself.
+        Nothing that came in fits these filters. The search takes a message id, its beginning (msg_…), or a whole trace id. A new message that fits appears here
+        by itself.
       </EmptyState>
     );
   }
@@ -150,7 +157,7 @@ function Filters({ filters }: { filters: MessageFilters }) {
       />
       <FilterChip
         label="State"
-        options={trailStates.map((state) => ({ value: state, label: stateWord(state), mark: <StateBadge state={state} /> }))}
+        options={messageStates.map((state) => ({ value: state, label: stateWord(state), mark: <StateBadge state={state} /> }))}
         selected={filters.states ?? []}
         onChange={(states) => apply({ states: states as MessageState[] })}
       />
@@ -177,7 +184,7 @@ function Filters({ filters }: { filters: MessageFilters }) {
 }
 
 function toFilters(search: URLSearchParams): MessageFilters {
-  const known = new Set<string>(trailStates);
+  const known = new Set<string>(messageStates);
   const states = (search.get('state') ?? '').split(',').filter((state) => known.has(state)) as MessageState[];
   return { pipelineId: search.get('pipeline') ?? undefined, states, search: search.get('q') ?? undefined };
 }

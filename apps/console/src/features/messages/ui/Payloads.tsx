@@ -46,9 +46,20 @@ export function InputPayload({ payloads }: { payloads: Recomputed }) {
     <>
       <details className={classes.details}>
         <summary>{formatCount(headers.length, 'header')}</summary>
-        {headers.length === 0 ? <p>No headers pass through.</p> : <Facts entries={headers.map(([name, value]) => [name, <span key={name} className="mono" style={{ fontSize: 12 }}>{value}</span>])} />}
+        {headers.length === 0 ? (
+          <p>No headers pass through.</p>
+        ) : (
+          <Facts
+            entries={headers.map(([name, value]) => [
+              name,
+              <span key={name} className="mono" style={{ fontSize: 12 }}>
+                {value}
+              </span>,
+            ])}
+          />
+        )}
       </details>
-      <Payload payload={payloads.input} what="payload as received" />
+      <Payload payload={payloads.input} what="payload as received" maxHeight={200} />
     </>
   );
 }
@@ -75,7 +86,8 @@ export function StepPayload({ step, index, payloads }: { step: StepTrailView; in
       )}
       {run.instructions !== step.instructions && (
         <p className={classes.progress}>
-          <IconAlertTriangle size={14} aria-hidden /> This run took {formatCount(run.instructions, 'instruction')}, the first one {formatCount(step.instructions, 'instruction')}.
+          <IconAlertTriangle size={14} aria-hidden /> This run took {formatCount(run.instructions, 'instruction')}, the first one{' '}
+          {formatCount(step.instructions, 'instruction')}.
         </p>
       )}
     </>
@@ -100,17 +112,21 @@ function Change({ before, after, name }: { before: PayloadView; after: PayloadVi
           {formatBytes(before.bytes)} → {formatBytes(after.bytes)}
         </span>
       </div>
-      {view === 'diff' ? <JsonDiff before={before.text ?? ''} after={after.text ?? ''} label={`What ${name} changed`} /> : <Payload payload={view === 'before' ? before : after} what={`payload ${view} ${name}`} />}
+      {view === 'diff' ? (
+        <JsonDiff before={before.text ?? ''} after={after.text ?? ''} label={`What ${name} changed`} />
+      ) : (
+        <Payload payload={view === 'before' ? before : after} what={`payload ${view} ${name}`} />
+      )}
     </>
   );
 }
 
-function Payload({ payload, what }: { payload: PayloadView; what: string }) {
+function Payload({ payload, what, maxHeight = 320 }: { payload: PayloadView; what: string; maxHeight?: number }) {
   if (payload.bytes === 0) return <p className={classes.kind}>The body is empty.</p>;
   const cut = payload.text !== null && payload.text.length < payload.bytes && payload.bytes > SHOWN_BYTES_MAX;
   return (
     <>
-      <CodeBlock code={payload.text === null ? payload.base64 : prettyText(payload.text)} what={what} wrap maxHeight={320} />
+      <CodeBlock code={payload.text === null ? payload.base64 : prettyText(payload.text)} what={what} wrap maxHeight={maxHeight} />
       {payload.text === null && <p className={classes.kind}>Not text ({payload.contentType || 'no content type'}): shown in Base64.</p>}
       {cut && <p className={classes.kind}>The beginning of {formatBytes(payload.bytes)}.</p>}
     </>

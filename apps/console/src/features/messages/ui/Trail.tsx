@@ -1,7 +1,7 @@
 'use client';
 
-import { IconDatabase, IconDownload, IconFilter, IconSend, IconTransform } from '@tabler/icons-react';
 import type { Icon } from '@tabler/icons-react';
+import { IconDatabase, IconDownload, IconFilter, IconSend, IconTransform } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import { formatBytes, formatMicros, formatMillis, formatNumber } from '../../../ui/format.ts';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
@@ -19,17 +19,34 @@ export function Trail({ message }: { message: MessageDetail }) {
   const receivedAt = Date.parse(message.receivedAt);
   return (
     <ol className={classes.trail}>
-      <Stop icon={IconDownload} title="Received" note={`${formatBytes(message.bytes)}${message.contentType ? `, ${message.contentType}` : ''}`} time={<RelativeTime at={message.receivedAt} clock />}>
+      <Stop
+        icon={IconDownload}
+        title="Received"
+        note={`${formatBytes(message.bytes)}${message.contentType ? `, ${message.contentType}` : ''}`}
+        time={<RelativeTime at={message.receivedAt} clock />}
+      >
         <PayloadProgress payloads={payloads} />
         {payloads.data?.ok && <InputPayload payloads={payloads.data} />}
       </Stop>
-      <Stop icon={IconDatabase} title="Stored" note={`at address ${message.address.seq}.${message.address.index}`} time={`+ ${formatMillis(Math.max(0, Date.parse(message.storedAt) - receivedAt))}`} />
+      <Stop
+        icon={IconDatabase}
+        title="Stored"
+        note={`at address ${message.address.seq}.${message.address.index}`}
+        time={`+ ${formatMillis(Math.max(0, Date.parse(message.storedAt) - receivedAt))}`}
+      />
       {message.steps.map((step, i) => (
         <Step key={step.id} step={step} index={i} payloads={payloads.data} />
       ))}
       {message.destinations.map((destination) => (
-        <Stop key={destination.id} icon={IconSend} title={destination.name} badge={<StateBadge state={destination.state} />} tone={destination.state} note={<span className={classes.url}>{destination.url}</span>}>
-          <Attempts destination={destination} reason={destination.state === 'filtered' ? message.reason : null} />
+        <Stop
+          key={destination.id}
+          icon={IconSend}
+          title={destination.name}
+          badge={<StateBadge state={destination.state} />}
+          tone={destination.state}
+          note={<span className={classes.url}>{destination.url}</span>}
+        >
+          <Attempts destination={destination} />
         </Stop>
       ))}
     </ol>
@@ -37,7 +54,10 @@ export function Trail({ message }: { message: MessageDetail }) {
 }
 
 const kinds = { convert: { word: 'Convert step', icon: IconTransform }, filter: { word: 'Filter step', icon: IconFilter } } as const;
-const resultWords = { convert: { ok: 'Converted', filtered: 'Filtered', failed: 'Failed' }, filter: { ok: 'Kept', filtered: 'Filtered', failed: 'Failed' } } as const;
+const resultWords = {
+  convert: { ok: 'Converted', filtered: 'Filtered', failed: 'Failed' },
+  filter: { ok: 'Kept', filtered: 'Filtered', failed: 'Failed' },
+} as const;
 
 function Step({ step, index, payloads }: { step: StepTrailView; index: number; payloads: MessagePayloads | undefined }) {
   const kind = kinds[step.kind];
@@ -70,7 +90,13 @@ function Stop({ icon: StopIcon, title, note, badge, tone, time, children }: Stop
   const colour = tone && stateLooks[tone].tone;
   return (
     <li className={classes.stop}>
-      <span className={classes.mark} style={colour && ({ '--mark-fg': `var(--vr-${colour}-fg)`, '--mark-bg': `var(--vr-${colour}-bg)`, '--mark-line': `var(--vr-${colour}-line)` } as React.CSSProperties)}>
+      <span
+        className={classes.mark}
+        style={
+          colour &&
+          ({ '--mark-fg': `var(--vr-${colour}-fg)`, '--mark-bg': `var(--vr-${colour}-bg)`, '--mark-line': `var(--vr-${colour}-line)` } as React.CSSProperties)
+        }
+      >
         <StopIcon size={16} stroke={1.75} aria-hidden />
       </span>
       <div className={classes.head}>

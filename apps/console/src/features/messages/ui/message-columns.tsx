@@ -8,22 +8,45 @@ import type { MessageSummary } from '../types.ts';
 /** The columns of a list of messages; `short` for a place beside other things. */
 export function messageColumns(short = false): Column<MessageSummary>[] {
   const columns: (Column<MessageSummary> & { long?: true })[] = [
-    { id: 'id', header: 'Message', cell: (message) => <IdPlain value={message.id} />, width: 160, narrow: 'title' },
-    { id: 'state', header: 'State', cell: (message) => <StateBadge state={message.state} />, width: 140, narrow: 'side' },
-    { id: 'pipeline', header: 'Pipeline', cell: (message) => message.pipelineName, narrow: 'meta', width: short ? undefined : 140 },
-    { id: 'reason', header: 'Reason', cell: (message) => message.reason && <Reason text={message.reason} />, narrow: 'full', width: '36%', long: true },
-    { id: 'attempts', header: 'Attempts', cell: (message) => formatNumber(message.attempts), align: 'right', width: 76, narrow: 'meta', narrowLabel: 'Attempts', long: true },
-    { id: 'took', header: 'Took', cell: (message) => (message.durationMs === null ? '' : formatMillis(message.durationMs)), align: 'right', width: 84, narrow: 'meta' },
+    { id: 'id', header: 'Message', cell: (message) => <IdPlain value={message.id} />, width: 150, narrow: 'title' },
+    { id: 'state', header: 'State', cell: (message) => <StateBadge state={message.state} />, width: 136, narrow: 'side' },
+    {
+      id: 'pipeline',
+      header: 'Pipeline',
+      cell: (message) => <span title={message.pipelineName}>{message.pipelineName}</span>,
+      cut: true,
+      width: '20%',
+      narrow: 'meta',
+    },
+    { id: 'reason', header: 'Reason', cell: (message) => message.reason && <Reason text={message.reason} />, cut: true, width: '36%', narrow: 'full' },
+    {
+      id: 'attempts',
+      header: 'Attempts',
+      cell: (message) => formatNumber(message.attempts),
+      align: 'right',
+      width: 76,
+      narrow: 'meta',
+      narrowLabel: 'Attempts',
+      long: true,
+    },
+    {
+      id: 'took',
+      header: 'Took',
+      cell: (message) => (message.durationMs === null ? '' : formatMillis(message.durationMs)),
+      align: 'right',
+      width: 84,
+      narrow: 'meta',
+    },
     { id: 'size', header: 'Size', cell: (message) => formatBytes(message.bytes), align: 'right', width: 76, narrow: 'meta', long: true },
-    { id: 'received', header: 'Received', cell: (message) => <RelativeTime at={message.receivedAt} />, align: 'right', width: 116, narrow: 'meta' },
+    { id: 'received', header: 'Received', cell: (message) => <RelativeTime at={message.receivedAt} />, align: 'right', width: 110, narrow: 'meta' },
   ];
   return short ? columns.filter((column) => !column.long) : columns;
 }
 
-/** One line in a table, whatever its length; the whole sentence is on the message's page. */
+/** Cut to its line in a table; the whole sentence on hover and on the message's page. */
 export function Reason({ text }: { text: string }) {
   return (
-    <span title={text} style={{ display: '-webkit-box', overflow: 'hidden', WebkitLineClamp: 1, WebkitBoxOrient: 'vertical', overflowWrap: 'anywhere', color: 'var(--vr-dim)' }}>
+    <span title={text} style={{ color: 'var(--vr-dim)' }}>
       {text}
     </span>
   );

@@ -5,7 +5,13 @@ export interface RunReport<T> {
 }
 
 /** Runs `work` for each item, at most `atOnce` at a time, telling how far it is; stops taking new ones when `stop` aborts. */
-export async function runEach<T>(items: readonly T[], atOnce: number, work: (item: T) => Promise<unknown>, stop: AbortSignal, onProgress: (report: RunReport<T>) => void): Promise<RunReport<T>> {
+export async function runEach<T>(
+  items: readonly T[],
+  atOnce: number,
+  work: (item: T) => Promise<unknown>,
+  stop: AbortSignal,
+  onProgress: (report: RunReport<T>) => void,
+): Promise<RunReport<T>> {
   const report: RunReport<T> = { done: 0, failed: [], stopped: false };
   let next = 0;
   const worker = async (): Promise<void> => {

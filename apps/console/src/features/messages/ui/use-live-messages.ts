@@ -16,7 +16,12 @@ export function useLiveMessages(filters: MessageFilters, listElement: RefObject<
   const trpc = useTRPC();
   const queryClient = useQueryClient();
   const isReading = useReading(listElement);
-  const input = { pipelineId: filters.pipelineId, states: filters.states?.length ? filters.states : undefined, search: filters.search || undefined, limit: PAGE_SIZE };
+  const input = {
+    pipelineId: filters.pipelineId,
+    states: filters.states?.length ? filters.states : undefined,
+    search: filters.search || undefined,
+    limit: PAGE_SIZE,
+  };
   const head = useQuery(trpc.messages.list.queryOptions(input));
   const [list, setList] = useState<LiveList<MessageSummary> | null>(head.data ? startList(head.data) : null);
   const [older, setOlder] = useState<{ loading: boolean; error: unknown }>({ loading: false, error: null });

@@ -98,7 +98,14 @@ function NodePanel({ node }: { node: NodeView }) {
           <p style={{ margin: 0 }}>None reported.</p>
         ) : (
           <div className={classes.box}>
-            <DataTable label={`Connectors of ${node.name}`} plainHead keys={false} columns={connectorColumns(node.startedAt)} rows={node.connectors} rowKey={(connector) => connector.name} />
+            <DataTable
+              label={`Connectors of ${node.name}`}
+              plainHead
+              keys={false}
+              columns={connectorColumns(node.startedAt)}
+              rows={node.connectors}
+              rowKey={(connector) => connector.name}
+            />
           </div>
         )}
       </section>
@@ -155,7 +162,12 @@ const pipelineColumns: Column<NodeView['pipelines'][number]>[] = [
   { id: 'name', header: 'Pipeline', cell: (pipeline) => pipeline.name, width: '22%', narrow: 'title' },
   { id: 'state', header: 'State', cell: (pipeline) => <StateBadge state={pipeline.state} />, narrow: 'side', width: 140 },
   { id: 'revision', header: 'Revision', cell: (pipeline) => formatNumber(pipeline.revision), narrow: 'meta', narrowLabel: 'Revision', width: 100 },
-  { id: 'reason', header: 'Reason', cell: (pipeline) => pipeline.reason && <span style={{ color: 'var(--vr-bad-fg)' }}>{pipeline.reason}</span>, narrow: 'full' },
+  {
+    id: 'reason',
+    header: 'Reason',
+    cell: (pipeline) => pipeline.reason && <span style={{ color: 'var(--vr-bad-fg)' }}>{pipeline.reason}</span>,
+    narrow: 'full',
+  },
 ];
 
 function connectorColumns(startedAt: string | null): Column<NodeView['connectors'][number]>[] {
@@ -163,15 +175,32 @@ function connectorColumns(startedAt: string | null): Column<NodeView['connectors
     { id: 'name', header: 'Connector', cell: (connector) => `${connector.name} ${connector.version}`, width: '22%', narrow: 'title' },
     { id: 'state', header: 'State', cell: (connector) => <StateBadge state={connector.state} />, narrow: 'side', width: 140 },
     { id: 'reason', header: 'Reason', cell: (connector) => connector.reason, narrow: 'full' },
-    { id: 'restarts', header: 'Restarts', cell: (connector) => formatNumber(connector.restarts), align: 'right', narrow: 'meta', narrowLabel: 'Restarts', width: 90 },
-    { id: 'cpu', header: 'CPU time', cell: (connector) => <CpuTime seconds={connector.cpuSeconds} startedAt={startedAt} />, align: 'right', narrow: 'meta', narrowLabel: 'CPU', width: 210 },
+    {
+      id: 'restarts',
+      header: 'Restarts',
+      cell: (connector) => formatNumber(connector.restarts),
+      align: 'right',
+      narrow: 'meta',
+      narrowLabel: 'Restarts',
+      width: 90,
+    },
+    {
+      id: 'cpu',
+      header: 'CPU time',
+      cell: (connector) => <CpuTime seconds={connector.cpuSeconds} startedAt={startedAt} />,
+      align: 'right',
+      narrow: 'meta',
+      narrowLabel: 'CPU',
+      width: 210,
+    },
     { id: 'memory', header: 'Memory', cell: (connector) => formatBytes(connector.rssBytes), align: 'right', narrow: 'meta', narrowLabel: 'Memory', width: 110 },
     { id: 'pid', header: 'Process', cell: (connector) => connector.pid ?? '–', align: 'right', narrow: 'hide', width: 90 },
   ];
 }
 
 function CpuTime({ seconds, startedAt }: { seconds: number; startedAt: string | null }) {
-  const upSeconds = startedAt === null ? 0 : (useNow() - Date.parse(startedAt)) / 1_000;
+  const now = useNow();
+  const upSeconds = startedAt === null ? 0 : (now - Date.parse(startedAt)) / 1_000;
   return (
     <span style={{ whiteSpace: 'nowrap' }}>
       {formatMillis(seconds * 1_000)}

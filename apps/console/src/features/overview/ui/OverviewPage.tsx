@@ -31,7 +31,13 @@ export function OverviewPage() {
   return (
     <>
       <PageHeader title="Overview" lead={`What runs for ${tenant.name}, live.`} />
-      {overview.data ? <Loaded view={overview.data} /> : overview.error ? <ErrorState error={toErrorView(overview.error)} onRetry={() => void overview.refetch()} /> : <OverviewSkeleton />}
+      {overview.data ? (
+        <Loaded view={overview.data} />
+      ) : overview.error ? (
+        <ErrorState error={toErrorView(overview.error)} onRetry={() => void overview.refetch()} />
+      ) : (
+        <OverviewSkeleton />
+      )}
     </>
   );
 }
@@ -109,7 +115,14 @@ function NewestPanel({ view }: { view: OverviewView }) {
           Send one to a published pipeline, its page has a ready curl line: it appears here within a second.
         </EmptyState>
       ) : (
-        <DataTable label="Newest messages" plainHead columns={messageColumns(true)} rows={view.newest.slice(0, MESSAGES_SHOWN)} rowKey={(message) => message.id} rowHref={(message) => paths.message(slug, message.id)} />
+        <DataTable
+          label="Newest messages"
+          plainHead
+          columns={messageColumns(true)}
+          rows={view.newest.slice(0, MESSAGES_SHOWN)}
+          rowKey={(message) => message.id}
+          rowHref={(message) => paths.message(slug, message.id)}
+        />
       )}
     </Panel>
   );

@@ -15,12 +15,28 @@ import { useSlug } from '../../tenancy/ui/session-context.tsx';
 /** The pipelines with their state, on how many nodes, and the last hour at a glance. */
 export function PipelineTable({ pipelines, nodes }: { pipelines: PipelineSummary[]; nodes: NodeView[] }) {
   const slug = useSlug();
-  return <DataTable label="Pipelines" plainHead keys={false} columns={columns(nodes)} rows={pipelines} rowKey={(pipeline) => pipeline.id} rowHref={(pipeline) => paths.pipeline(slug, pipeline.id)} />;
+  return (
+    <DataTable
+      label="Pipelines"
+      plainHead
+      keys={false}
+      columns={columns(nodes)}
+      rows={pipelines}
+      rowKey={(pipeline) => pipeline.id}
+      rowHref={(pipeline) => paths.pipeline(slug, pipeline.id)}
+    />
+  );
 }
 
 function columns(nodes: NodeView[]): Column<PipelineSummary>[] {
   return [
-    { id: 'name', header: 'Pipeline', cell: (pipeline) => <strong style={{ fontWeight: 550 }}>{pipeline.name}</strong>, narrow: 'title', compare: (a, b) => a.name.localeCompare(b.name) },
+    {
+      id: 'name',
+      header: 'Pipeline',
+      cell: (pipeline) => <strong style={{ fontWeight: 550 }}>{pipeline.name}</strong>,
+      narrow: 'title',
+      compare: (a, b) => a.name.localeCompare(b.name),
+    },
     { id: 'state', header: 'State', cell: (pipeline) => <StateBadge state={pipeline.state} />, narrow: 'side', width: 140 },
     { id: 'nodes', header: 'On nodes', cell: (pipeline) => <OnNodes pipeline={pipeline} nodes={nodes} />, narrow: 'meta', narrowLabel: 'On nodes', width: 140 },
     {
@@ -36,14 +52,24 @@ function columns(nodes: NodeView[]): Column<PipelineSummary>[] {
       narrowLabel: 'Revision',
       width: 160,
     },
-    { id: 'last', header: 'Last message', cell: (pipeline) => (pipeline.lastMessageAt ? <RelativeTime at={pipeline.lastMessageAt} /> : 'none yet'), narrow: 'meta', width: 130 },
+    {
+      id: 'last',
+      header: 'Last message',
+      cell: (pipeline) => (pipeline.lastMessageAt ? <RelativeTime at={pipeline.lastMessageAt} /> : 'none yet'),
+      narrow: 'meta',
+      width: 130,
+    },
     { id: 'hour', header: 'Messages, last hour', cell: (pipeline) => <LastHour pipeline={pipeline} />, narrow: 'hide', align: 'right', width: 220 },
   ];
 }
 
 function OnNodes({ pipeline, nodes }: { pipeline: PipelineSummary; nodes: NodeView[] }) {
   if (pipeline.publishedRevision === null) return '–';
-  const running = nodes.filter((node) => node.liveness === 'live' && node.pipelines.some((item) => item.pipelineId === pipeline.id && item.state === 'running' && item.revision === pipeline.publishedRevision));
+  const running = nodes.filter(
+    (node) =>
+      node.liveness === 'live' &&
+      node.pipelines.some((item) => item.pipelineId === pipeline.id && item.state === 'running' && item.revision === pipeline.publishedRevision),
+  );
   return (
     <span className="tabular" title={running.map((node) => node.name).join(', ') || undefined}>
       {running.length} of {nodes.length}

@@ -20,7 +20,13 @@ export function VerdictPanel({ view }: { view: OverviewView }) {
     <section
       className={classes.verdict}
       aria-label="State"
-      style={{ '--verdict-fg': `var(--vr-${verdict.tone}-fg)`, '--verdict-bg': `var(--vr-${verdict.tone}-bg)`, '--verdict-line': `var(--vr-${verdict.tone}-line)` } as React.CSSProperties}
+      style={
+        {
+          '--verdict-fg': `var(--vr-${verdict.tone}-fg)`,
+          '--verdict-bg': `var(--vr-${verdict.tone}-bg)`,
+          '--verdict-line': `var(--vr-${verdict.tone}-line)`,
+        } as React.CSSProperties
+      }
     >
       <VerdictIcon size={20} aria-hidden />
       <div style={{ minWidth: 0 }} role="status">

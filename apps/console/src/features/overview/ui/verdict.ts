@@ -30,9 +30,15 @@ export function verdictOf(view: OverviewView, nowMs: number): Verdict {
 
 function nodeFindings({ nodes }: OverviewView): Finding[] {
   const findings: Finding[] = [];
-  if (nodes.length > 0 && nodes.every((node) => node.liveness !== 'live')) findings.push({ tone: 'bad', text: 'No node answers: messages may be neither accepted nor delivered.', place: { kind: 'nodes' } });
-  else for (const node of nodes) if (node.liveness !== 'live') findings.push({ tone: 'wait', text: `Node ${node.name} is ${node.liveness}; the others carry on.`, place: { kind: 'nodes' } });
-  for (const node of nodes) if (node.rejected) findings.push({ tone: 'bad', text: `Node ${node.name} refused the newest configuration: ${node.rejected.reason}`, place: { kind: 'nodes' } });
+  if (nodes.length > 0 && nodes.every((node) => node.liveness !== 'live'))
+    findings.push({ tone: 'bad', text: 'No node answers: messages may be neither accepted nor delivered.', place: { kind: 'nodes' } });
+  else
+    for (const node of nodes)
+      if (node.liveness !== 'live')
+        findings.push({ tone: 'wait', text: `Node ${node.name} is ${node.liveness}; the others carry on.`, place: { kind: 'nodes' } });
+  for (const node of nodes)
+    if (node.rejected)
+      findings.push({ tone: 'bad', text: `Node ${node.name} refused the newest configuration: ${node.rejected.reason}`, place: { kind: 'nodes' } });
   return findings;
 }
 
@@ -49,8 +55,10 @@ function pipelineFindings({ pipelines, nodes }: OverviewView): Finding[] {
 
 function deliveryFindings({ deadLettersLastDay, newest }: OverviewView): Finding[] {
   const findings: Finding[] = [];
-  if (deadLettersLastDay > 0) findings.push({ tone: 'wait', text: `${formatCount(deadLettersLastDay, 'dead letter')} in the last 24 hours.`, place: { kind: 'dead_letters' } });
+  if (deadLettersLastDay > 0)
+    findings.push({ tone: 'wait', text: `${formatCount(deadLettersLastDay, 'dead letter')} in the last 24 hours.`, place: { kind: 'dead_letters' } });
   const retrying = newest.filter((message) => message.state === 'retrying').length;
-  if (retrying > 0) findings.push({ tone: 'wait', text: `${retrying} of the newest messages ${retrying === 1 ? 'is' : 'are'} being retried.`, place: { kind: 'retrying' } });
+  if (retrying > 0)
+    findings.push({ tone: 'wait', text: `${retrying} of the newest messages ${retrying === 1 ? 'is' : 'are'} being retried.`, place: { kind: 'retrying' } });
   return findings;
 }

@@ -68,8 +68,19 @@ function Requests({ requests, url }: { requests: KeyedRequest[]; url: string | u
     <div className={classes.panes} data-open={open ? true : undefined}>
       <div className={classes.list}>
         <Panel title="Requests" aside={formatCount(requests.length, 'request')} padded={false}>
-          <DataTable label="Requests that arrived" columns={columns} rows={requests.slice(0, SHOWN_MAX)} rowKey={(request) => request.key} rowHref={(request) => paths.receiver(slug, request.key)} currentKey={open?.key ?? null} keepScroll plainHead />
-          {requests.length > SHOWN_MAX && <p style={{ margin: 0, padding: '8px 16px', color: 'var(--vr-dim)' }}>The newest {formatNumber(SHOWN_MAX)} are listed.</p>}
+          <DataTable
+            label="Requests that arrived"
+            columns={columns}
+            rows={requests.slice(0, SHOWN_MAX)}
+            rowKey={(request) => request.key}
+            rowHref={(request) => paths.receiver(slug, request.key)}
+            currentKey={open?.key ?? null}
+            keepScroll
+            plainHead
+          />
+          {requests.length > SHOWN_MAX && (
+            <p style={{ margin: 0, padding: '8px 16px', color: 'var(--vr-dim)' }}>The newest {formatNumber(SHOWN_MAX)} are listed.</p>
+          )}
         </Panel>
       </div>
       <div className={classes.detail}>
@@ -114,7 +125,14 @@ function Detail({ request, newest }: { request: KeyedRequest; newest: boolean })
       </section>
       <section className={classes.section}>
         <h3>{formatCount(Object.keys(request.headers).length, 'header')}</h3>
-        <Facts entries={Object.entries(request.headers).map(([name, value]) => [name, <span key={name} className={classes.value}>{value}</span>])} />
+        <Facts
+          entries={Object.entries(request.headers).map(([name, value]) => [
+            name,
+            <span key={name} className={classes.value}>
+              {value}
+            </span>,
+          ])}
+        />
       </section>
       <section className={classes.section}>
         <h3>URL</h3>

@@ -37,8 +37,20 @@ export function ApiKeysPage() {
   );
   return (
     <>
-      <PageHeader title="API keys" lead="For programs that build, run and watch pipelines over the REST API. A key acts as a developer of this organisation." actions={createButton} />
-      <Body keys={keys.data} error={keys.error} notAllowed={needsRead} canRevoke={needsWrite === null} onRetry={() => void keys.refetch()} onRevoke={setRevoking} action={createButton} />
+      <PageHeader
+        title="API keys"
+        lead="For programs that build, run and watch pipelines over the REST API. A key acts as a developer of this organisation."
+        actions={createButton}
+      />
+      <Body
+        keys={keys.data}
+        error={keys.error}
+        notAllowed={needsRead}
+        canRevoke={needsWrite === null}
+        onRetry={() => void keys.refetch()}
+        onRevoke={setRevoking}
+        action={createButton}
+      />
       {creating && <CreateApiKey onClose={create.close} />}
       {revoking && <RevokeApiKey apiKey={revoking} onClose={() => setRevoking(null)} />}
     </>
@@ -78,7 +90,8 @@ function Body({ keys, error, notAllowed, canRevoke, onRetry, onRevoke, action }:
     <div style={panel}>
       {keys.length === 0 ? (
         <EmptyState icon={IconKey} title="No API keys yet" action={action}>
-          A program sends its key as <code>Authorization: Bearer …</code> and can then do what a developer can: create and publish pipelines, read their state, list messages and send dead letters again.
+          A program sends its key as <code>Authorization: Bearer …</code> and can then do what a developer can: create and publish pipelines, read their state,
+          list messages and send dead letters again.
         </EmptyState>
       ) : (
         <DataTable label="API keys" columns={columns(canRevoke, onRevoke)} rows={keys} rowKey={(key) => key.id} />
@@ -89,10 +102,30 @@ function Body({ keys, error, notAllowed, canRevoke, onRetry, onRevoke, action }:
 
 function columns(canRevoke: boolean, onRevoke: (key: ApiKeyView) => void): Column<ApiKeyView>[] {
   return [
-    { id: 'name', header: 'Name', cell: (key) => <strong style={{ fontWeight: 550 }}>{key.name}</strong>, narrow: 'title', compare: (a, b) => a.name.localeCompare(b.name) },
+    {
+      id: 'name',
+      header: 'Name',
+      cell: (key) => <strong style={{ fontWeight: 550 }}>{key.name}</strong>,
+      narrow: 'title',
+      compare: (a, b) => a.name.localeCompare(b.name),
+    },
     { id: 'prefix', header: 'Begins with', cell: (key) => <code style={{ fontSize: 13 }}>{key.prefix}…</code>, narrow: 'full' },
-    { id: 'created', header: 'Created', cell: (key) => <RelativeTime at={key.createdAt} />, narrow: 'meta', narrowLabel: 'Created', compare: (a, b) => a.createdAt.localeCompare(b.createdAt) },
-    { id: 'used', header: 'Last used', cell: (key) => (key.lastUsedAt ? <RelativeTime at={key.lastUsedAt} /> : 'never'), narrow: 'meta', narrowLabel: 'Used', compare: (a, b) => (a.lastUsedAt ?? '').localeCompare(b.lastUsedAt ?? '') },
+    {
+      id: 'created',
+      header: 'Created',
+      cell: (key) => <RelativeTime at={key.createdAt} />,
+      narrow: 'meta',
+      narrowLabel: 'Created',
+      compare: (a, b) => a.createdAt.localeCompare(b.createdAt),
+    },
+    {
+      id: 'used',
+      header: 'Last used',
+      cell: (key) => (key.lastUsedAt ? <RelativeTime at={key.lastUsedAt} /> : 'never'),
+      narrow: 'meta',
+      narrowLabel: 'Used',
+      compare: (a, b) => (a.lastUsedAt ?? '').localeCompare(b.lastUsedAt ?? ''),
+    },
     {
       id: 'actions',
       header: 'Actions',

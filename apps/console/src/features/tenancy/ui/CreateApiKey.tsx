@@ -13,7 +13,11 @@ import { ErrorState } from '../../../ui/ErrorState.tsx';
 export function CreateApiKey({ onClose }: { onClose: () => void }) {
   const trpc = useTRPC();
   const queryClient = useQueryClient();
-  const form = useForm({ mode: 'uncontrolled', initialValues: { name: '' }, validate: { name: (name) => (name.trim() === '' ? 'Give it a name, such as the program that will use it' : null) } });
+  const form = useForm({
+    mode: 'uncontrolled',
+    initialValues: { name: '' },
+    validate: { name: (name) => (name.trim() === '' ? 'Give it a name, such as the program that will use it' : null) },
+  });
   const create = useMutation(
     trpc.apiKeys.create.mutationOptions({
       onSuccess: () => void queryClient.invalidateQueries({ queryKey: trpc.apiKeys.pathKey() }),
@@ -28,7 +32,14 @@ export function CreateApiKey({ onClose }: { onClose: () => void }) {
   return (
     <Modal opened onClose={onClose} title="Create API key">
       <form onSubmit={form.onSubmit(({ name }) => create.mutate({ name: name.trim() }))} noValidate>
-        <TextInput label="Name" description="Which program will use it? You see this name in the list and in the audit." maxLength={80} data-autofocus key={form.key('name')} {...form.getInputProps('name')} />
+        <TextInput
+          label="Name"
+          description="Which program will use it? You see this name in the list and in the audit."
+          maxLength={80}
+          data-autofocus
+          key={form.key('name')}
+          {...form.getInputProps('name')}
+        />
         {create.error && !form.errors.name && (
           <div style={{ marginTop: 12 }}>
             <ErrorState error={toErrorView(create.error)} />

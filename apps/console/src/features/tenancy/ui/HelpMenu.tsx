@@ -1,13 +1,15 @@
 'use client';
 
-import { ActionIcon, Menu, Modal, Table, Text } from '@mantine/core';
+import { ActionIcon, Menu } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconApi, IconHelp, IconKeyboard } from '@tabler/icons-react';
+import dynamic from 'next/dynamic';
 import { useEffect } from 'react';
 import { paths } from '../../../lib/paths.ts';
 import { isTyping } from '../../../ui/use-row-keys.ts';
-import { places } from './navigation.ts';
-import classes from './Shell.module.css';
+import { Key } from './Key.tsx';
+
+const HelpDialog = dynamic(() => import('./HelpDialog.tsx').then((module) => module.HelpDialog), { ssr: false });
 
 export function HelpMenu() {
   const [opened, dialog] = useDisclosure(false);
@@ -37,52 +39,7 @@ export function HelpMenu() {
           </Menu.Item>
         </Menu.Dropdown>
       </Menu>
-      <Modal opened={opened} onClose={dialog.close} title="Keyboard shortcuts" size="sm">
-        <Shortcuts title="Anywhere" rows={[[['Ctrl', 'K'], 'Search, or jump to a page, pipeline or message'], ...places.flat().map((place): Shortcut => [['g', place.key], `Go to ${place.label}`]), [['?'], 'This list']]} />
-        <Shortcuts
-          title="In a list"
-          rows={[
-            [['j'], 'Next row'],
-            [['k'], 'Previous row'],
-            [['Enter'], 'Open the row'],
-            [['x'], 'Select the row, where rows can be selected'],
-          ]}
-        />
-      </Modal>
+      {opened && <HelpDialog onClose={dialog.close} />}
     </>
-  );
-}
-
-type Shortcut = [keys: string[], what: string];
-
-function Shortcuts({ title, rows }: { title: string; rows: Shortcut[] }) {
-  return (
-    <>
-      <Text fw={600} size="sm" mt="xs" mb={4}>
-        {title}
-      </Text>
-      <Table withRowBorders={false} verticalSpacing={3} horizontalSpacing={0} mb="sm">
-        <Table.Tbody>
-          {rows.map(([keys, what]) => (
-            <Table.Tr key={keys.join()}>
-              <Table.Td w={96}>
-                {keys.map((key) => (
-                  <Key key={key} name={key} />
-                ))}
-              </Table.Td>
-              <Table.Td>{what}</Table.Td>
-            </Table.Tr>
-          ))}
-        </Table.Tbody>
-      </Table>
-    </>
-  );
-}
-
-export function Key({ name }: { name: string }) {
-  return (
-    <kbd className={classes.key} style={{ marginRight: 4 }}>
-      {name}
-    </kbd>
   );
 }

@@ -1,15 +1,15 @@
 'use client';
 
-import { Menu, SegmentedControl, Text, useMantineColorScheme } from '@mantine/core';
-import { IconLogout } from '@tabler/icons-react';
+import { Menu, Text, useMantineColorScheme } from '@mantine/core';
+import { IconCheck, IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
 import { paths } from '../../../lib/paths.ts';
 import classes from './Shell.module.css';
 import { useSession } from './session-context.tsx';
 
 const schemes = [
-  { value: 'auto', label: 'System' },
-  { value: 'light', label: 'Light' },
-  { value: 'dark', label: 'Dark' },
+  { value: 'auto', label: 'As the system', icon: IconDeviceDesktop },
+  { value: 'light', label: 'Light', icon: IconSun },
+  { value: 'dark', label: 'Dark', icon: IconMoon },
 ] as const;
 
 export function PersonMenu() {
@@ -18,10 +18,9 @@ export function PersonMenu() {
   return (
     <Menu position="bottom-end" width={240}>
       <Menu.Target>
-        <button type="button" className={classes.person} aria-label={`${user.name}: account and appearance`}>
-          <span className={classes.initials} aria-hidden>
-            {initials(user.name)}
-          </span>
+        <button type="button" className={classes.person}>
+          <i className={classes.initials} data-letter={initials(user.name)} aria-hidden />
+          <span className="visually-hidden">{user.name}: account and appearance</span>
         </button>
       </Menu.Target>
       <Menu.Dropdown>
@@ -36,9 +35,19 @@ export function PersonMenu() {
         </div>
         <Menu.Divider />
         <Menu.Label>Appearance</Menu.Label>
-        <div style={{ padding: '0 8px 8px' }}>
-          <SegmentedControl fullWidth size="xs" aria-label="Appearance" data={[...schemes]} value={colorScheme} onChange={setColorScheme} />
-        </div>
+        {schemes.map((scheme) => (
+          <Menu.Item
+            key={scheme.value}
+            role="menuitemradio"
+            aria-checked={scheme.value === colorScheme}
+            closeMenuOnClick={false}
+            leftSection={<scheme.icon size={16} aria-hidden />}
+            rightSection={scheme.value === colorScheme ? <IconCheck size={15} aria-hidden /> : null}
+            onClick={() => setColorScheme(scheme.value)}
+          >
+            {scheme.label}
+          </Menu.Item>
+        ))}
         <Menu.Divider />
         <Menu.Item leftSection={<IconLogout size={16} aria-hidden />} onClick={signOut}>
           Sign out

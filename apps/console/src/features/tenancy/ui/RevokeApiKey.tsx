@@ -33,9 +33,18 @@ export function RevokeApiKey({ apiKey, onClose }: { apiKey: ApiKeyView; onClose:
         }}
       >
         <Text>
-          Programs that use this key are refused at once, and it cannot be brought back. It was last used {apiKey.lastUsedAt ? <RelativeTime at={apiKey.lastUsedAt} /> : 'never'}.
+          Programs that use this key are refused at once, and it cannot be brought back. It was last used{' '}
+          {apiKey.lastUsedAt ? <RelativeTime at={apiKey.lastUsedAt} /> : 'never'}.
         </Text>
-        <TextInput mt="md" label={`Type ${apiKey.name} to confirm`} value={typed} onChange={(event) => setTyped(event.currentTarget.value)} data-autofocus autoComplete="off" spellCheck={false} />
+        <TextInput
+          mt="md"
+          label={`Type ${apiKey.name} to confirm`}
+          value={typed}
+          onChange={(event) => setTyped(event.currentTarget.value)}
+          data-autofocus
+          autoComplete="off"
+          spellCheck={false}
+        />
         {revoke.error && (
           <div style={{ marginTop: 12 }}>
             <ErrorState error={toErrorView(revoke.error)} />

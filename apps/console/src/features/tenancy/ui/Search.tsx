@@ -16,7 +16,7 @@ export function Search() {
   useHotkeys([['mod+K', open]], []);
   return (
     <>
-      <button type="button" className={classes.search} onClick={open} aria-label="Search or jump to a page, pipeline or message" aria-keyshortcuts="Control+K Meta+K">
+      <button type="button" className={classes.search} onClick={open} aria-keyshortcuts="Control+K Meta+K">
         <IconSearch size={15} aria-hidden />
         Search or jump to…
         <kbd className={classes.key}>Ctrl K</kbd>

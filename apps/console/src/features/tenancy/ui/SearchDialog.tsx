@@ -32,17 +32,47 @@ export function SearchDialog({ openedTimes }: { openedTimes: number }) {
   const text = query.trim();
   const go = (href: string) => () => router.push(href);
   const found: SpotlightActionData[] = [
-    ...(MESSAGE_ID.test(text) ? [{ id: 'message', label: `Open message ${text}`, description: 'Its trail: steps, attempts, payload', leftSection: <IconMailOpened size={18} aria-hidden />, onClick: go(paths.message(slug, text)) }] : []),
+    ...(MESSAGE_ID.test(text)
+      ? [
+          {
+            id: 'message',
+            label: `Open message ${text}`,
+            description: 'Its trail: steps, attempts, payload',
+            leftSection: <IconMailOpened size={18} aria-hidden />,
+            onClick: go(paths.message(slug, text)),
+          },
+        ]
+      : []),
     ...places
       .flat()
       .filter((place) => contains(`${place.label} ${place.also}`, text))
-      .map((place) => ({ id: place.label, label: place.label, description: `Page · g ${place.key}`, leftSection: <place.icon size={18} stroke={1.75} aria-hidden />, onClick: go(place.href(slug)) })),
+      .map((place) => ({
+        id: place.label,
+        label: place.label,
+        description: `Page · g ${place.key}`,
+        leftSection: <place.icon size={18} stroke={1.75} aria-hidden />,
+        onClick: go(place.href(slug)),
+      })),
     ...(pipelines.data ?? [])
       .filter((pipeline) => contains(`${pipeline.name} ${pipeline.id}`, text))
       .slice(0, 8)
-      .map((pipeline) => ({ id: pipeline.id, label: pipeline.name, description: `Pipeline · ${stateWord(pipeline.state)}`, leftSection: <IconArrowsSplit2 size={18} stroke={1.75} aria-hidden />, onClick: go(paths.pipeline(slug, pipeline.id)) })),
+      .map((pipeline) => ({
+        id: pipeline.id,
+        label: pipeline.name,
+        description: `Pipeline · ${stateWord(pipeline.state)}`,
+        leftSection: <IconArrowsSplit2 size={18} stroke={1.75} aria-hidden />,
+        onClick: go(paths.pipeline(slug, pipeline.id)),
+      })),
     ...(SEARCHABLE.test(text) && !MESSAGE_ID.test(text)
-      ? [{ id: 'messages', label: `Search messages for “${text}”`, description: 'By message id, its beginning, or trace id', leftSection: <IconSearch size={18} aria-hidden />, onClick: go(paths.messages(slug, { search: text })) }]
+      ? [
+          {
+            id: 'messages',
+            label: `Search messages for “${text}”`,
+            description: 'By message id, its beginning, or trace id',
+            leftSection: <IconSearch size={18} aria-hidden />,
+            onClick: go(paths.messages(slug, { search: text })),
+          },
+        ]
       : []),
   ];
 

@@ -1,11 +1,12 @@
 'use client';
 
-import { ActionIcon, Drawer } from '@mantine/core';
+import { ActionIcon } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
 import { IconMenu2 } from '@tabler/icons-react';
+import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { usePathname } from 'next/navigation';
-import type { ReactNode } from 'react';
+import { type ReactNode, useState } from 'react';
 import { useLive } from '../../../trpc/live.tsx';
 import { StaleBanner } from '../../../ui/StaleBanner.tsx';
 import { useNow } from '../../../ui/use-now.ts';
@@ -18,27 +19,33 @@ import { useSlug } from './session-context.tsx';
 import { TenantSwitcher } from './TenantSwitcher.tsx';
 import { usePlaceKeys } from './use-place-keys.ts';
 
+// Only a narrow screen has a menu to open.
+const MenuDrawer = dynamic(() => import('./MenuDrawer.tsx').then((module) => module.MenuDrawer), { ssr: false });
+
 /** The frame of every tenant page: where am I, where can I go, is what I see current. */
 export function Shell({ children }: { children: ReactNode }) {
   const [menuOpen, menu] = useDisclosure(false);
+  const [menuUsed, setMenuUsed] = useState(false);
   usePlaceKeys();
   return (
     <div className={classes.shell}>
       <a href="#main" className="skip-link">
         Skip to content
       </a>
-      <div className={classes.sidebar}>
-        <div className={classes.tenant}>
-          <TenantSwitcher />
-        </div>
-        <Navigation />
-        <div className={classes.foot}>
-          <LiveMark />
-        </div>
-      </div>
+      <aside className={classes.sidebar} aria-label="Organisation and places">
+        <Sidebar />
+      </aside>
       <div style={{ minWidth: 0 }}>
         <header className={classes.header}>
-          <ActionIcon className={classes.burger} onClick={menu.open} aria-label="Open the menu" size="lg">
+          <ActionIcon
+            className={classes.burger}
+            onClick={() => {
+              setMenuUsed(true);
+              menu.open();
+            }}
+            aria-label="Open the menu"
+            size="lg"
+          >
             <IconMenu2 size={20} aria-hidden />
           </ActionIcon>
           <Search />
@@ -53,20 +60,30 @@ export function Shell({ children }: { children: ReactNode }) {
           {children}
         </main>
       </div>
-      <Drawer opened={menuOpen} onClose={menu.close} size={264} padding={0} withCloseButton={false} aria-label="Menu">
-        <div className={classes.tenant}>
-          <TenantSwitcher />
-        </div>
-        <Navigation onGo={menu.close} />
-        <div className={classes.foot}>
-          <LiveMark />
-        </div>
-      </Drawer>
+      {menuUsed && (
+        <MenuDrawer opened={menuOpen} onClose={menu.close}>
+          <Sidebar onGo={menu.close} />
+        </MenuDrawer>
+      )}
     </div>
   );
 }
 
-function Navigation({ onGo }: { onGo?: () => void }) {
+function Sidebar({ onGo }: { onGo?: () => void }) {
+  return (
+    <>
+      <div className={classes.tenant}>
+        <TenantSwitcher />
+      </div>
+      <Navigation onGo={onGo} />
+      <div className={classes.foot}>
+        <LiveMark />
+      </div>
+    </>
+  );
+}
+
+function Navigation({ onGo }: { onGo?: (() => void) | undefined }) {
   const slug = useSlug();
   const current = placeOf(usePathname(), slug);
   return (

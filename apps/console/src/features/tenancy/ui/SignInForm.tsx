@@ -31,7 +31,11 @@ export function SignInForm({ callbackUrl, initialProblem }: { callbackUrl: strin
     const email = String(data.get('email') ?? '').trim();
     const password = String(data.get('password') ?? '');
     const fields = {
-      ...(email === '' ? { email: 'Enter the email address of your account' } : email.includes('@') ? {} : { email: 'An email address has an @, such as ada@example.com' }),
+      ...(email === ''
+        ? { email: 'Enter the email address of your account' }
+        : email.includes('@')
+          ? {}
+          : { email: 'An email address has an @, such as ada@example.com' }),
       ...(password === '' ? { password: 'Enter your password' } : {}),
     };
     if (Object.keys(fields).length > 0) return { ...start, email, fields };
@@ -48,7 +52,17 @@ export function SignInForm({ callbackUrl, initialProblem }: { callbackUrl: strin
           {state.problem}
         </Alert>
       )}
-      <TextInput name="email" type="email" label="Email" size="md" autoComplete="username" defaultValue={state.email} error={state.fields.email} autoCapitalize="none" spellCheck={false} />
+      <TextInput
+        name="email"
+        type="email"
+        label="Email"
+        size="md"
+        autoComplete="username"
+        defaultValue={state.email}
+        error={state.fields.email}
+        autoCapitalize="none"
+        spellCheck={false}
+      />
       <PasswordInput
         name="password"
         label="Password"

@@ -14,11 +14,12 @@ export function TenantSwitcher() {
   return (
     <Menu position="bottom-start" width={260}>
       <Menu.Target>
-        <button type="button" className={classes.switcher} aria-label={`Organisation ${tenant.name}: switch or see its Customer-ID`}>
-          <span className={classes.mark} aria-hidden>
-            {tenant.name.slice(0, 1)}
+        <button type="button" className={classes.switcher}>
+          <Mark name={tenant.name} />
+          <span>
+            {tenant.name}
+            <span className="visually-hidden">: organisation, switch or see its Customer-ID</span>
           </span>
-          <span>{tenant.name}</span>
           <IconSelector size={15} aria-hidden />
         </button>
       </Menu.Target>
@@ -34,11 +35,7 @@ export function TenantSwitcher() {
             key={item.slug}
             component={Link}
             href={paths.overview(item.slug)}
-            leftSection={
-              <span className={classes.mark} aria-hidden>
-                {item.name.slice(0, 1)}
-              </span>
-            }
+            leftSection={<Mark name={item.name} />}
             rightSection={item.slug === tenant.slug ? <IconCheck size={15} aria-label="current" /> : null}
           >
             {item.name}
@@ -47,4 +44,9 @@ export function TenantSwitcher() {
       </Menu.Dropdown>
     </Menu>
   );
+}
+
+/** The first letter, drawn by the style sheet: it is a picture and not a part of the name. */
+function Mark({ name }: { name: string }) {
+  return <i className={classes.mark} data-letter={name.slice(0, 1)} aria-hidden />;
 }
