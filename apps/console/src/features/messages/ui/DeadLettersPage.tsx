@@ -18,11 +18,11 @@ import { IdPlain } from '../../../ui/IdText.tsx';
 import { NeedsRole } from '../../../ui/NeedsRole.tsx';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
-import { useNeeds, useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useNeeds, useSlug } from '../../tenancy/api.tsx';
+import { Reason } from '../api.tsx';
 import type { DeadLetterView } from '../types.ts';
 import { BulkSendAgain } from './BulkSendAgain.tsx';
 import classes from './MessagesPage.module.css';
-import { Reason } from './message-columns.tsx';
 import { SendAgain } from './SendAgain.tsx';
 
 const PAGE_SIZE = 50;

@@ -16,7 +16,7 @@ import { PageHeader } from '../../../ui/PageHeader.tsx';
 import { Panel, PanelSkeleton } from '../../../ui/Panel.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
 import type { MessageDetail } from '../types.ts';
 import { SendAgain } from './SendAgain.tsx';
 import classes from './Trail.module.css';

@@ -19,10 +19,10 @@ import { PageHeader } from '../../../ui/PageHeader.tsx';
 import { StaleBanner } from '../../../ui/StaleBanner.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { messageStates, stateWord } from '../../../ui/states.ts';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
+import { messageColumns } from '../api.tsx';
 import type { MessageState } from '../types.ts';
 import classes from './MessagesPage.module.css';
-import { messageColumns } from './message-columns.tsx';
 import { useLiveMessages } from './use-live-messages.ts';
 
 /** Behind by more than this, the page says so. */

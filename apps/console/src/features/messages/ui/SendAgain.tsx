@@ -10,7 +10,7 @@ import { toErrorView } from '../../../trpc/to-error-view.ts';
 import { useTRPC } from '../../../trpc/trpc-context.ts';
 import { shortenMiddle } from '../../../ui/format.ts';
 import { NeedsRole } from '../../../ui/NeedsRole.tsx';
-import { useNeeds, useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useNeeds, useSlug } from '../../tenancy/api.tsx';
 
 interface SendAgainProps {
   messageId: string;

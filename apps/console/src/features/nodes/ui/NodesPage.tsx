@@ -16,7 +16,7 @@ import { Panel, PanelSkeleton } from '../../../ui/Panel.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { useNow } from '../../../ui/use-now.ts';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
 import type { NodeView } from '../types.ts';
 import { configurationOf } from './configuration.ts';
 import classes from './NodesPage.module.css';

@@ -10,7 +10,7 @@ import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { useNow } from '../../../ui/use-now.ts';
 import type { NodeView } from '../../nodes/types.ts';
 import type { PipelineSummary } from '../../pipelines/types.ts';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
 
 /** The pipelines with their state, on how many nodes, and the last hour at a glance. */
 export function PipelineTable({ pipelines, nodes }: { pipelines: PipelineSummary[]; nodes: NodeView[] }) {

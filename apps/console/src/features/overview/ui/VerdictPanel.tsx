@@ -5,7 +5,7 @@ import { IconAlertOctagon, IconAlertTriangle, IconCircleCheck, IconCircleDashed 
 import Link from 'next/link';
 import { paths } from '../../../lib/paths.ts';
 import { useNow } from '../../../ui/use-now.ts';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
 import type { OverviewView } from '../types.ts';
 import classes from './OverviewPage.module.css';
 import { type Finding, verdictOf } from './verdict.ts';

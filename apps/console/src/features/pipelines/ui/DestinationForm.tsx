@@ -6,7 +6,7 @@ import { type DestinationSpec, destinationSchema, httpMethods } from '@vrsky/con
 import Link from 'next/link';
 import { useState } from 'react';
 import { paths } from '../../../lib/paths.ts';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
 import type { DraftProblem } from '../types.ts';
 import classes from './PipelineEditor.module.css';
 

@@ -13,7 +13,7 @@ import { useTRPC } from '../../../trpc/trpc-context.ts';
 import { NeedsRole } from '../../../ui/NeedsRole.tsx';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
-import { useNeeds, useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useNeeds, useSlug } from '../../tenancy/api.tsx';
 import type { PipelineDetail } from '../types.ts';
 import classes from './PipelineEditor.module.css';
 import type { PipelineDraftEditor, SaveState } from './use-pipeline-draft.ts';

@@ -10,7 +10,7 @@ import { paths } from '../../../lib/paths.ts';
 import { fieldErrorsOf, toErrorView } from '../../../trpc/to-error-view.ts';
 import { useTRPC } from '../../../trpc/trpc-context.ts';
 import { NeedsRole } from '../../../ui/NeedsRole.tsx';
-import { useNeeds, useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useNeeds, useSlug } from '../../tenancy/api.tsx';
 
 /** Asks for a name, makes the pipeline and opens it. */
 export function NewPipelineButton() {

@@ -16,7 +16,7 @@ import { Panel } from '../../../ui/Panel.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import type { MessageSummary } from '../../messages/types.ts';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
 
 const NEWEST = 10;
 

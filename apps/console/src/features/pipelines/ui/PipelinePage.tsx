@@ -7,7 +7,7 @@ import { toErrorView } from '../../../trpc/to-error-view.ts';
 import { useTRPC } from '../../../trpc/trpc-context.ts';
 import { ErrorState } from '../../../ui/ErrorState.tsx';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
 import { PipelineEditor } from './PipelineEditor.tsx';
 
 /** One pipeline: its graph, its parts, what the nodes run and what went through. */

@@ -16,7 +16,7 @@ import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { Sparkline } from '../../../ui/Sparkline.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { useNow } from '../../../ui/use-now.ts';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
 import type { PipelineSummary } from '../types.ts';
 import { NewPipelineButton } from './NewPipelineButton.tsx';
 

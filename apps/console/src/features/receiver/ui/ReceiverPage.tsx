@@ -20,7 +20,7 @@ import { PageHeader } from '../../../ui/PageHeader.tsx';
 import { Panel, PanelSkeleton } from '../../../ui/Panel.tsx';
 import { prettyText } from '../../../ui/pretty-text.ts';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
-import { useSlug } from '../../tenancy/ui/session-context.tsx';
+import { useSlug } from '../../tenancy/api.tsx';
 import { type KeyedRequest, keyed } from './keyed.ts';
 import classes from './ReceiverPage.module.css';
 

@@ -13,10 +13,10 @@ import { ErrorState } from '../../../ui/ErrorState.tsx';
 import { NeedsRole } from '../../../ui/NeedsRole.tsx';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
+import { useNeeds } from '../api.tsx';
 import type { ApiKeyView } from '../types.ts';
 import { CreateApiKey } from './CreateApiKey.tsx';
 import { RevokeApiKey } from './RevokeApiKey.tsx';
-import { useNeeds } from './session-context.tsx';
 
 export function ApiKeysPage() {
   const trpc = useTRPC();

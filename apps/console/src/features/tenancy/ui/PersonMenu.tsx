@@ -3,8 +3,8 @@
 import { Menu, Text, useMantineColorScheme } from '@mantine/core';
 import { IconCheck, IconDeviceDesktop, IconLogout, IconMoon, IconSun } from '@tabler/icons-react';
 import { paths } from '../../../lib/paths.ts';
+import { useSession } from '../api.tsx';
 import classes from './Shell.module.css';
-import { useSession } from './session-context.tsx';
 
 const schemes = [
   { value: 'auto', label: 'As the system', icon: IconDeviceDesktop },

@@ -9,8 +9,8 @@ import { useEffect, useState } from 'react';
 import { paths } from '../../../lib/paths.ts';
 import { useTRPC } from '../../../trpc/trpc-context.ts';
 import { stateWord } from '../../../ui/states.ts';
+import { useSlug } from '../api.tsx';
 import { places } from './navigation.ts';
-import { useSlug } from './session-context.tsx';
 
 const [store, spotlight] = createSpotlight();
 const MESSAGE_ID = /^msg_[0-9a-hjkmnp-tv-z]{26}$/;

@@ -10,12 +10,12 @@ import { type ReactNode, useState } from 'react';
 import { useLive } from '../../../trpc/live.tsx';
 import { StaleBanner } from '../../../ui/StaleBanner.tsx';
 import { useNow } from '../../../ui/use-now.ts';
+import { useSlug } from '../api.tsx';
 import { HelpMenu } from './HelpMenu.tsx';
 import { placeOf, places } from './navigation.ts';
 import { PersonMenu } from './PersonMenu.tsx';
 import { Search } from './Search.tsx';
 import classes from './Shell.module.css';
-import { useSlug } from './session-context.tsx';
 import { TenantSwitcher } from './TenantSwitcher.tsx';
 import { usePlaceKeys } from './use-place-keys.ts';
 

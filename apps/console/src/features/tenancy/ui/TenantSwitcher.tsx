@@ -5,8 +5,8 @@ import { IconCheck, IconSelector } from '@tabler/icons-react';
 import Link from 'next/link';
 import { paths } from '../../../lib/paths.ts';
 import { IdText } from '../../../ui/IdText.tsx';
+import { useSession } from '../api.tsx';
 import classes from './Shell.module.css';
-import { useSession } from './session-context.tsx';
 
 /** The tenant one is in, its Customer-ID, and the others one belongs to. */
 export function TenantSwitcher() {

@@ -3,8 +3,8 @@
 import { useRouter } from 'next/navigation';
 import { useEffect } from 'react';
 import { isTyping } from '../../../ui/use-row-keys.ts';
+import { useSlug } from '../api.tsx';
 import { places } from './navigation.ts';
-import { useSlug } from './session-context.tsx';
 
 const WITHIN_MS = 1_500;
 

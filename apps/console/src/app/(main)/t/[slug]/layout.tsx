@@ -1,8 +1,8 @@
 import { notFound, redirect } from 'next/navigation';
 import type { ReactNode } from 'react';
+import { SessionProvider } from '../../../../features/tenancy/api.tsx';
 import { toSessionView } from '../../../../features/tenancy/server/session-view.ts';
 import { Shell } from '../../../../features/tenancy/ui/Shell.tsx';
-import { SessionProvider } from '../../../../features/tenancy/ui/session-context.tsx';
 import { paths } from '../../../../lib/paths.ts';
 import { TenantApi } from '../../../../trpc/client.tsx';
 import { readSession } from '../../read-session.ts';

@@ -1,7 +1,7 @@
 'use client';
 
 import { createContext, type ReactNode, useContext } from 'react';
-import type { Permission, SessionView } from '../types.ts';
+import type { Permission, SessionView } from './types.ts';
 
 const SessionContext = createContext<SessionView | null>(null);
 

@@ -1,9 +1,9 @@
-import type { Column } from '../../../ui/DataTable.tsx';
-import { formatBytes, formatMillis, formatNumber } from '../../../ui/format.ts';
-import { IdPlain } from '../../../ui/IdText.tsx';
-import { RelativeTime } from '../../../ui/RelativeTime.tsx';
-import { StateBadge } from '../../../ui/StateBadge.tsx';
-import type { MessageSummary } from '../types.ts';
+import type { Column } from '../../ui/DataTable.tsx';
+import { formatBytes, formatMillis, formatNumber } from '../../ui/format.ts';
+import { IdPlain } from '../../ui/IdText.tsx';
+import { RelativeTime } from '../../ui/RelativeTime.tsx';
+import { StateBadge } from '../../ui/StateBadge.tsx';
+import type { MessageSummary } from './types.ts';
 
 /** The columns of a list of messages; `short` for a place beside other things. */
 export function messageColumns(short = false): Column<MessageSummary>[] {
