@@ -9,15 +9,28 @@ export interface TrpcAnswer {
 }
 
 /** One tRPC call over the real HTTP edge. */
-export async function trpc(kind: 'query' | 'mutation', path: string, options: { input?: unknown; cookie?: string; tenant?: string; headers?: Record<string, string> }): Promise<TrpcAnswer> {
+export async function trpc(
+  kind: 'query' | 'mutation',
+  path: string,
+  options: { input?: unknown; cookie?: string; tenant?: string; headers?: Record<string, string> },
+): Promise<TrpcAnswer> {
   const input = JSON.stringify(superjson.serialize(options.input));
   const url = `http://console.test/api/trpc/${path}${kind === 'query' && options.input !== undefined ? `?input=${encodeURIComponent(input)}` : ''}`;
-  const headers = { ...(options.cookie ? { cookie: options.cookie } : {}), ...(options.tenant ? { 'x-vrsky-tenant': options.tenant } : {}), ...options.headers };
-  const body = kind === 'mutation' ? { method: 'POST', body: input, headers: { ...headers, 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(input)) } } : { headers };
+  const headers = {
+    ...(options.cookie ? { cookie: options.cookie } : {}),
+    ...(options.tenant ? { 'x-vrsky-tenant': options.tenant } : {}),
+    ...options.headers,
+  };
+  const body =
+    kind === 'mutation'
+      ? { method: 'POST', body: input, headers: { ...headers, 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(input)) } }
+      : { headers };
   const response = await serveTrpc(new Request(url, body));
   const answer = (await response.json()) as { result?: { data: never }; error?: never };
   if (answer.result) return { status: response.status, data: superjson.deserialize(answer.result.data), error: null };
-  const { message, data } = superjson.deserialize<{ message: string; data: { code: string; appCode: string; requestId: string; fields: [] } }>(answer.error as never);
+  const { message, data } = superjson.deserialize<{ message: string; data: { code: string; appCode: string; requestId: string; fields: [] } }>(
+    answer.error as never,
+  );
   return { status: response.status, data: null, error: { message, ...data } };
 }
 
@@ -29,12 +42,20 @@ export interface RestAnswer {
 }
 
 /** One REST call over the real HTTP edge; `path` below `/api/v1`. */
-export async function rest(method: string, path: string, options: { key?: string | undefined; body?: unknown; text?: string; headers?: Record<string, string> } = {}): Promise<RestAnswer> {
+export async function rest(
+  method: string,
+  path: string,
+  options: { key?: string | undefined; body?: unknown; text?: string; headers?: Record<string, string> } = {},
+): Promise<RestAnswer> {
   const url = new URL(`http://console.test/api/v1${path}`);
   const text = options.text ?? (options.body === undefined ? undefined : JSON.stringify(options.body));
   const request = new Request(url, {
     method,
-    headers: { ...(options.key ? { authorization: `Bearer ${options.key}` } : {}), ...(text === undefined ? {} : { 'content-type': 'application/json' }), ...options.headers },
+    headers: {
+      ...(options.key ? { authorization: `Bearer ${options.key}` } : {}),
+      ...(text === undefined ? {} : { 'content-type': 'application/json' }),
+      ...options.headers,
+    },
     ...(text === undefined ? {} : { body: text }),
   });
   const segments = url.pathname.split('/').slice(3).map(decodeURIComponent);

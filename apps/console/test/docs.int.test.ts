@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import { type AddressInfo } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
@@ -47,7 +47,11 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
 async function fail(inletPath: string, payload: Buffer): Promise<void> {
   const pipeline = await rig.platformDb.prisma.pipeline.findUniqueOrThrow({ where: { inletPath } });
   const publisher = createStreamPublisher(await rig.bus.tenant(rig.acme.account), { timeoutMs: 5_000 });
-  const { seq } = await publisher.publish(subjects.dlq(pipeline.id), { [packHeaders.destination]: 'request' }, encodeBatch([{ payload, contentType: 'application/json', connectionId: `${pipeline.id}/source` }]));
+  const { seq } = await publisher.publish(
+    subjects.dlq(pipeline.id),
+    { [packHeaders.destination]: 'request' },
+    encodeBatch([{ payload, contentType: 'application/json', connectionId: `${pipeline.id}/source` }]),
+  );
   publisher.close();
   await projectedMessage(rig, rig.acme, pipeline.id, { state: 'dead_lettered', dlqSeq: seq, destinationId: 'request' });
 }
@@ -60,10 +64,18 @@ async function nodeApplies(): Promise<void> {
     create: { id: 'nod_docs', name: 'docs', pool: 'shared', version: '1', identityKey: 'docs', sealKey: 'docs', leaseAt: new Date() },
     update: { leaseAt: new Date() },
   });
-  const pipelines = (await rig.platformDb.prisma.pipeline.findMany({ where: { tenantId, publishedRevision: { not: null } } })).map((row) => ({ pipelineId: row.id, revision: row.publishedRevision, state: 'running' }));
+  const pipelines = (await rig.platformDb.prisma.pipeline.findMany({ where: { tenantId, publishedRevision: { not: null } } })).map((row) => ({
+    pipelineId: row.id,
+    revision: row.publishedRevision,
+    state: 'running',
+  }));
   const fence = { epoch: 1_000, generation: 1_000_000 };
   const report = { at: new Date(), received: fence, applied: fence, pipelines: pipelines as never };
-  await rig.platformDb.prisma.nodeReport.upsert({ where: { tenantId_nodeId: { tenantId, nodeId: 'nod_docs' } }, create: { tenantId, nodeId: 'nod_docs', ...report }, update: report });
+  await rig.platformDb.prisma.nodeReport.upsert({
+    where: { tenantId_nodeId: { tenantId, nodeId: 'nod_docs' } },
+    create: { tenantId, nodeId: 'nod_docs', ...report },
+    update: report,
+  });
 }
 
 it('the examples of docs/api/README.md work as printed, from top to bottom', async () => {

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Permission, type Role, roles } from '../src/features/tenancy/types.ts';
 import { rolePermissions } from '../src/server/permissions.ts';
 import { routes } from '../src/server/rest/routes.ts';
 import { appRouter } from '../src/server/root.ts';
-import { type Permission, type Role, roles } from '../src/features/tenancy/types.ts';
 import { rest, trpc } from './calls.ts';
 import { projectedMessage, publishedPipeline } from './fixtures.ts';
 import { type Rig, startRig } from './rig.ts';
@@ -23,11 +23,18 @@ beforeAll(async () => {
 afterAll(() => rig[Symbol.asyncDispose]());
 
 type Kind = 'query' | 'mutation' | 'subscription';
-const procedures = Object.entries(appRouter._def.procedures as unknown as Record<string, { _def: { type: Kind; meta?: { permission?: Permission | 'member' } } }>);
+const procedures = Object.entries(
+  appRouter._def.procedures as unknown as Record<string, { _def: { type: Kind; meta?: { permission?: Permission | 'member' } } }>,
+);
 
 /** For every procedure that names a thing, an input that names Acme's. A new procedure needs its line here. */
 const acmesThings = (): Record<string, unknown> => {
-  const draft = { v: 1, source: { id: 'source', name: 'Webhook', connector: 'http', settings: { path: 'in_0123456789abcdefghjkmnpq' } }, steps: [], destinations: [] };
+  const draft = {
+    v: 1,
+    source: { id: 'source', name: 'Webhook', connector: 'http', settings: { path: 'in_0123456789abcdefghjkmnpq' } },
+    steps: [],
+    destinations: [],
+  };
   return {
     'pipelines.get': { id: pipelineId },
     'pipelines.rollout': { id: pipelineId },
@@ -42,14 +49,29 @@ const acmesThings = (): Record<string, unknown> => {
   };
 };
 /** Procedures that name nothing: they answer with the caller's own things. */
-const nameless = new Set(['session.get', 'overview.get', 'pipelines.list', 'pipelines.create', 'pipelines.checkStep', 'pipelines.runSample', 'messages.list', 'deadLetters.list', 'nodes.list', 'receiver.info', 'receiver.list', 'apiKeys.list', 'apiKeys.create', 'live.changes']);
+const nameless = new Set([
+  'session.get',
+  'overview.get',
+  'pipelines.list',
+  'pipelines.create',
+  'pipelines.checkStep',
+  'pipelines.runSample',
+  'messages.list',
+  'deadLetters.list',
+  'nodes.list',
+  'receiver.info',
+  'receiver.list',
+  'apiKeys.list',
+  'apiKeys.create',
+  'live.changes',
+]);
 
 describe('tRPC', () => {
   it('every procedure is in one of the two lists of this test', () => {
     expect(procedures.map(([name]) => name).toSorted()).toEqual([...Object.keys(acmesThings()), ...nameless].toSorted());
   });
 
-  it('another tenant than the caller\'s own is not found, whatever is asked of it', async () => {
+  it("another tenant than the caller's own is not found, whatever is asked of it", async () => {
     for (const [name, { _def }] of procedures) {
       if (_def.type === 'subscription') continue;
       for (const tenant of ['acme', 'no-such-tenant']) {
@@ -59,7 +81,7 @@ describe('tRPC', () => {
     }
   });
 
-  it('another tenant\'s things are not found under the caller\'s own tenant', async () => {
+  it("another tenant's things are not found under the caller's own tenant", async () => {
     for (const [name, input] of Object.entries(acmesThings())) {
       const kind = procedures.find(([key]) => key === name)?.[1]._def.type as 'query' | 'mutation';
       const answer = await trpc(kind, name, { cookie: rig.globex.cookie, tenant: 'globex', input });
@@ -107,7 +129,11 @@ describe('roles', () => {
       const allowed: Role[] = [];
       for (const role of roles) {
         // Without input: what the role forbids is refused before anything is read of the call.
-        const { error } = await trpc(_def.type, name, { cookie: cookies.get(role) as string, tenant: 'globex', input: nameless.has(name) && name !== 'pipelines.create' ? undefined : {} });
+        const { error } = await trpc(_def.type, name, {
+          cookie: cookies.get(role) as string,
+          tenant: 'globex',
+          input: nameless.has(name) && name !== 'pipelines.create' ? undefined : {},
+        });
         if (error?.code !== 'FORBIDDEN') allowed.push(role);
       }
       expect(allowed, name).toEqual(roles.filter((role) => permission === 'member' || rolePermissions[role].includes(permission as Permission)));
@@ -144,15 +170,27 @@ describe('roles', () => {
 });
 
 describe('REST', () => {
-  const pathOf = (path: string): string => path.replace('{id}', path.startsWith('/messages') ? messageId : pipelineId).replace('{messageId}', messageId).replace('{destinationId}', 'out');
+  const pathOf = (path: string): string =>
+    path
+      .replace('{id}', path.startsWith('/messages') ? messageId : pipelineId)
+      .replace('{messageId}', messageId)
+      .replace('{destinationId}', 'out');
   const bodyOf = (id: string): unknown => ({ createPipeline: { name: 'x' }, updatePipeline: { name: 'Mine now' } })[id];
 
-  it('another tenant\'s key finds nothing on any path that names a thing, and lists nothing of it', async () => {
+  it("another tenant's key finds nothing on any path that names a thing, and lists nothing of it", async () => {
     for (const route of routes) {
-      const answer = await rest(route.method, pathOf(route.path), { key: rig.globex.apiKey, body: bodyOf(route.id), headers: route.ifMatch === 'required' ? { 'if-match': '*' } : {} });
+      const answer = await rest(route.method, pathOf(route.path), {
+        key: rig.globex.apiKey,
+        body: bodyOf(route.id),
+        headers: route.ifMatch === 'required' ? { 'if-match': '*' } : {},
+      });
       expect(JSON.stringify(answer.body), route.id).not.toMatch(/Secret plans/);
       if (route.path.includes('{')) expect(answer, route.id).toMatchObject({ status: 404, body: { status: 404, requestId: expect.any(String) } });
-      else if (route.method === 'GET') expect(answer.body.items.filter((item: { id?: string }) => item.id !== undefined), route.id).toEqual([]);
+      else if (route.method === 'GET')
+        expect(
+          answer.body.items.filter((item: { id?: string }) => item.id !== undefined),
+          route.id,
+        ).toEqual([]);
     }
     expect((await rest('GET', `/pipelines/${pipelineId}`, { key: rig.acme.apiKey })).body).toMatchObject({ name: 'Secret plans', draftVersion });
   });
@@ -160,7 +198,13 @@ describe('REST', () => {
   it('no key, a wrong key and a session cookie open nothing', async () => {
     for (const route of routes) {
       const wrongSecret = `${rig.acme.apiKey.slice(0, -2)}${rig.acme.apiKey.endsWith('AA') ? 'BB' : 'AA'}`;
-      const attempts: Record<string, string>[] = [{}, { authorization: 'Bearer vrsky_nothing' }, { authorization: `Bearer ${wrongSecret}` }, { authorization: `Basic ${rig.acme.apiKey}` }, { cookie: rig.acme.cookie }];
+      const attempts: Record<string, string>[] = [
+        {},
+        { authorization: 'Bearer vrsky_nothing' },
+        { authorization: `Bearer ${wrongSecret}` },
+        { authorization: `Basic ${rig.acme.apiKey}` },
+        { cookie: rig.acme.cookie },
+      ];
       for (const headers of attempts) {
         const answer = await rest(route.method, pathOf(route.path), { body: bodyOf(route.id), headers });
         expect(answer, route.id).toMatchObject({ status: 401, body: { status: 401 } });
@@ -170,7 +214,10 @@ describe('REST', () => {
   });
 
   it('a revoked key is out at once', async () => {
-    const made = (await trpc('mutation', 'apiKeys.create', { cookie: rig.acme.cookie, tenant: 'acme', input: { name: 'short-lived' } })).data as { id: string; secret: string };
+    const made = (await trpc('mutation', 'apiKeys.create', { cookie: rig.acme.cookie, tenant: 'acme', input: { name: 'short-lived' } })).data as {
+      id: string;
+      secret: string;
+    };
     expect((await rest('GET', '/pipelines', { key: made.secret })).status).toBe(200);
     await trpc('mutation', 'apiKeys.revoke', { cookie: rig.acme.cookie, tenant: 'acme', input: { id: made.id } });
     expect((await rest('GET', '/pipelines', { key: made.secret })).status).toBe(401);

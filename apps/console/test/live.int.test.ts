@@ -1,6 +1,6 @@
-import { type ReceivedRequest, receiverBin } from '@vrsky/contracts/receiver';
-import { type AddressInfo } from 'node:net';
 import { createServer, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { type ReceivedRequest, receiverBin } from '@vrsky/contracts/receiver';
 import { eventually } from '@vrsky/testkit/eventually';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { notifyLive } from '../src/server/live-channel.ts';
@@ -60,7 +60,12 @@ async function open(tenant: TestTenant, options: { cookie?: string; lastEventId?
   const abort = new AbortController();
   const params = encodeURIComponent(JSON.stringify({ tenant: tenant.slug }));
   const resume = options.lastEventId ? `&lastEventId=${options.lastEventId}` : '';
-  const response = await serveTrpc(new Request(`http://console.test/api/trpc/live.changes?connectionParams=${params}${resume}`, { headers: { cookie: options.cookie ?? tenant.cookie, accept: 'text/event-stream' }, signal: abort.signal }));
+  const response = await serveTrpc(
+    new Request(`http://console.test/api/trpc/live.changes?connectionParams=${params}${resume}`, {
+      headers: { cookie: options.cookie ?? tenant.cookie, accept: 'text/event-stream' },
+      signal: abort.signal,
+    }),
+  );
   expect(response.headers.get('content-type')).toContain('text/event-stream');
   let text = '';
   const ended = (async () => {
@@ -128,7 +133,7 @@ describe('live changes', () => {
   });
 });
 
-describe('the test receiver\'s page', () => {
+describe("the test receiver's page", () => {
   it('lists what arrived, newest first, as text when it is text', async () => {
     receiver.requests = [
       { receivedAt: '2026-01-01T00:00:00.000Z', method: 'POST', url: '/bin', headers: { a: '1' }, bodyBase64: Buffer.from('old').toString('base64') },
@@ -141,4 +146,3 @@ describe('the test receiver\'s page', () => {
     ]);
   });
 });
-

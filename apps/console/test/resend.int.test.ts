@@ -1,7 +1,7 @@
-import { getStored } from '@vrsky/bus/stored';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
-import { isPackProof } from '@vrsky/contracts/proof';
+import { getStored } from '@vrsky/bus/stored';
 import { packHeaders } from '@vrsky/contracts/message-headers';
+import { isPackProof } from '@vrsky/contracts/proof';
 import { streamNames, subjects } from '@vrsky/contracts/subjects';
 import { decodeBatch, encodeBatch } from '@vrsky/proto/message-codec';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -24,8 +24,22 @@ const payload = Buffer.from('{"order":1}');
 async function deadLetter(pipelineId: string): Promise<{ messageId: string; dlqSeq: number }> {
   const nc = await rig.bus.tenant(rig.acme.account);
   const publisher = createStreamPublisher(nc, { timeoutMs: 5_000 });
-  const entry = { connectionId: `${pipelineId}/source`, customerId: rig.acme.context.tenantId, pipelineId, messageId: 'msg_original', traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', headers: [['x-mark', 'one']] as [string, string][], payload, contentType: 'application/json', attempt: 6 };
-  const { seq } = await publisher.publish(subjects.dlq(pipelineId), { [packHeaders.connection]: `${pipelineId}/source`, [packHeaders.destination]: 'out' }, encodeBatch([entry]));
+  const entry = {
+    connectionId: `${pipelineId}/source`,
+    customerId: rig.acme.context.tenantId,
+    pipelineId,
+    messageId: 'msg_original',
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    headers: [['x-mark', 'one']] as [string, string][],
+    payload,
+    contentType: 'application/json',
+    attempt: 6,
+  };
+  const { seq } = await publisher.publish(
+    subjects.dlq(pipelineId),
+    { [packHeaders.connection]: `${pipelineId}/source`, [packHeaders.destination]: 'out' },
+    encodeBatch([entry]),
+  );
   publisher.close();
   return { messageId: await projectedMessage(rig, rig.acme, pipelineId, { state: 'dead_lettered', dlqSeq: seq }), dlqSeq: seq };
 }
@@ -50,10 +64,28 @@ it('a dead letter goes out again as a new message to its one destination, stampe
   const stored = await lastStored();
   const { tenantId, platform } = rig.acme.context;
   expect(stored?.subject).toBe(subjects.resend(pipelineId));
-  expect(stored?.headers).toMatchObject({ [packHeaders.customerId]: tenantId, [packHeaders.pipeline]: pipelineId, [packHeaders.revision]: '1', [packHeaders.pack]: '1', [packHeaders.attempt]: '0', [packHeaders.destination]: 'out', [packHeaders.replayOf]: String(dlqSeq), [packHeaders.msgId]: again });
+  expect(stored?.headers).toMatchObject({
+    [packHeaders.customerId]: tenantId,
+    [packHeaders.pipeline]: pipelineId,
+    [packHeaders.revision]: '1',
+    [packHeaders.pack]: '1',
+    [packHeaders.attempt]: '0',
+    [packHeaders.destination]: 'out',
+    [packHeaders.replayOf]: String(dlqSeq),
+    [packHeaders.msgId]: again,
+  });
   expect(isPackProof(stored?.headers[packHeaders.proof] ?? '', deriveProofKey(platform.kek, tenantId), tenantId, pipelineId, [again])).toBe(true);
   const [entry] = decodeBatch(stored?.data ?? new Uint8Array());
-  expect(entry).toMatchObject({ messageId: again, customerId: tenantId, pipelineId, destinationId: 'out', attempt: 0, contentType: 'application/json', headers: [['x-mark', 'one']], traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01' });
+  expect(entry).toMatchObject({
+    messageId: again,
+    customerId: tenantId,
+    pipelineId,
+    destinationId: 'out',
+    attempt: 0,
+    contentType: 'application/json',
+    headers: [['x-mark', 'one']],
+    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+  });
   expect(Buffer.from(entry?.payload ?? [])).toEqual(payload);
 
   const listed = await rest('GET', `/dead-letters?pipelineId=${pipelineId}`, { key: rig.acme.apiKey });
@@ -73,8 +105,14 @@ it('a double click sends one message', async () => {
 it('what cannot be sent again says why: its content is gone, its pipeline is deleted', async () => {
   const { id: pipelineId } = await publishedPipeline(rig.acme);
   const gone = await projectedMessage(rig, rig.acme, pipelineId, { state: 'dead_lettered', dlqSeq: 9_999 });
-  expect(await rest('POST', `/dead-letters/${gone}/out/resend`, { key: rig.acme.apiKey })).toMatchObject({ status: 412, body: { code: 'DEAD_LETTER.EXPIRED' } });
+  expect(await rest('POST', `/dead-letters/${gone}/out/resend`, { key: rig.acme.apiKey })).toMatchObject({
+    status: 412,
+    body: { code: 'DEAD_LETTER.EXPIRED' },
+  });
   const { messageId } = await deadLetter(pipelineId);
   await deletePipeline(rig.acme.context, { id: pipelineId });
-  expect(await rest('POST', `/dead-letters/${messageId}/out/resend`, { key: rig.acme.apiKey })).toMatchObject({ status: 412, body: { code: 'PIPELINE.NOT_RUNNING' } });
+  expect(await rest('POST', `/dead-letters/${messageId}/out/resend`, { key: rig.acme.apiKey })).toMatchObject({
+    status: 412,
+    body: { code: 'PIPELINE.NOT_RUNNING' },
+  });
 });

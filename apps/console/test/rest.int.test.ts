@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rig[Symbol.asyncDispose]());
 
 describe('problem details', () => {
-  it('answer whatever goes wrong, with a code, a sentence and the request\'s id', async () => {
+  it("answer whatever goes wrong, with a code, a sentence and the request's id", async () => {
     const cases: { call: Parameters<typeof rest>; status: number; code: string }[] = [
       { call: ['GET', '/nothing/here', { key }], status: 404, code: 'ROUTE.NOT_FOUND' },
       { call: ['GET', '', { key }], status: 404, code: 'ROUTE.NOT_FOUND' },
@@ -29,7 +29,11 @@ describe('problem details', () => {
       { call: ['POST', '/dead-letters/msg_none/out/resend', { key }], status: 404, code: 'DEAD_LETTER.NOT_FOUND' },
       { call: ['POST', '/pipelines', { key, text: '{"name":' }], status: 400, code: 'REQUEST.MALFORMED_JSON' },
       { call: ['POST', '/pipelines', { key, text: '' }], status: 400, code: 'REQUEST.MALFORMED_JSON' },
-      { call: ['POST', '/pipelines', { key, text: 'name=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }], status: 400, code: 'REQUEST.NOT_JSON' },
+      {
+        call: ['POST', '/pipelines', { key, text: 'name=x', headers: { 'content-type': 'application/x-www-form-urlencoded' } }],
+        status: 400,
+        code: 'REQUEST.NOT_JSON',
+      },
       { call: ['POST', '/pipelines', { key, text: `"${'x'.repeat(8 * 1_048_576)}"` }], status: 400, code: 'REQUEST.TOO_LARGE' },
       { call: ['POST', '/pipelines', { key, body: { name: '' } }], status: 400, code: 'REQUEST.INVALID' },
       { call: ['POST', '/pipelines', { key, body: { name: 'x', surprise: 1 } }], status: 400, code: 'REQUEST.INVALID' },
@@ -41,7 +45,10 @@ describe('problem details', () => {
     ];
     for (const { call, status, code } of cases) {
       const answer = await rest(...call);
-      expect(answer, `${call[0]} ${call[1]}`).toMatchObject({ status, body: { status, code, type: `urn:vrsky:problem:${code}`, title: expect.any(String), detail: expect.any(String) } });
+      expect(answer, `${call[0]} ${call[1]}`).toMatchObject({
+        status,
+        body: { status, code, type: `urn:vrsky:problem:${code}`, title: expect.any(String), detail: expect.any(String) },
+      });
       expect(answer.headers.get('content-type')).toBe('application/problem+json');
       expect(answer.headers.get('x-request-id')).toBe(answer.body.requestId);
     }
@@ -52,7 +59,7 @@ describe('problem details', () => {
     expect(body.errors.map((error: { path: string }) => error.path)).toContain('/draft/destinations/0/id');
   });
 
-  it('keep the caller\'s own request id', async () => {
+  it("keep the caller's own request id", async () => {
     const answer = await rest('GET', '/nothing', { key, headers: { 'x-request-id': 'ours-12345678' } });
     expect(answer.body.requestId).toBe('ours-12345678');
   });
@@ -68,7 +75,10 @@ describe('a pipeline over REST', () => {
   it('is created with its parts, read, updated under its ETag, published, watched and deleted', async () => {
     const destinations = [{ id: 'out', name: 'Out', connector: 'http', settings: { url: 'https://api.example.com/orders' } }];
     const created = await rest('POST', '/pipelines', { key, body: { name: 'From CI', draft: { destinations } } });
-    expect(created).toMatchObject({ status: 201, body: { name: 'From CI', state: 'draft', draft: { destinations: [{ id: 'out', settings: { method: 'POST' } }] } } });
+    expect(created).toMatchObject({
+      status: 201,
+      body: { name: 'From CI', state: 'draft', draft: { destinations: [{ id: 'out', settings: { method: 'POST' } }] } },
+    });
     expect(created.body.ingestUrl).toMatch(/\/in\/in_/);
     const path = `/pipelines/${created.body.id}`;
     expect(created.headers.get('location')).toBe(`/api/v1${path}`);
@@ -79,7 +89,10 @@ describe('a pipeline over REST', () => {
     expect(etag).toBe(created.headers.get('etag'));
 
     expect(await rest('PATCH', path, { key, body: { name: 'Renamed' } })).toMatchObject({ status: 428, body: { code: 'REQUEST.IF_MATCH_MISSING' } });
-    expect(await rest('PATCH', path, { key, body: { name: 'Renamed' }, headers: { 'if-match': '"999"' } })).toMatchObject({ status: 412, body: { code: 'PIPELINE.OUT_OF_DATE' } });
+    expect(await rest('PATCH', path, { key, body: { name: 'Renamed' }, headers: { 'if-match': '"999"' } })).toMatchObject({
+      status: 412,
+      body: { code: 'PIPELINE.OUT_OF_DATE' },
+    });
     expect(await rest('PATCH', path, { key, body: { name: 'Renamed' }, headers: { 'if-match': 'nonsense' } })).toMatchObject({ status: 400 });
     const draft = { ...read.body.draft, destinations: [] };
     const updated = await rest('PATCH', path, { key, body: { name: 'Renamed', draft }, headers: { 'if-match': etag } });
@@ -109,14 +122,19 @@ describe('a pipeline over REST', () => {
     expect(second.body).toEqual(first.body);
     expect(second.headers.get('location')).toBe(first.headers.get('location'));
     expect([first.headers.get('idempotency-replayed'), second.headers.get('idempotency-replayed')]).toEqual([null, 'true']);
-    expect(await rest('POST', '/pipelines', { key, body: { name: 'Other' }, headers })).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY.KEY_REUSED' } });
+    expect(await rest('POST', '/pipelines', { key, body: { name: 'Other' }, headers })).toMatchObject({
+      status: 409,
+      body: { code: 'IDEMPOTENCY.KEY_REUSED' },
+    });
     expect((await rest('GET', '/pipelines', { key })).body.items).toHaveLength(before + 1);
     // Keys of one tenant are nothing to another.
     expect((await rest('POST', '/pipelines', { key: rig.globex.apiKey, body: { name: 'Once' }, headers })).body.id).not.toBe(first.body.id);
   });
 
   it('created many times at once under one Idempotency-Key is one pipeline', async () => {
-    const answers = await Promise.all(Array.from({ length: 6 }, () => rest('POST', '/pipelines', { key, body: { name: 'Race' }, headers: { 'idempotency-key': 'race' } })));
+    const answers = await Promise.all(
+      Array.from({ length: 6 }, () => rest('POST', '/pipelines', { key, body: { name: 'Race' }, headers: { 'idempotency-key': 'race' } })),
+    );
     const made = answers.filter(({ status }) => status === 201);
     expect(new Set(made.map(({ body }) => body.id)).size).toBe(1);
     for (const answer of answers) if (answer.status !== 201) expect(answer).toMatchObject({ status: 409, body: { code: 'IDEMPOTENCY.IN_PROGRESS' } });
@@ -134,7 +152,8 @@ describe('lists', () => {
   it('of messages run from new to old, page by page, with nothing lost or doubled, also among equal times', async () => {
     const { id } = await publishedPipeline(rig.acme, 'Paged');
     const now = Date.now();
-    for (let i = 0; i < 7; i++) await projectedMessage(rig, rig.acme, id, { receivedAt: new Date(now - Math.floor(i / 3) * 1_000), state: i === 2 ? 'filtered' : 'delivered' });
+    for (let i = 0; i < 7; i++)
+      await projectedMessage(rig, rig.acme, id, { receivedAt: new Date(now - Math.floor(i / 3) * 1_000), state: i === 2 ? 'filtered' : 'delivered' });
     const seen: string[] = [];
     let cursor: string | null = null;
     do {
@@ -166,7 +185,10 @@ describe('lists', () => {
   it('of dead letters are paged, with the names of the revision that gave up', async () => {
     const { id } = await publishedPipeline(rig.acme, 'Failing');
     const receivedAt = new Date();
-    const ids = [await projectedMessage(rig, rig.acme, id, { state: 'dead_lettered', receivedAt }), await projectedMessage(rig, rig.acme, id, { state: 'dead_lettered', receivedAt })];
+    const ids = [
+      await projectedMessage(rig, rig.acme, id, { state: 'dead_lettered', receivedAt }),
+      await projectedMessage(rig, rig.acme, id, { state: 'dead_lettered', receivedAt }),
+    ];
     const first = (await rest('GET', `/dead-letters?pipelineId=${id}&limit=1`, { key })).body;
     const second = (await rest('GET', `/dead-letters?pipelineId=${id}&limit=1&cursor=${first.nextCursor}`, { key })).body;
     expect([...first.items, ...second.items].map((item: { messageId: string }) => item.messageId).toSorted()).toEqual(ids.toSorted());
@@ -174,7 +196,7 @@ describe('lists', () => {
     expect(second.nextCursor).toBeNull();
   });
 
-  it('a trail tells steps, destinations and attempts in the revision\'s words', async () => {
+  it("a trail tells steps, destinations and attempts in the revision's words", async () => {
     const { id } = await publishedPipeline(rig.acme, 'Trail');
     const messageId = await projectedMessage(rig, rig.acme, id);
     expect((await rest('GET', `/messages/${messageId}`, { key })).body).toMatchObject({
@@ -183,7 +205,15 @@ describe('lists', () => {
       pipelineName: 'Trail',
       durationMs: 12,
       address: { seq: 1, index: 0 },
-      destinations: [{ id: 'out', name: 'Out', url: 'http://127.0.0.1:9/', state: 'delivered', attempts: [{ attempt: 1, peerStatus: 500, durationUs: 1500, nextAt: null, nodeId: 'nod_1' }] }],
+      destinations: [
+        {
+          id: 'out',
+          name: 'Out',
+          url: 'http://127.0.0.1:9/',
+          state: 'delivered',
+          attempts: [{ attempt: 1, peerStatus: 500, durationUs: 1500, nextAt: null, nodeId: 'nod_1' }],
+        },
+      ],
     });
   });
 });
@@ -193,9 +223,13 @@ describe('the OpenAPI document', () => {
     const { status, body } = await rest('GET', '/openapi.json');
     expect([status, body.openapi]).toEqual([200, '3.1.0']);
     expect(Object.keys(body.paths)).toHaveLength(new Set(routes.map((route) => route.path)).size);
-    for (const [path, item] of Object.entries(body.paths as Record<string, Record<string, { parameters: { name: string; in: string; required: boolean }[]; responses: Record<string, unknown> }>>)) {
+    for (const [path, item] of Object.entries(
+      body.paths as Record<string, Record<string, { parameters: { name: string; in: string; required: boolean }[]; responses: Record<string, unknown> }>>,
+    )) {
       for (const [method, operation] of Object.entries(item)) {
-        const headers = Object.fromEntries(operation.parameters.filter((parameter) => parameter.in === 'header' && parameter.required).map((parameter) => [parameter.name, '*']));
+        const headers = Object.fromEntries(
+          operation.parameters.filter((parameter) => parameter.in === 'header' && parameter.required).map((parameter) => [parameter.name, '*']),
+        );
         const answer = await rest(method.toUpperCase(), path.replaceAll(/\{\w+\}/g, 'x'), { key, headers, body: method === 'get' ? undefined : { name: 'x' } });
         expect(Object.keys(operation.responses), `${method} ${path} answered ${answer.status}`).toContain(String(answer.status));
         expect(answer.body?.code, `${method} ${path}`).not.toBe('ROUTE.NOT_FOUND');
@@ -218,7 +252,8 @@ describe('for operators', () => {
   });
 
   it('a node with a bad join token, or a bad request, is refused with a problem', async () => {
-    const enrol = (body: string) => serveEnrolment(new Request('http://console.test/api/nodes/enrol', { method: 'POST', body, headers: { 'content-type': 'application/json' } }));
+    const enrol = (body: string) =>
+      serveEnrolment(new Request('http://console.test/api/nodes/enrol', { method: 'POST', body, headers: { 'content-type': 'application/json' } }));
     const request = { token: 'x'.repeat(40), name: 'node', version: '1', identityKey: `U${'A'.repeat(55)}`, sealKey: 'A'.repeat(43) };
     const refused = await enrol(JSON.stringify(request));
     expect([refused.status, await refused.json()]).toEqual([401, expect.objectContaining({ code: 'NODE.TOKEN_REFUSED' })]);

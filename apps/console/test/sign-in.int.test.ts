@@ -16,7 +16,7 @@ describe('signing in', () => {
     expect(await signIn(' Ada@ACME.test', PASSWORD, '10.0.0.1')).toMatchObject({ email: 'ada@acme.test', userId: rig.acme.context.actor.id });
   });
 
-  it('does not work with a wrong password, another\'s password or an unknown address', async () => {
+  it("does not work with a wrong password, another's password or an unknown address", async () => {
     expect(await signIn('ada@acme.test', 'wrong', '10.0.0.1')).toBeNull();
     expect(await signIn('ada@acme.test', '', '10.0.0.1')).toBeNull();
     expect(await signIn('nobody@acme.test', PASSWORD, '10.0.0.1')).toBeNull();
@@ -56,7 +56,11 @@ describe('a session', () => {
   it('of an ended sign-in is out at the next request', async () => {
     const cookie = await rig.addMember(rig.acme, 'viewer');
     const me = await trpc('query', 'session.get', { cookie, tenant: 'acme' });
-    expect(me.data).toMatchObject({ user: { name: 'viewer' }, tenant: { slug: 'acme', role: 'viewer' }, permissions: ['pipeline.read', 'message.read', 'node.read'] });
+    expect(me.data).toMatchObject({
+      user: { name: 'viewer' },
+      tenant: { slug: 'acme', role: 'viewer' },
+      permissions: ['pipeline.read', 'message.read', 'node.read'],
+    });
     await endSessions(rig.db, (me.data as { user: { id: string } }).user.id);
     expect((await trpc('query', 'session.get', { cookie, tenant: 'acme' })).status).toBe(401);
   });
@@ -65,7 +69,10 @@ describe('a session', () => {
     const cookie = await rig.addMember(rig.acme, 'operator');
     expect((await trpc('query', 'pipelines.list', { cookie, tenant: 'acme' })).status).toBe(200);
     const id = ((await trpc('query', 'session.get', { cookie, tenant: 'acme' })).data as { user: { id: string } }).user.id;
-    await rig.platformDb.prisma.membership.update({ where: { tenantId_userId: { tenantId: rig.acme.context.tenantId, userId: id } }, data: { tenantId: rig.globex.context.tenantId } });
+    await rig.platformDb.prisma.membership.update({
+      where: { tenantId_userId: { tenantId: rig.acme.context.tenantId, userId: id } },
+      data: { tenantId: rig.globex.context.tenantId },
+    });
     expect((await trpc('query', 'pipelines.list', { cookie, tenant: 'acme' })).status).toBe(404);
     expect((await trpc('query', 'pipelines.list', { cookie, tenant: 'globex' })).status).toBe(200);
   });

@@ -20,7 +20,12 @@ export function parseBehaviour(url: string): Behaviour | string {
   const retryAfter = numberIn(query, 'retryAfter', 0, 86_400);
   const failTimes = numberIn(query, 'failTimes', 1, 100);
   for (const value of [status, delayMs, retryAfter, failTimes]) if (typeof value === 'string') return value;
-  return { status: (status as number | null) ?? (failTimes === null ? 200 : 500), delayMs: (delayMs as number | null) ?? 0, retryAfter: retryAfter as number | null, failTimes: failTimes as number | null };
+  return {
+    status: (status as number | null) ?? (failTimes === null ? 200 : 500),
+    delayMs: (delayMs as number | null) ?? 0,
+    retryAfter: retryAfter as number | null,
+    failTimes: failTimes as number | null,
+  };
 }
 
 function numberIn(query: URLSearchParams, name: string, min: number, max: number): number | null | string {

@@ -64,7 +64,13 @@ export function createBin(bounds: { requestsMax: number; bytesMax: number }): Bi
 
 /** The shape that `GET <bin>` answers. */
 export function toReceivedRequest(kept: KeptRequest): ReceivedRequest {
-  return { receivedAt: new Date(kept.receivedAtMs).toISOString(), method: kept.method, url: kept.url, headers: toHeaders(kept.rawHeaders), bodyBase64: kept.body.toString('base64') };
+  return {
+    receivedAt: new Date(kept.receivedAtMs).toISOString(),
+    method: kept.method,
+    url: kept.url,
+    headers: toHeaders(kept.rawHeaders),
+    bodyBase64: kept.body.toString('base64'),
+  };
 }
 
 export function findHeader(kept: KeptRequest, name: string): string | null {

@@ -40,7 +40,8 @@ describe('the test receiver', () => {
 
   it('keeps the last 1,000 requests and no more', async () => {
     const bin = newBin();
-    for (let i = 0; i < 1_010; i += 10) await Promise.all(Array.from({ length: 10 }, (_, k) => fetch(`${bin}?n=${i + k}`, { method: 'POST', body: String(i + k) })));
+    for (let i = 0; i < 1_010; i += 10)
+      await Promise.all(Array.from({ length: 10 }, (_, k) => fetch(`${bin}?n=${i + k}`, { method: 'POST', body: String(i + k) })));
     const requests = await list(bin);
     expect(requests).toHaveLength(limits.receiverRequestsMax);
     expect(await list(bin, '?limit=3')).toEqual(requests.slice(-3));

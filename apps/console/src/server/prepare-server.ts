@@ -13,5 +13,7 @@ export async function prepareServer(): Promise<void> {
     log.fatal(error.message);
     process.exit(EXIT_CONFIG); // the process is Next's, which would go on and answer every request with an error
   }
-  void compileKept({ kind: 'filter', source: 'export default () => true;' }).catch((error: unknown) => log.warn({ reason: describeError(error) }, 'the compiler is not ready yet'));
+  void compileKept({ kind: 'filter', source: 'export default () => true;' }).catch((error: unknown) =>
+    log.warn({ reason: describeError(error) }, 'the compiler is not ready yet'),
+  );
 }

@@ -69,7 +69,21 @@ export interface MessageDetail extends MessageSummary {
 
 /** Recomputed on a node on demand. */
 export type MessagePayloads =
-  | { ok: true; input: PayloadView; inputHeaders: Record<string, string>; steps: { id: string; result: 'ok' | 'filtered' | 'failed'; instructions: number; durationUs: number; output: PayloadView | null; logs: string[]; reason: string | null; line: number | null }[] }
+  | {
+      ok: true;
+      input: PayloadView;
+      inputHeaders: Record<string, string>;
+      steps: {
+        id: string;
+        result: 'ok' | 'filtered' | 'failed';
+        instructions: number;
+        durationUs: number;
+        output: PayloadView | null;
+        logs: string[];
+        reason: string | null;
+        line: number | null;
+      }[];
+    }
   | { ok: false; reason: string };
 
 export interface DeadLetterView {

@@ -2,7 +2,16 @@ export const roles = ['owner', 'admin', 'developer', 'operator', 'viewer', 'audi
 export type Role = (typeof roles)[number];
 
 /** One closed list; `tenantProcedure` takes one of these. */
-export const permissions = ['pipeline.read', 'pipeline.write', 'pipeline.publish', 'message.read', 'message.resend', 'node.read', 'apikey.read', 'apikey.write'] as const;
+export const permissions = [
+  'pipeline.read',
+  'pipeline.write',
+  'pipeline.publish',
+  'message.read',
+  'message.resend',
+  'node.read',
+  'apikey.read',
+  'apikey.write',
+] as const;
 export type Permission = (typeof permissions)[number];
 
 export interface SessionView {

@@ -76,7 +76,13 @@ export function createLiveHub(options: LiveHubOptions): LiveHub {
     subscribe(tenantId) {
       const watching = channels.get(tenantId)?.subscriptions.size ?? 0;
       if (watching >= SUBSCRIBERS_PER_TENANT_MAX || subscribers >= SUBSCRIBERS_MAX) {
-        throw new AppError({ code: 'LIVE.TOO_MANY', kind: 'exhausted', message: `${watching} live connections of ${tenantId}, ${subscribers} in all`, publicMessage: 'Too many pages are open for live updates. Close some of them.', retryAfterMs: 10_000 });
+        throw new AppError({
+          code: 'LIVE.TOO_MANY',
+          kind: 'exhausted',
+          message: `${watching} live connections of ${tenantId}, ${subscribers} in all`,
+          publicMessage: 'Too many pages are open for live updates. Close some of them.',
+          retryAfterMs: 10_000,
+        });
       }
       const channel = channels.get(tenantId) ?? openChannel(tenantId);
       const subscription = createSubscription(() => leave(tenantId, subscription));

@@ -29,7 +29,8 @@ export const deadLetterRoutes: Route[] = [
     id: 'resendDeadLetter',
     tag,
     summary: 'Send a dead letter again',
-    description: 'To the one destination it was for, with the revision that is published now, as a new message. A second call within ten seconds sends nothing and answers the same.',
+    description:
+      'To the one destination it was for, with the revision that is published now, as a new message. A second call within ten seconds sends nothing and answers the same.',
     permission: 'message.resend',
     params: z.strictObject({ messageId: z.string().min(1).max(64), destinationId: z.string().min(1).max(40) }),
     query: noQuery,

@@ -30,11 +30,27 @@ export interface Dispatched {
 export async function dispatch(request: Request, segments: readonly string[], options: DispatchOptions): Promise<Dispatched> {
   const { requestId, log } = options;
   const match = matchRoute(options.routes, request.method === 'HEAD' ? 'GET' : request.method, segments);
-  if (match.found === 'nothing') return { route: 'unknown', response: problem({ status: 404, title: 'Not found', detail: 'The API has no such path. Its paths are listed at /api/v1/openapi.json.', code: 'ROUTE.NOT_FOUND', requestId }) };
+  if (match.found === 'nothing')
+    return {
+      route: 'unknown',
+      response: problem({
+        status: 404,
+        title: 'Not found',
+        detail: 'The API has no such path. Its paths are listed at /api/v1/openapi.json.',
+        code: 'ROUTE.NOT_FOUND',
+        requestId,
+      }),
+    };
   if (match.found === 'path') {
     const allow = match.allow.join(', ');
     if (request.method === 'OPTIONS') return { route: 'options', response: new Response(null, { status: 204, headers: { allow, 'x-request-id': requestId } }) };
-    return { route: 'unknown', response: problem({ status: 405, title: 'Method not allowed', detail: `This path takes ${allow}.`, code: 'ROUTE.METHOD_NOT_ALLOWED', requestId }, { allow }) };
+    return {
+      route: 'unknown',
+      response: problem(
+        { status: 405, title: 'Method not allowed', detail: `This path takes ${allow}.`, code: 'ROUTE.METHOD_NOT_ALLOWED', requestId },
+        { allow },
+      ),
+    };
   }
   const { route, params } = match;
   try {
@@ -49,13 +65,25 @@ export async function dispatch(request: Request, segments: readonly string[], op
 async function run(request: Request, route: Route, params: Record<string, string>, options: DispatchOptions): Promise<Response> {
   const tenant = await options.authenticate(request);
   if (!isAllowed(tenant.role, route.permission)) {
-    throw new AppError({ code: 'ROLE.NOT_ALLOWED', kind: 'forbidden', message: `role ${tenant.role} lacks ${route.permission}`, publicMessage: `The role of this key, ${tenant.role}, does not allow this.`, details: { role: tenant.role, permission: route.permission } });
+    throw new AppError({
+      code: 'ROLE.NOT_ALLOWED',
+      kind: 'forbidden',
+      message: `role ${tenant.role} lacks ${route.permission}`,
+      publicMessage: `The role of this key, ${tenant.role}, does not allow this.`,
+      details: { role: tenant.role, permission: route.permission },
+    });
   }
   const hasBody = !(route.body instanceof z.ZodUndefined);
   const text = hasBody ? await readJsonText(request, BODY_BYTES_MAX) : '';
   const ifMatch = readIfMatch(request, route);
   if (ifMatch === 'missing') {
-    return problem({ status: 428, title: 'Precondition required', detail: 'Send If-Match with the ETag you read, so that you do not overwrite what you have not seen.', code: 'REQUEST.IF_MATCH_MISSING', requestId: options.requestId });
+    return problem({
+      status: 428,
+      title: 'Precondition required',
+      detail: 'Send If-Match with the ETag you read, so that you do not overwrite what you have not seen.',
+      code: 'REQUEST.IF_MATCH_MISSING',
+      requestId: options.requestId,
+    });
   }
   const input = {
     params: parse(route.params, params),
@@ -65,7 +93,9 @@ async function run(request: Request, route: Route, params: Record<string, string
   };
   const respond = async () => toResponse(route, await route.handle(tenant, input), options.requestId);
   const key = route.idempotent ? request.headers.get('idempotency-key') : null;
-  return key === null ? respond() : once(tenant, { key, operation: `${route.id} ${JSON.stringify(params)}`, body: text, requestId: options.requestId }, respond);
+  return key === null
+    ? respond()
+    : once(tenant, { key, operation: `${route.id} ${JSON.stringify(params)}`, body: text, requestId: options.requestId }, respond);
 }
 
 function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
@@ -98,7 +128,13 @@ function readIfMatch(request: Request, route: Route): number | null | 'missing' 
   if (raw === null) return route.ifMatch === 'required' ? 'missing' : null;
   if (raw.trim() === '*') return null;
   const version = /^(?:W\/)?"(\d{1,9})"$/.exec(raw.trim())?.[1];
-  if (version === undefined) throw new AppError({ code: 'REQUEST.IF_MATCH_INVALID', kind: 'invalid', message: `If-Match ${raw}`, publicMessage: 'If-Match must be the ETag as you read it, with its quotes, or *.' });
+  if (version === undefined)
+    throw new AppError({
+      code: 'REQUEST.IF_MATCH_INVALID',
+      kind: 'invalid',
+      message: `If-Match ${raw}`,
+      publicMessage: 'If-Match must be the ETag as you read it, with its quotes, or *.',
+    });
   return Number(version);
 }
 

@@ -8,8 +8,10 @@ const document: any = JSON.parse(JSON.stringify(toOpenApi(routes, 'http://127.0.
 describe('the OpenAPI document', () => {
   it('is 3.1 and lists every route once, with a name of its own', () => {
     expect(document.openapi).toMatch(/^3\.1\./);
-    // biome-ignore lint/suspicious/noExplicitAny: a JSON document
-    const operations = Object.entries<any>(document.paths).flatMap(([path, item]) => Object.entries<any>(item).map(([method, operation]) => ({ key: `${method.toUpperCase()} ${path}`, id: operation.operationId })));
+    const paths = document.paths as Record<string, Record<string, { operationId: string }>>;
+    const operations = Object.entries(paths).flatMap(([path, item]) =>
+      Object.entries(item).map(([method, operation]) => ({ key: `${method.toUpperCase()} ${path}`, id: operation.operationId })),
+    );
     expect(operations.map(({ key }) => key).toSorted()).toEqual(routes.map((route) => `${route.method} ${route.path}`).toSorted());
     expect(new Set(operations.map(({ id }) => id)).size).toBe(routes.length);
   });
@@ -18,7 +20,10 @@ describe('the OpenAPI document', () => {
     const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map((match) => match[1] as string);
     expect(references.length).toBeGreaterThan(20);
     for (const reference of references) {
-      const target = reference.slice(2).split('/').reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
+      const target = reference
+        .slice(2)
+        .split('/')
+        .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], document);
       expect(target, reference).toBeDefined();
     }
   });
@@ -45,7 +50,8 @@ describe('the OpenAPI document', () => {
       // biome-ignore lint/suspicious/noExplicitAny: a JSON document
       for (const operation of Object.values<any>(item)) {
         // biome-ignore lint/suspicious/noExplicitAny: a JSON document
-        for (const [status, response] of Object.entries<any>(operation.responses)) if (Number(status) >= 400) expect(response.$ref).toBe('#/components/responses/Problem');
+        for (const [status, response] of Object.entries<any>(operation.responses))
+          if (Number(status) >= 400) expect(response.$ref).toBe('#/components/responses/Problem');
         expect(Object.keys(operation.responses)).toContain('404');
       }
     }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { problemSchema } from './schemas.ts';
 import type { Route } from './route.ts';
+import { problemSchema } from './schemas.ts';
 
 type Json = Record<string, unknown>;
 
@@ -19,7 +19,8 @@ export function toOpenApi(routes: readonly Route[], serverUrl: string): Json {
     info: {
       title: 'VRSky API',
       version: '1',
-      description: 'Build, publish and watch the pipelines of your organisation. Every call takes an API key as a bearer token; make one in the console under API keys.',
+      description:
+        'Build, publish and watch the pipelines of your organisation. Every call takes an API key as a bearer token; make one in the console under API keys.',
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
     servers: [{ url: serverUrl }],
@@ -29,7 +30,9 @@ export function toOpenApi(routes: readonly Route[], serverUrl: string): Json {
     components: {
       securitySchemes: { apiKey: { type: 'http', scheme: 'bearer', description: 'An API key, `vrsky_…`' } },
       schemas: schemas.components,
-      responses: { Problem: { description: 'What went wrong (RFC 9457)', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } } },
+      responses: {
+        Problem: { description: 'What went wrong (RFC 9457)', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+      },
       headers: { RequestId: { description: 'Name of this request in our logs', schema: { type: 'string' } } },
     },
   };
@@ -38,9 +41,21 @@ export function toOpenApi(routes: readonly Route[], serverUrl: string): Json {
 function operation(route: Route, schemas: SchemaBook): Json {
   const { status, description, schema } = route.success;
   const headers: Json = { 'x-request-id': { $ref: '#/components/headers/RequestId' } };
-  if (route.ifMatch !== 'none' || (route.method === 'GET' && route.path === '/pipelines/{id}')) headers.etag = { description: 'Version of the draft', schema: { type: 'string' } };
+  if (route.ifMatch !== 'none' || (route.method === 'GET' && route.path === '/pipelines/{id}'))
+    headers.etag = { description: 'Version of the draft', schema: { type: 'string' } };
   if (status === 201) headers.location = { description: 'Where it is', schema: { type: 'string' } };
-  const failures = ['400', '401', '403', '404', ...(route.ifMatch === 'none' ? [] : ['412']), ...(route.ifMatch === 'required' ? ['428'] : []), ...(route.idempotent ? ['409'] : []), '429', '500', '503'];
+  const failures = [
+    '400',
+    '401',
+    '403',
+    '404',
+    ...(route.ifMatch === 'none' ? [] : ['412']),
+    ...(route.ifMatch === 'required' ? ['428'] : []),
+    ...(route.idempotent ? ['409'] : []),
+    '429',
+    '500',
+    '503',
+  ];
   return {
     operationId: route.id,
     tags: [route.tag],
@@ -61,16 +76,29 @@ function hasBody(route: Route): boolean {
 
 function parameters(route: Route, schemas: SchemaBook): Json[] {
   const list: Json[] = [];
-  for (const [name, schema] of Object.entries(route.params.shape)) list.push({ name, in: 'path', required: true, schema: schemas.of(schema as z.ZodType, 'input') });
+  for (const [name, schema] of Object.entries(route.params.shape))
+    list.push({ name, in: 'path', required: true, schema: schemas.of(schema as z.ZodType, 'input') });
   for (const [name, schema] of Object.entries(route.query.shape)) {
     const { description, ...rest } = schemas.of(schema as z.ZodType, 'input');
     list.push({ name, in: 'query', required: false, ...(description ? { description } : {}), schema: rest });
   }
   if (route.ifMatch !== 'none') {
-    list.push({ name: 'If-Match', in: 'header', required: route.ifMatch === 'required', description: 'The ETag you read; `*` for whatever is there', schema: { type: 'string' } });
+    list.push({
+      name: 'If-Match',
+      in: 'header',
+      required: route.ifMatch === 'required',
+      description: 'The ETag you read; `*` for whatever is there',
+      schema: { type: 'string' },
+    });
   }
   if (route.idempotent) {
-    list.push({ name: 'Idempotency-Key', in: 'header', required: false, description: 'Your name for this call, at most 100 characters: repeating it within a day does nothing twice', schema: { type: 'string', maxLength: 100 } });
+    list.push({
+      name: 'Idempotency-Key',
+      in: 'header',
+      required: false,
+      description: 'Your name for this call, at most 100 characters: repeating it within a day does nothing twice',
+      schema: { type: 'string', maxLength: 100 },
+    });
   }
   return list;
 }
@@ -80,7 +108,13 @@ class SchemaBook {
   readonly components: Record<string, Json> = {};
 
   of(schema: z.ZodType, io: 'input' | 'output'): Json {
-    const { $schema: _dialect, $defs, ...json } = z.toJSONSchema(schema, { io, unrepresentable: 'any', override: ({ jsonSchema }) => (io === 'output' ? allowMore(jsonSchema) : undefined) }) as Json & { $defs?: Record<string, Json> };
+    const {
+      $schema: _dialect,
+      $defs,
+      ...json
+    } = z.toJSONSchema(schema, { io, unrepresentable: 'any', override: ({ jsonSchema }) => (io === 'output' ? allowMore(jsonSchema) : undefined) }) as Json & {
+      $defs?: Record<string, Json>;
+    };
     for (const [name, definition] of Object.entries($defs ?? {})) this.components[name] = relink(definition) as Json;
     return relink(json) as Json;
   }
@@ -95,5 +129,10 @@ function allowMore(jsonSchema: { additionalProperties?: unknown }): void {
 function relink(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(relink);
   if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, key === '$ref' && typeof item === 'string' ? item.replace('#/$defs/', '#/components/schemas/') : relink(item)]));
+  return Object.fromEntries(
+    Object.entries(value).map(([key, item]) => [
+      key,
+      key === '$ref' && typeof item === 'string' ? item.replace('#/$defs/', '#/components/schemas/') : relink(item),
+    ]),
+  );
 }

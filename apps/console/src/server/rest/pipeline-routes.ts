@@ -22,9 +22,14 @@ const sourceNameSchema = pipelineDraftSchema.shape.source.pick({ name: true });
 
 const createBody = z.strictObject({
   name: pipelineNameSchema,
-  draft: partsSchema.extend({ source: sourceNameSchema.optional() }).optional().describe('Steps and destinations to begin with; the source and its URL are made here'),
+  draft: partsSchema
+    .extend({ source: sourceNameSchema.optional() })
+    .optional()
+    .describe('Steps and destinations to begin with; the source and its URL are made here'),
 });
-const updateBody = z.strictObject({ name: pipelineNameSchema.optional(), draft: pipelineDraftSchema.optional() }).refine((body) => body.name !== undefined || body.draft !== undefined, 'Send a name, a draft, or both');
+const updateBody = z
+  .strictObject({ name: pipelineNameSchema.optional(), draft: pipelineDraftSchema.optional() })
+  .refine((body) => body.name !== undefined || body.draft !== undefined, 'Send a name, a draft, or both');
 
 export const pipelineRoutes: Route[] = [
   route({
@@ -98,7 +103,9 @@ export const pipelineRoutes: Route[] = [
     handle: async (tenant, { params, body, ifMatch }) => {
       const current = await getPipeline(tenant, params);
       requireVersion(current.draftVersion, ifMatch);
-      const saved = body.draft ? await saveMatching(tenant, params.id, body.draft, current.draftVersion, ifMatch) : { draftVersion: current.draftVersion, problems: [] };
+      const saved = body.draft
+        ? await saveMatching(tenant, params.id, body.draft, current.draftVersion, ifMatch)
+        : { draftVersion: current.draftVersion, problems: [] };
       if (body.name !== undefined) await renamePipeline(tenant, { id: params.id, name: body.name });
       return { body: { id: params.id, ...saved }, version: saved.draftVersion };
     },
@@ -164,10 +171,20 @@ export const pipelineRoutes: Route[] = [
 
 async function fill(tenant: TenantContext, id: string, parts: z.output<typeof createBody>['draft']): Promise<void> {
   const { draft, draftVersion } = await getPipeline(tenant, { id });
-  await saveDraft(tenant, { id, draftVersion, draft: { ...draft, source: { ...draft.source, ...parts?.source }, steps: parts?.steps ?? [], destinations: parts?.destinations ?? [] } });
+  await saveDraft(tenant, {
+    id,
+    draftVersion,
+    draft: { ...draft, source: { ...draft.source, ...parts?.source }, steps: parts?.steps ?? [], destinations: parts?.destinations ?? [] },
+  });
 }
 
-async function saveMatching(tenant: TenantContext, id: string, draft: PipelineDraft, draftVersion: number, ifMatch: number | null): Promise<{ draftVersion: number; problems: DraftProblem[] }> {
+async function saveMatching(
+  tenant: TenantContext,
+  id: string,
+  draft: PipelineDraft,
+  draftVersion: number,
+  ifMatch: number | null,
+): Promise<{ draftVersion: number; problems: DraftProblem[] }> {
   return asPrecondition(ifMatch, saveDraft(tenant, { id, draft, draftVersion }));
 }
 
@@ -186,18 +203,38 @@ function requireVersion(version: number, ifMatch: number | null): void {
 }
 
 function outOfDate(cause?: unknown): AppError {
-  return new AppError({ code: 'PIPELINE.OUT_OF_DATE', kind: 'precondition', message: 'If-Match names another version of the draft', publicMessage: 'The pipeline was changed since you read it. Read it again, and send its new ETag.', cause });
+  return new AppError({
+    code: 'PIPELINE.OUT_OF_DATE',
+    kind: 'precondition',
+    message: 'If-Match names another version of the draft',
+    publicMessage: 'The pipeline was changed since you read it. Read it again, and send its new ETag.',
+    cause,
+  });
 }
 
 function notPublishable(problems: DraftProblem[]): AppError {
-  const fields = problems.flatMap(({ path, message, code }) => (code && code.length > 0 ? code.map((item) => ({ path, message: `Line ${item.line}: ${item.message}` })) : [{ path, message }]));
-  return new AppError({ code: 'PIPELINE.NOT_PUBLISHABLE', kind: 'invalid', message: `${problems.length} problems in the draft`, publicMessage: 'The draft is not ready to publish. `errors` says what to change.', fields });
+  const fields = problems.flatMap(({ path, message, code }) =>
+    code && code.length > 0 ? code.map((item) => ({ path, message: `Line ${item.line}: ${item.message}` })) : [{ path, message }],
+  );
+  return new AppError({
+    code: 'PIPELINE.NOT_PUBLISHABLE',
+    kind: 'invalid',
+    message: `${problems.length} problems in the draft`,
+    publicMessage: 'The draft is not ready to publish. `errors` says what to change.',
+    fields,
+  });
 }
 
 function pageOfPipelines(all: PipelineSummary[], { limit, cursor }: z.output<typeof pageQuery>) {
   // The cursor is the last id of the page before; a tenant's pipelines are few enough to read at once.
   const start = cursor === undefined ? 0 : all.findIndex((item) => item.id === cursor) + 1;
-  if (cursor !== undefined && start === 0) throw new AppError({ code: 'CURSOR.INVALID', kind: 'invalid', message: 'the cursor names no pipeline', publicMessage: 'This cursor is not one of ours, or its pipeline was deleted. Start again without a cursor.' });
+  if (cursor !== undefined && start === 0)
+    throw new AppError({
+      code: 'CURSOR.INVALID',
+      kind: 'invalid',
+      message: 'the cursor names no pipeline',
+      publicMessage: 'This cursor is not one of ours, or its pipeline was deleted. Start again without a cursor.',
+    });
   const items = all.slice(start, start + limit);
   return { items: items.map(toPipelineSummary), nextCursor: start + limit < all.length ? (items.at(-1)?.id ?? null) : null };
 }

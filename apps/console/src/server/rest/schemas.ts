@@ -63,7 +63,9 @@ export const draftProblemSchema = z
   })
   .meta({ id: 'DraftProblem' });
 
-export const savedSchema = z.object({ id: z.string(), draftVersion: z.int(), problems: z.array(draftProblemSchema).describe('What stands in the way of publishing') }).meta({ id: 'SavedPipeline' });
+export const savedSchema = z
+  .object({ id: z.string(), draftVersion: z.int(), problems: z.array(draftProblemSchema).describe('What stands in the way of publishing') })
+  .meta({ id: 'SavedPipeline' });
 
 export const publishedSchema = fenceSchema.extend({ revision: z.int() }).meta({ id: 'PublishedRevision' });
 
@@ -103,12 +105,26 @@ export const messageSchema = messageSummarySchema
     address: z.object({ seq: z.int(), index: z.int() }).describe('Where the stored input lies'),
     contentType: z.string(),
     replayOf: z.string().nullable(),
-    steps: z.array(z.object({ id: z.string(), name: z.string(), kind: z.enum(['convert', 'filter']), result: z.enum(['ok', 'filtered', 'failed']), instructions: z.int(), durationUs: z.number() })),
+    steps: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        kind: z.enum(['convert', 'filter']),
+        result: z.enum(['ok', 'filtered', 'failed']),
+        instructions: z.int(),
+        durationUs: z.number(),
+      }),
+    ),
     destinations: z.array(z.object({ id: z.string(), name: z.string(), url: z.string(), state: z.enum(trailStates), attempts: z.array(attemptSchema) })),
   })
   .meta({ id: 'Message' });
 
-const payloadSchema = z.object({ text: z.string().nullable().describe('Null when it is not UTF-8'), base64: z.string(), bytes: z.int(), contentType: z.string() });
+const payloadSchema = z.object({
+  text: z.string().nullable().describe('Null when it is not UTF-8'),
+  base64: z.string(),
+  bytes: z.int(),
+  contentType: z.string(),
+});
 
 export const payloadsSchema = z
   .discriminatedUnion('ok', [

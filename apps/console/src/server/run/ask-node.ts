@@ -23,13 +23,19 @@ export async function askNode(ctx: TenantContext, pipeline: RunRequest['pipeline
     const answer = await ask(nc, subjects.run(pool), JSON.stringify(envelope), WAIT_MS);
     return parseAnswer(answer.text);
   } catch (error) {
-    if (isAppError(error) && (error.kind === 'unavailable' || error.kind === 'timeout')) return { ok: false, code: 'RUN.NO_NODE', reason: 'No node answers at the moment. Messages that are on their way stay stored; try again in a few seconds.' };
+    if (isAppError(error) && (error.kind === 'unavailable' || error.kind === 'timeout'))
+      return {
+        ok: false,
+        code: 'RUN.NO_NODE',
+        reason: 'No node answers at the moment. Messages that are on their way stay stored; try again in a few seconds.',
+      };
     throw error;
   }
 }
 
 function parseAnswer(text: string): RunResponse {
   const parsed = runResponseSchema.safeParse(JSON.parse(text));
-  if (!parsed.success) throw new AppError({ code: 'RUN.ANSWER_INVALID', kind: 'internal', message: `a node's answer has the wrong shape: ${parsed.error.message}` });
+  if (!parsed.success)
+    throw new AppError({ code: 'RUN.ANSWER_INVALID', kind: 'internal', message: `a node's answer has the wrong shape: ${parsed.error.message}` });
   return parsed.data;
 }

@@ -3,7 +3,13 @@ import { problem } from '../../../server/to-problem.ts';
 
 /** Whatever below `/api` is nothing. */
 function nothing(request: Request): Response {
-  return problem({ status: 404, title: 'Not found', detail: 'There is nothing here. The REST API is below /api/v1.', code: 'ROUTE.NOT_FOUND', requestId: requestIdOf(request.headers) });
+  return problem({
+    status: 404,
+    title: 'Not found',
+    detail: 'There is nothing here. The REST API is below /api/v1.',
+    code: 'ROUTE.NOT_FOUND',
+    requestId: requestIdOf(request.headers),
+  });
 }
 
 export const dynamic = 'force-dynamic';

@@ -9,10 +9,19 @@ import { parseCursor, toPage } from './page-cursor.ts';
 
 /** What could not be delivered, newest first. */
 export async function listDeadLetters(ctx: TenantContext, args: ListDeadLettersArgs): Promise<Page<DeadLetterView>> {
-  const where: Prisma.DeadLetterWhereInput = { tenantId: ctx.tenantId, ...(args.pipelineId ? { pipelineId: args.pipelineId } : {}), ...(args.cursor ? olderThan(args.cursor) : {}) };
+  const where: Prisma.DeadLetterWhereInput = {
+    tenantId: ctx.tenantId,
+    ...(args.pipelineId ? { pipelineId: args.pipelineId } : {}),
+    ...(args.cursor ? olderThan(args.cursor) : {}),
+  };
   return withTenant(ctx.db, ctx.tenantId, async (tx) => {
     const asOf = await readAsOf(tx, ctx.tenantId);
-    const rows = await tx.deadLetter.findMany({ where, include: { pipeline: { select: { name: true } } }, orderBy: [{ at: 'desc' }, { messageId: 'desc' }, { destinationId: 'desc' }], take: args.limit + 1 });
+    const rows = await tx.deadLetter.findMany({
+      where,
+      include: { pipeline: { select: { name: true } } },
+      orderBy: [{ at: 'desc' }, { messageId: 'desc' }, { destinationId: 'desc' }],
+      take: args.limit + 1,
+    });
     const page = toPage(rows, args.limit, (row) => ({ at: row.at, id: `${row.messageId}/${row.destinationId}` }));
     const names = await readDestinationNames(tx, ctx.tenantId, page.rows);
     const items = page.rows.map((row) => ({

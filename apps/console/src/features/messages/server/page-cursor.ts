@@ -12,7 +12,13 @@ export function formatCursor({ at, id }: PagePlace): string {
 
 export function parseCursor(cursor: string): PagePlace {
   const parts = /^(\d{1,15}) (\S{1,120})$/.exec(Buffer.from(cursor, 'base64url').toString('utf8'));
-  if (!parts) throw new AppError({ code: 'CURSOR.INVALID', kind: 'invalid', message: 'a cursor of another making', publicMessage: 'This cursor is not one of ours. Start again without a cursor.' });
+  if (!parts)
+    throw new AppError({
+      code: 'CURSOR.INVALID',
+      kind: 'invalid',
+      message: 'a cursor of another making',
+      publicMessage: 'This cursor is not one of ours. Start again without a cursor.',
+    });
   return { at: new Date(Number(parts[1])), id: parts[2] as string };
 }
 

@@ -1,5 +1,5 @@
-import { getStored } from '@vrsky/bus/stored';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
+import { getStored } from '@vrsky/bus/stored';
 import { newId } from '@vrsky/contracts/ids';
 import { limits } from '@vrsky/contracts/limits';
 import { packHeaders } from '@vrsky/contracts/message-headers';
@@ -19,7 +19,10 @@ const DOUBLE_CLICK_MS = 10_000;
  * Sends a dead letter again, to the one destination it was for, as a new message that names the old one. It runs the revision that
  * is published now. Stored first and recorded after: should the record fail, the message goes out and may be sent once more.
  */
-export async function resendDeadLetter(ctx: TenantContext, { messageId, destinationId }: { messageId: string; destinationId: string }): Promise<{ messageId: string }> {
+export async function resendDeadLetter(
+  ctx: TenantContext,
+  { messageId, destinationId }: { messageId: string; destinationId: string },
+): Promise<{ messageId: string }> {
   const account = await getTenantAccount(ctx);
   return withTenant(ctx.db, ctx.tenantId, async (tx) => {
     const letter = await lockDeadLetter(tx, messageId, destinationId);
@@ -48,9 +51,20 @@ async function lockDeadLetter(tx: TenantTx, messageId: string, destinationId: st
       (extract(epoch FROM clock_timestamp() - d.resent_at) * 1000)::float8 AS "sinceResentMs", p.published_revision AS "publishedRevision", p.deleted_at AS "deletedAt"
     FROM dead_letter d JOIN pipeline p ON p.tenant_id = d.tenant_id AND p.id = d.pipeline_id
     WHERE d.message_id = ${messageId} AND d.destination_id = ${destinationId} FOR UPDATE OF d`;
-  if (!letter) throw new AppError({ code: 'DEAD_LETTER.NOT_FOUND', kind: 'not_found', message: `no dead letter ${messageId} for ${destinationId}`, publicMessage: 'There is no dead letter of this message and destination.' });
+  if (!letter)
+    throw new AppError({
+      code: 'DEAD_LETTER.NOT_FOUND',
+      kind: 'not_found',
+      message: `no dead letter ${messageId} for ${destinationId}`,
+      publicMessage: 'There is no dead letter of this message and destination.',
+    });
   if (letter.deletedAt || letter.publishedRevision === null) {
-    throw new AppError({ code: 'PIPELINE.NOT_RUNNING', kind: 'precondition', message: `pipeline ${letter.pipelineId} is not published any more`, publicMessage: 'The pipeline of this message no longer runs, so nothing would take it.' });
+    throw new AppError({
+      code: 'PIPELINE.NOT_RUNNING',
+      kind: 'precondition',
+      message: `pipeline ${letter.pipelineId} is not published any more`,
+      publicMessage: 'The pipeline of this message no longer runs, so nothing would take it.',
+    });
   }
   return letter;
 }
@@ -58,7 +72,13 @@ async function lockDeadLetter(tx: TenantTx, messageId: string, destinationId: st
 async function store(ctx: TenantContext, letter: Letter, messageId: string, nc: Awaited<ReturnType<ReturnType<typeof getBus>['tenant']>>): Promise<void> {
   const stored = letter.dlqSeq === null ? null : await getStored(nc, streamNames.dlq, Number(letter.dlqSeq));
   const [entry] = stored ? decodeBatch(stored.data) : [];
-  if (!stored || !entry) throw new AppError({ code: 'DEAD_LETTER.EXPIRED', kind: 'precondition', message: `entry ${letter.dlqSeq} is no longer in the stream`, publicMessage: 'The content of this dead letter is no longer kept, so it cannot be sent again.' });
+  if (!stored || !entry)
+    throw new AppError({
+      code: 'DEAD_LETTER.EXPIRED',
+      kind: 'precondition',
+      message: `entry ${letter.dlqSeq} is no longer in the stream`,
+      publicMessage: 'The content of this dead letter is no longer kept, so it cannot be sent again.',
+    });
 
   const { tenantId } = ctx;
   const { pipelineId, destinationId } = letter;

@@ -11,7 +11,12 @@ const DAY_MS = 86_400_000;
 
 /** What runs, how much, and what needs somebody: the first page. */
 export async function getOverview(ctx: TenantContext): Promise<OverviewView> {
-  const [pipelines, nodes, newest, deadLettersLastDay] = await Promise.all([listPipelines(ctx), listNodes(ctx), listMessages(ctx, { limit: NEWEST }), countDeadLetters(ctx)]);
+  const [pipelines, nodes, newest, deadLettersLastDay] = await Promise.all([
+    listPipelines(ctx),
+    listNodes(ctx),
+    listMessages(ctx, { limit: NEWEST }),
+    countDeadLetters(ctx),
+  ]);
   return { pipelines, nodes, perMinute: sumMinutes(pipelines), newest: newest.items, deadLettersLastDay, asOf: newest.asOf };
 }
 

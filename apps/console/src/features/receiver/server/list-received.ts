@@ -20,11 +20,25 @@ async function askReceiver(url: string): Promise<{ requests: ReceivedRequest[] }
     if (!response.ok) throw new Error(`it answered ${response.status}`);
     return (await response.json()) as { requests: ReceivedRequest[] };
   } catch (cause) {
-    throw new AppError({ code: 'RECEIVER.UNAVAILABLE', kind: 'unavailable', message: 'the test receiver does not list its requests', publicMessage: 'The test receiver does not answer. Messages to it are tried again meanwhile.', cause });
+    throw new AppError({
+      code: 'RECEIVER.UNAVAILABLE',
+      kind: 'unavailable',
+      message: 'the test receiver does not list its requests',
+      publicMessage: 'The test receiver does not answer. Messages to it are tried again meanwhile.',
+      cause,
+    });
   }
 }
 
 function toView(request: ReceivedRequest): ReceivedView {
   const body = Buffer.from(request.bodyBase64, 'base64');
-  return { receivedAt: request.receivedAt, method: request.method, url: request.url, headers: request.headers, text: toText(body), bodyBase64: request.bodyBase64, bytes: body.length };
+  return {
+    receivedAt: request.receivedAt,
+    method: request.method,
+    url: request.url,
+    headers: request.headers,
+    text: toText(body),
+    bodyBase64: request.bodyBase64,
+    bytes: body.length,
+  };
 }
