@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { MeteringError } from '../src/errors.ts';
 import { instrument, reserved } from '../src/instrument.ts';
 import { type WasmGlobal, type WasmInstance, wasm } from '../src/webassembly.ts';
 import { countEach } from './count-each.ts';
@@ -63,6 +64,8 @@ export interface Comparison {
   /** Calls that trapped in all three. */
   trapped: number;
   instructions: number;
+  /** The module has what is not supported: the generator knows no switch for typed references. */
+  refused: boolean;
   problem: string | null;
 }
 
@@ -70,8 +73,15 @@ const fuel = 20_000_000n;
 
 /** Calls what a module exports: as it is, metered, and counted one by one. */
 export function compare(module: Uint8Array): Comparison {
-  const outcome: Comparison = { completed: 0, trapped: 0, instructions: 0, problem: null };
-  const metered = instance(instrument(module).module);
+  const outcome: Comparison = { completed: 0, trapped: 0, instructions: 0, refused: false, problem: null };
+  let bytes: Uint8Array;
+  try {
+    bytes = instrument(module).module;
+  } catch (error) {
+    if (!(error instanceof MeteringError)) throw error;
+    return { ...outcome, refused: true };
+  }
+  const metered = instance(bytes);
   const left = metered.instance.exports[reserved.fuel] as WasmGlobal<bigint>;
   left.value = fuel;
   // The start function, which runs on instantiation in the other two.
