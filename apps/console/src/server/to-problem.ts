@@ -1,3 +1,4 @@
+import { findOutage } from '@vrsky/db/outage';
 import { errorKinds, type FieldError, isAppError, publicMessageOf } from '@vrsky/kernel/errors';
 import { ZodError } from 'zod';
 import { fieldErrors } from './to-trpc-error.ts';
@@ -28,7 +29,8 @@ export function problem(
 }
 
 /** The answer to whatever was thrown, by the table of kinds. A stranger's text is never in it. */
-export function toProblem(error: unknown, requestId: string): Response {
+export function toProblem(thrown: unknown, requestId: string): Response {
+  const error = findOutage(thrown) ?? thrown;
   if (isAppError(error)) {
     const row = errorKinds[error.kind];
     const headers: Record<string, string> = {};

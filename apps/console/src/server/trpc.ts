@@ -1,4 +1,5 @@
 import { initTRPC } from '@trpc/server';
+import { findOutage } from '@vrsky/db/outage';
 import { AppError, isAppError } from '@vrsky/kernel/errors';
 import superjson from 'superjson';
 import type { Permission } from '../features/tenancy/types.ts';
@@ -30,7 +31,10 @@ export const createCallerFactory = t.createCallerFactory;
 
 const translatedProcedure = t.procedure.use(async ({ next }) => {
   const result = await next();
-  if (!result.ok && isAppError(result.error.cause)) throw toTrpcError(result.error.cause);
+  if (result.ok) return result;
+  const { cause } = result.error;
+  const error = isAppError(cause) ? cause : findOutage(cause);
+  if (error !== null) throw toTrpcError(error);
   return result;
 });
 
