@@ -1,13 +1,15 @@
 import { ConfigError, EXIT_CONFIG } from '@vrsky/kernel/config';
-import { describeError } from '@vrsky/kernel/errors';
+import { describeError, isAppError } from '@vrsky/kernel/errors';
 import { runUntil } from '@vrsky/kernel/lifecycle';
 import { createLog } from '@vrsky/kernel/log';
 import { readConfig } from './config.ts';
+import { checkSurroundings } from './preflight.ts';
 import { startTelemetry } from './telemetry.ts';
 import { nodeVersion } from './version.ts';
 
 async function main(): Promise<void> {
   const { config, secrets } = readConfig(process.env);
+  await checkSurroundings(config);
   const telemetry = await startTelemetry(process.env, 'vrsky-node');
   const log = createLog('node', config.logLevel);
   const stop = new AbortController();
@@ -32,8 +34,9 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(
-    error instanceof ConfigError ? `${error.message}\n` : `The node stopped: ${describeError(error)}\n${error instanceof Error ? `${error.stack}\n` : ''}`,
-  );
-  process.exitCode = error instanceof ConfigError ? EXIT_CONFIG : 1;
+  const isConfig = error instanceof ConfigError;
+  process.stderr.write(isConfig ? `${error.message}\n` : `The node stopped: ${describeError(error)}\n`);
+  // Only a fault of ours needs to be looked up in the code.
+  if (!isConfig && !isAppError(error) && error instanceof Error) process.stderr.write(`${error.stack}\n`);
+  process.exitCode = isConfig ? EXIT_CONFIG : 1;
 });

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import net from 'node:net';
 import { eventually } from '@vrsky/testkit/eventually';
 import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
 import { scratchDir } from '@vrsky/testkit/scratch';
@@ -139,6 +141,16 @@ describe('without a control plane', () => {
     await plane.nats.start();
     await eventually(async () => (await node.post(pipeline.path, '{}')).status === 202, { timeoutMs: 15_000 });
   });
+});
+
+test('a node whose port is taken, or whose connector is not there, says so in one sentence', async () => {
+  const taken = net.createServer().listen(0, '127.0.0.1');
+  await once(taken, 'listening');
+  const { port } = taken.address() as net.AddressInfo;
+  await expect(startNode(plane, { env: { VRSKY_INGEST_PORT: String(port) } })).rejects.toThrow(`another program listens on 127.0.0.1:${port}`);
+  await expect(startNode(plane, { env: { VRSKY_OPS_PORT: String(port) } })).rejects.toThrow(`another program listens on 127.0.0.1:${port}`);
+  await expect(startNode(plane, { env: { VRSKY_CONNECTOR_HTTP: '/nowhere/connector' } })).rejects.toThrow(/code 78[\s\S]*VRSKY_CONNECTOR_HTTP/);
+  await new Promise((resolve) => taken.close(resolve));
 });
 
 test('a node without token, or with a wrong one, ends with one sentence and exit code 78', async () => {

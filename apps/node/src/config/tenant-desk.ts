@@ -13,6 +13,8 @@ export interface Deployment {
   proofKey: Buffer;
   /** Older bundles, the newest first: where a pipeline's revision is refused, its last one goes on. */
   earlier: Bundle[];
+  /** From disk, at start: NATS may be away, and nothing is waited for. */
+  isRestore: boolean;
 }
 
 /** Makes a tenant's configuration the running one. */
@@ -116,7 +118,7 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
       log.info({ tenantId, fence: received }, 'a bundle is here; its grant is not yet');
       return changed();
     }
-    await apply(candidate, grant);
+    await apply(candidate, grant, isRestore);
   };
 
   /** What runs is what the control plane has there: an earlier refusal is over. */
@@ -139,13 +141,19 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
   };
 
   /** Disk first: what runs is always what a restart would run. */
-  const apply = async (nextBundle: Held<Bundle>, nextGrant: Held<Grant>): Promise<void> => {
+  const apply = async (nextBundle: Held<Bundle>, nextGrant: Held<Grant>, isRestore = false): Promise<void> => {
     const fallbacks = bundle === null || bundle === nextBundle ? earlier : [bundle, ...earlier];
     const keep = (older: Held<Bundle>[]) => store.write(tenantId, { bundle: nextBundle.text, grant: nextGrant.text, earlier: older.map(({ text }) => text) });
     try {
       const proofKey = unseal(options.sealPrivateKey, grantSealContext(nodeId, tenantId), nextGrant.value.sealedProofKey);
       await keep(fallbacks);
-      pipelines = await deployer.deploy({ bundle: nextBundle.value, grant: nextGrant.value, proofKey, earlier: fallbacks.map(({ value }) => value) });
+      pipelines = await deployer.deploy({
+        bundle: nextBundle.value,
+        grant: nextGrant.value,
+        proofKey,
+        earlier: fallbacks.map(({ value }) => value),
+        isRestore,
+      });
       earlier = fallbacks.filter(({ value }) => runsFrom(value, nextBundle.value, pipelines));
       if (earlier.length < fallbacks.length) await keep(earlier);
     } catch (error) {

@@ -1,10 +1,15 @@
 import { isAppError } from '@vrsky/kernel/errors';
 import type { ConnectionPlan, PipelinePlan } from '../core/pipeline-plan.ts';
 
+interface Refusal {
+  connectionId: string;
+  errors: { path: string; message: string }[];
+}
+
 /** The connector that is told about connections. */
 export interface ConnectionHost {
   /** Replaces the whole set; answers a row for each connection that could not be applied. */
-  configure(generation: number, connections: ConnectionPlan[]): Promise<{ connectionId: string; errors: { path: string; message: string }[] }[]>;
+  configure(generation: number, connections: ConnectionPlan[]): Promise<Refusal[]>;
 }
 
 /** All tenants' connections as one set, since a connector's `Configure` replaces them all. */
@@ -13,55 +18,79 @@ export interface ConnectionSet {
   set(tenantId: string, plans: readonly PipelinePlan[]): Promise<Map<string, string>>;
 }
 
+interface Change {
+  readonly tenantId: string;
+  readonly plans: readonly PipelinePlan[];
+  readonly done: PromiseWithResolvers<Map<string, string>>;
+}
+
 export function createConnectionSet(host: ConnectionHost): ConnectionSet {
   const byTenant = new Map<string, readonly PipelinePlan[]>();
+  const waiting: Change[] = [];
   let generation = 0;
-  let queue: Promise<unknown> = Promise.resolve();
-
-  const configure = async (tenantId: string): Promise<Map<string, string>> => {
-    const connections = [...byTenant.values()].flatMap((plans) => plans.flatMap((plan) => plan.connections));
-    const rows = await host.configure(++generation, connections).catch((error: unknown) => {
-      // A connector that is away takes the set when it is back; its own state says so, the tenant's configuration is not at fault.
-      if (isAppError(error) && error.code === 'PLUGIN.UNAVAILABLE') return [];
-      throw error;
-    });
-    const problems = new Map<string, string>();
-    for (const plan of byTenant.get(tenantId) ?? []) {
-      const row = rows.find(({ connectionId }) => plan.connections.some((connection) => connection.connectionId === connectionId));
-      if (row) problems.set(plan.pipelineId, sentence(plan, row));
-    }
-    return problems;
-  };
+  let isWorking = false;
 
   const replace = (tenantId: string, plans: readonly PipelinePlan[]): void => {
     if (plans.length === 0) byTenant.delete(tenantId);
     else byTenant.set(tenantId, plans);
   };
 
+  const configure = async (): Promise<Refusal[]> => {
+    const connections = [...byTenant.values()].flatMap((plans) => plans.flatMap((plan) => plan.connections));
+    try {
+      return await host.configure(++generation, connections);
+    } catch (error) {
+      // A connector that is away takes the set when it is back; its own state says so, the tenant's configuration is not at fault.
+      if (isAppError(error) && error.code === 'PLUGIN.UNAVAILABLE') return [];
+      throw error;
+    }
+  };
+
+  const apply = async (changes: Change[]): Promise<void> => {
+    const before = changes.map(({ tenantId }) => [tenantId, byTenant.get(tenantId) ?? []] as const);
+    for (const { tenantId, plans } of changes) replace(tenantId, plans);
+    try {
+      const refusals = await configure();
+      for (const { plans, done } of changes) done.resolve(problemsOf(plans, refusals));
+    } catch (error) {
+      // Or one tenant's change would spoil the set of every other.
+      for (const [tenantId, plans] of before.toReversed()) replace(tenantId, plans);
+      if (changes.length === 1) changes[0]?.done.reject(error);
+      else for (const change of changes) await apply([change]);
+    }
+  };
+
+  /** One Configure at a time; what arrives meanwhile goes together into the next, so that a thousand tenants at start are a few. */
+  const work = async (): Promise<void> => {
+    if (isWorking) return;
+    isWorking = true;
+    while (waiting.length > 0) await apply(waiting.splice(0));
+    isWorking = false;
+  };
+
   return {
     set(tenantId, plans) {
-      // One Configure at a time: a later generation must not overtake an earlier one.
-      const turn = queue.then(async () => {
-        const before = byTenant.get(tenantId) ?? [];
-        replace(tenantId, plans);
-        try {
-          return await configure(tenantId);
-        } catch (error) {
-          replace(tenantId, before); // or it would spoil the set of every other tenant
-          throw error;
-        }
-      });
-      queue = turn.catch(() => {}); // its caller hears of it; the next one has its own turn
-      return turn;
+      const done = Promise.withResolvers<Map<string, string>>();
+      waiting.push({ tenantId, plans, done });
+      void work();
+      return done.promise;
     },
   };
 }
 
+function problemsOf(plans: readonly PipelinePlan[], refusals: Refusal[]): Map<string, string> {
+  const problems = new Map<string, string>();
+  for (const plan of plans) {
+    const refusal = refusals.find(({ connectionId }) => plan.connections.some((connection) => connection.connectionId === connectionId));
+    if (refusal) problems.set(plan.pipelineId, sentence(plan, refusal));
+  }
+  return problems;
+}
+
 /** In the words of the person who set it up: which part, which field, what. */
-function sentence(plan: PipelinePlan, row: { connectionId: string; errors: { path: string; message: string }[] }): string {
-  const destination = plan.destinations.find(({ connectionId }) => connectionId === row.connectionId);
+function sentence(plan: PipelinePlan, { connectionId, errors: [first] }: Refusal): string {
+  const destination = plan.destinations.find((one) => one.connectionId === connectionId);
   const part = destination ? `Destination "${destination.name}"` : 'The source';
-  const [first] = row.errors;
   if (first === undefined) return `${part}: the connector refused it and gave no reason.`;
   return `${part}: ${first.message}${first.path === '' ? '' : ` (${first.path})`}`;
 }

@@ -50,14 +50,14 @@ function trial() {
     },
   });
   const deployer = createDeployer({
-    openBus: (tenantId) => ({ tenantId, renew() {}, async close() {} }) as unknown as TenantBus,
+    openBus: (tenantId) => ({ tenantId, connected: Promise.resolve(), renew() {}, async close() {} }) as unknown as TenantBus,
     connections,
     intake: { set: (_tenant, plans) => void events.push(`intake ${names(plans)}`), remove: (id) => void events.push(`intake without ${id}`) },
     delivery: { set: async (_tenant, plans) => void events.push(`delivery ${names(plans)}`), remove: async (id) => void events.push(`delivery without ${id}`) },
     runs: { set() {}, remove() {} },
   });
   const deploy = (tenantId: string, pipelines: Bundle['pipelines'], earlier: Bundle[] = []) =>
-    deployer.deploy({ bundle: bundle(tenantId, pipelines), grant: { tenantId, natsJwt: 'jwt' }, proofKey: Buffer.alloc(32), earlier });
+    deployer.deploy({ bundle: bundle(tenantId, pipelines), grant: { tenantId, natsJwt: 'jwt' }, proofKey: Buffer.alloc(32), earlier, isRestore: false });
   const refuse = (...ids: string[]): void => {
     refused = ids;
   };
@@ -69,9 +69,17 @@ function trial() {
 
 test("all tenants' connections go to the connector as one set, each time with a higher generation", async () => {
   const { configured, deploy } = trial();
-  await Promise.all([deploy('cus_a', [pipeline('pip_1', 1)]), deploy('cus_b', [pipeline('pip_2', 1)])]);
+  await deploy('cus_a', [pipeline('pip_1', 1)]);
+  await deploy('cus_b', [pipeline('pip_2', 1)]);
   expect(configured.map(({ generation }) => generation)).toEqual([1, 2]);
   expect(configured.at(-1)?.ids).toEqual(['pip_1/in', 'pip_1/out', 'pip_2/in', 'pip_2/out']);
+});
+
+test('what many tenants change while the connector takes a set goes together into the next', async () => {
+  const { configured, deploy } = trial();
+  await Promise.all(Array.from({ length: 50 }, (_, i) => deploy(`cus_${i}`, [pipeline(`pip_${i}`, 1)])));
+  expect(configured.length).toBeLessThan(5);
+  expect(configured.at(-1)?.ids).toHaveLength(100);
 });
 
 test('a new URL has a way in before the connector opens it, and a pipeline that goes ends before its connections', async () => {

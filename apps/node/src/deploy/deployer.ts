@@ -1,5 +1,6 @@
 import type { Bundle } from '@vrsky/contracts/bundle';
 import type { Report } from '@vrsky/contracts/node-status';
+import { sleep } from '@vrsky/kernel/lifecycle';
 import { type PipelinePlan, planPipelines } from '../core/pipeline-plan.ts';
 import type { Tenant } from '../tenant.ts';
 import type { TenantBus } from '../tenant-bus.ts';
@@ -15,11 +16,19 @@ export interface DeployerPorts {
 
 export interface TenantDeployer {
   /** `earlier`: older bundles, the newest first, from which a pipeline goes on whose newer revision is refused. */
-  deploy(deployment: { bundle: Bundle; grant: { tenantId: string; natsJwt: string }; proofKey: Buffer; earlier: Bundle[] }): Promise<Report['pipelines']>;
+  deploy(deployment: {
+    bundle: Bundle;
+    grant: { tenantId: string; natsJwt: string };
+    proofKey: Buffer;
+    earlier: Bundle[];
+    isRestore: boolean;
+  }): Promise<Report['pipelines']>;
   remove(tenantId: string): Promise<void>;
   tenants(): Tenant[];
   [Symbol.asyncDispose](): Promise<void>;
 }
+
+const connectWithinMs = 3_000;
 
 interface Deployed {
   tenant: Tenant;
@@ -34,7 +43,7 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
   const deployed = new Map<string, Deployed>();
 
   return {
-    async deploy({ bundle, grant, proofKey, earlier }) {
+    async deploy({ bundle, grant, proofKey, earlier, isRestore }) {
       const { tenantId } = bundle;
       const existing = deployed.get(tenantId);
       const tenant: Tenant = existing?.tenant ?? { tenantId, bus: ports.openBus(tenantId, grant.natsJwt), stamp: { customerId: tenantId, proofKey } };
@@ -53,6 +62,8 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
       deployed.set(tenantId, { tenant, plans: running });
       ports.intake.set(tenant, running);
       await ports.delivery.set(tenant, running);
+      // Whoever reads "applied" sends a message next; it should not meet a connection that is just being made.
+      if (!isRestore) await withTimeLimit(tenant.bus.connected, connectWithinMs);
       return [...failed, ...running.map((plan) => ({ pipelineId: plan.pipelineId, revision: plan.revision, state: 'running' as const }))];
     },
     async remove(tenantId) {
@@ -71,6 +82,13 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
       deployed.clear();
     },
   };
+}
+
+/** Resolves when `work` has ended, however, or the time is over. */
+async function withTimeLimit(work: Promise<unknown>, ms: number): Promise<void> {
+  const over = new AbortController();
+  await Promise.race([work.catch(() => {}), sleep(ms, over.signal)]);
+  over.abort();
 }
 
 /** A pipeline that its connector refuses harms no other: its last good revision goes on, and its author hears why. */

@@ -1,5 +1,6 @@
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { AppError } from '@vrsky/kernel/errors';
 import type { Part } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 
@@ -53,7 +54,11 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
     get port() {
       return (server.address() as AddressInfo | null)?.port ?? 0;
     },
-    start: () => new Promise((resolve, reject) => server.once('error', reject).listen(options.port, options.host, () => resolve())),
+    start: () =>
+      new Promise((resolve, reject) => {
+        server.once('error', (cause) => reject(notListening(options, cause)));
+        server.listen(options.port, options.host, () => resolve());
+      }),
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeAllConnections();
@@ -64,4 +69,10 @@ export function createOpsServer(options: OpsServerOptions): OpsServer {
 
 function json(response: http.ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
   response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(`${JSON.stringify(body)}\n`);
+}
+
+function notListening({ host, port }: OpsServerOptions, cause: Error): AppError {
+  const isBusy = (cause as NodeJS.ErrnoException).code === 'EADDRINUSE';
+  const message = isBusy ? `another program listens on ${host}:${port}: stop it, or set VRSKY_OPS_PORT` : `cannot listen on ${host}:${port}`;
+  return new AppError({ code: 'NODE.OPS_PORT', kind: 'unavailable', message, cause });
 }

@@ -1,0 +1,166 @@
+import type { Bundle, Grant } from '@vrsky/contracts/bundle';
+import { grantSealContext } from '@vrsky/contracts/bundle';
+import { canonicalJson } from '@vrsky/contracts/canonical-json';
+import { generateSealKey, seal } from '@vrsky/contracts/seal';
+import { generateSigningKey, signEnvelope, signingKeyFromSeed } from '@vrsky/contracts/signed';
+import { createLog } from '@vrsky/kernel/log';
+import { expect, test } from 'vitest';
+import type { LastGood } from './last-good.ts';
+import { createTenantDesk, type Deployment } from './tenant-desk.ts';
+
+const signing = generateSigningKey();
+const key = signingKeyFromSeed('k1', signing.seed);
+const sealKey = generateSealKey();
+
+const bundle = (generation: number, part: Partial<Bundle> = {}) =>
+  JSON.stringify(
+    signEnvelope(
+      'bundle',
+      canonicalJson({
+        v: 1,
+        tenantId: 'cus_a',
+        pool: 'shared',
+        epoch: 1,
+        generation,
+        issuedAt: new Date(generation).toISOString(),
+        pipelines: [],
+        ...part,
+      } satisfies Bundle),
+      key,
+    ),
+  );
+const grant = (generation: number, sealedTo = sealKey.publicKey) => {
+  const sealedProofKey = seal(sealedTo, grantSealContext('nod_1', 'cus_a'), Buffer.from('proof'));
+  return JSON.stringify(
+    signEnvelope(
+      'grant',
+      canonicalJson({ v: 1, nodeId: 'nod_1', tenantId: 'cus_a', epoch: 1, generation, natsJwt: `jwt ${generation}`, sealedProofKey } satisfies Grant),
+      key,
+    ),
+  );
+};
+
+function trial() {
+  const disk = new Map<string, LastGood>();
+  const deployed: Deployment[] = [];
+  const reports: string[] = [];
+  let diskIsFull = false;
+  const desk = createTenantDesk({
+    tenantId: 'cus_a',
+    nodeId: 'nod_1',
+    pool: 'shared',
+    trusted: [{ keyId: 'k1', publicKey: signing.publicKey }],
+    sealPrivateKey: sealKey.privateKey,
+    store: {
+      async write(tenantId, documents) {
+        if (diskIsFull) throw new Error('ENOSPC');
+        disk.set(tenantId, documents);
+      },
+      remove: async (tenantId) => void disk.delete(tenantId),
+      readAll: async () => disk,
+      writeHead: async () => {},
+      readHead: async () => null,
+    },
+    deployer: {
+      async deploy(deployment) {
+        // Whatever runs must be on disk already.
+        expect(disk.get('cus_a')?.bundle).toContain(`\\"generation\\":${deployment.bundle.generation},`);
+        deployed.push(deployment);
+        return [];
+      },
+      remove: async () => void deployed.splice(0),
+    },
+    onReport: ({ received, applied, rejected }) =>
+      void reports.push(`${received?.generation ?? '-'}/${applied?.generation ?? '-'}${rejected ? ` ${rejected.code}` : ''}`),
+    onRejected() {},
+    log: createLog('test', 'silent'),
+  });
+  const fillDisk = (isFull: boolean): void => {
+    diskIsFull = isFull;
+  };
+  return { desk, disk, deployed, reports, fillDisk };
+}
+
+test('a bundle waits for its grant, is written to disk, and then runs', async () => {
+  const { desk, disk, deployed, reports } = trial();
+  await desk.offerBundle(bundle(5));
+  expect([deployed, disk.size]).toEqual([[], 0]);
+  await desk.offerGrant(grant(5));
+  expect(deployed).toMatchObject([{ bundle: { generation: 5 }, grant: { natsJwt: 'jwt 5' }, proofKey: Buffer.from('proof') }]);
+  expect(reports).toEqual(['5/-', '5/5']);
+  expect(desk.isBehind()).toBe(false);
+});
+
+test('the newer bundle replaces one that still waits; an older one is refused meanwhile', async () => {
+  const { desk, deployed, reports } = trial();
+  await desk.offerBundle(bundle(5));
+  await desk.offerBundle(bundle(4));
+  await desk.offerBundle(bundle(6));
+  await desk.offerGrant(grant(1));
+  expect(deployed.map(({ bundle }) => bundle.generation)).toEqual([6]);
+  expect(reports).toEqual(['5/-', '5/- BUNDLE.OLDER', '6/- BUNDLE.OLDER', '6/6']);
+});
+
+test('a refused bundle is reported once however often it comes, and the report is over when the right one is back', async () => {
+  const { desk, deployed, reports } = trial();
+  await desk.offerGrant(grant(1));
+  await desk.offerBundle(bundle(5));
+  const bad = bundle(9).replace('shared', 'shaped');
+  for (let i = 0; i < 3; i++) await desk.offerBundle(bad);
+  await desk.offerBundle(bundle(5));
+  expect(reports).toEqual(['5/5', '5/5 SIGNATURE.INVALID', '5/5']);
+  expect(deployed).toHaveLength(1);
+});
+
+test('what cannot be written to disk does not run, and is tried again', async () => {
+  const { desk, deployed, reports, fillDisk } = trial();
+  await desk.offerGrant(grant(1));
+  await desk.offerBundle(bundle(5));
+  fillDisk(true);
+  await desk.offerBundle(bundle(6));
+  expect(reports.at(-1)).toBe('6/5 BUNDLE.NOT_APPLIED');
+  desk.setDesired({ epoch: 1, generation: 6 });
+  expect(desk.isBehind()).toBe(true);
+  fillDisk(false);
+  await desk.offerBundle(bundle(6));
+  expect(reports.at(-1)).toBe('6/6');
+  expect(deployed.map(({ bundle }) => bundle.generation)).toEqual([5, 6]);
+});
+
+test('a grant that is sealed to another node is refused, and the one in use stays', async () => {
+  const { desk, reports, deployed } = trial();
+  await desk.offerGrant(grant(1));
+  await desk.offerBundle(bundle(5));
+  await desk.offerGrant(grant(2, generateSealKey().publicKey));
+  expect(reports.at(-1)).toBe('5/5 BUNDLE.NOT_APPLIED');
+  await desk.offerGrant(grant(3));
+  expect(deployed.map(({ grant }) => grant.natsJwt)).toEqual(['jwt 1', 'jwt 3']);
+  expect(reports.at(-1)).toBe('5/5');
+});
+
+test('from disk it starts with what it had, and a replay of an older bundle is refused after that as well', async () => {
+  const first = trial();
+  await first.desk.offerGrant(grant(1));
+  await first.desk.offerBundle(bundle(5));
+  const again = trial();
+  again.desk.setDesired({ epoch: 1, generation: 7 });
+  await again.desk.restore(first.disk.get('cus_a') as LastGood);
+  await again.desk.offerBundle(bundle(4));
+  expect(again.reports).toEqual(['5/5', '5/5 BUNDLE.OLDER']);
+  expect(again.desk.isBehind()).toBe(true);
+});
+
+test('a damaged document on disk does not run', async () => {
+  const { desk, deployed, reports } = trial();
+  await desk.restore({ bundle: bundle(5).replace('cus_a', 'cus_b'), grant: grant(1), earlier: ['nonsense'] });
+  expect(deployed).toEqual([]);
+  expect(reports.at(-1)).toBe('-/- SIGNATURE.INVALID');
+});
+
+test('after its removal nothing of the tenant is left, on disk or running', async () => {
+  const { desk, disk, deployed, reports } = trial();
+  await desk.offerGrant(grant(1));
+  await desk.offerBundle(bundle(5));
+  await desk.remove();
+  expect([disk.size, deployed.length, reports.at(-1)]).toEqual([0, 0, '5/-']);
+});
