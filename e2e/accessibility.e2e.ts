@@ -1,0 +1,51 @@
+import AxeBuilder from '@axe-core/playwright';
+import type { DevFile } from '@vrsky/contracts/dev-file';
+import { expect, signIn, test } from './app.ts';
+
+const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
+
+const pages: Record<string, (dev: DevFile) => string> = {
+  Overview: (dev) => `/t/${dev.tenant.slug}`,
+  Pipelines: (dev) => `/t/${dev.tenant.slug}/pipelines`,
+  'a pipeline': (dev) => `/t/${dev.tenant.slug}/pipelines/${dev.demo.pipelineId}`,
+  Messages: (dev) => `/t/${dev.tenant.slug}/messages`,
+  'Dead letters': (dev) => `/t/${dev.tenant.slug}/dead-letters`,
+  Nodes: (dev) => `/t/${dev.tenant.slug}/nodes`,
+  'Test receiver': (dev) => `/t/${dev.tenant.slug}/receiver`,
+  'API keys': (dev) => `/t/${dev.tenant.slug}/api-keys`,
+  'an address that leads nowhere': (dev) => `/t/${dev.tenant.slug}/pipelines/pip_00000000000000000000000000`,
+};
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`every page keeps to WCAG 2.2 AA, ${colorScheme}`, async ({ page, dev }) => {
+    test.setTimeout(180_000);
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await page.goto('/sign-in');
+    expect((await new AxeBuilder({ page }).withTags(rules).analyze()).violations, 'sign-in').toEqual([]);
+    await signIn(page, dev.user);
+    const sent = await fetch(dev.demo.ingestUrl, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"id":"A-9","status":"paid"}' });
+    const { messageId } = (await sent.json()) as { messageId: string };
+    const all = { ...pages, 'a message': (_dev: DevFile) => `/t/${dev.tenant.slug}/messages/${messageId}` };
+    for (const [name, address] of Object.entries(all)) {
+      await page.goto(address(dev));
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+      await page.waitForLoadState('load');
+      await expect(page.locator('main [aria-hidden] .mantine-Skeleton-root')).toHaveCount(0);
+      const { violations } = await new AxeBuilder({ page }).withTags(rules).analyze();
+      expect(violations, name).toEqual([]);
+    }
+    await page.goto(`/t/${dev.tenant.slug}/pipelines/${dev.demo.pipelineId}`);
+    await page
+      .getByRole('button', { name: /Reshape order/ })
+      .first()
+      .click();
+    await expect(page.getByText('No problems found')).toBeVisible();
+    expect((await new AxeBuilder({ page }).withTags(rules).analyze()).violations, 'a step').toEqual([]);
+    await page
+      .getByRole('button', { name: /HTTP request/ })
+      .first()
+      .click();
+    await expect(page.getByRole('heading', { name: 'HTTP out' })).toBeVisible();
+    expect((await new AxeBuilder({ page }).withTags(rules).analyze()).violations, 'a destination').toEqual([]);
+  });
+}
