@@ -43,7 +43,7 @@ const messageSchema = z.strictObject({
   destinations: z.array(destinationSchema),
 });
 
-/** One record per pack and pass, written by the node before it acknowledges the pack. Payloads are not in it. */
+/** What became of the packs of one pipeline and revision that ended together, written by the node before it acknowledges them. Payloads are not in it. */
 export const trailRecordSchema = z.strictObject({
   v: z.literal(1),
   nodeId: z.string(),

@@ -8,6 +8,7 @@ import type { NodeSpan, Tracing } from '../tracing.ts';
 import type { Pause } from './pause.ts';
 import type { Sender, StepRunner } from './ports.ts';
 import type { Tally } from './tally.ts';
+import type { TrailLane } from './trail-lane.ts';
 
 /** The two queues of a pipeline: packs as they came in, and single entries on a later attempt. */
 export type QueueName = typeof streamNames.ingest | typeof streamNames.retry;
@@ -22,6 +23,7 @@ export interface PackJob {
   steps: StepRunner;
   sender: Sender;
   tally: Tally;
+  trail: TrailLane;
   tracing: Tracing;
   log: Log;
   /** Shared waits: for a connector that is away, for the steps' workers, for NATS. */

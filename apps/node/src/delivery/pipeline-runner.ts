@@ -17,7 +17,9 @@ import { Abandoned, type QueueName } from './pack-job.ts';
 import { createPause } from './pause.ts';
 import type { Sender, StepRunner } from './ports.ts';
 import { processPack } from './process-pack.ts';
+import { publishUntilStored } from './publish-until-stored.ts';
 import { createTally } from './tally.ts';
+import { createTrailLane } from './trail-lane.ts';
 
 export interface RunnerOptions {
   nodeId: string;
@@ -84,6 +86,12 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
   };
   const consumers: PackConsumer[] = [];
   const lines: Record<QueueName, Line> = { [streamNames.ingest]: createLine(), [streamNames.retry]: createLine() };
+  const trail = createTrailLane({
+    nodeId: options.nodeId,
+    tenantId: tenant.tenantId,
+    pipelineId,
+    publish: (subject, headers, body) => publishUntilStored({ tenant, pauses, stop: abandon.signal, log }, subject, headers, body),
+  });
   let plan = options.plan;
   let isStopping = false;
   const onEmpty: (() => void)[] = [];
@@ -120,6 +128,7 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
         steps: options.steps,
         sender: options.sender,
         tally: createTally(metrics, tenant.tenantId),
+        trail,
         tracing: options.tracing,
         log,
         pauses,

@@ -5,7 +5,7 @@ import { reasonText } from '../core/trail-text.ts';
 import { deliver } from './deliver.ts';
 import { openPack } from './open-pack.ts';
 import type { PackJob, Pass } from './pack-job.ts';
-import { storeTrail, toTrail } from './pack-trail.ts';
+import { toTrail } from './pack-trail.ts';
 import { runSteps } from './run-steps.ts';
 import { deadLetter } from './travel-alone.ts';
 
@@ -18,7 +18,7 @@ export async function processPack(job: PackJob): Promise<void> {
   if (passes === null) return;
   const results = await runSteps(job, passes);
   const messages = await Promise.all(passes.map((pass, i) => finish(job, pass, results?.[i] ?? null)));
-  await storeTrail(job, messages);
+  await job.trail.add(`${job.stream}:${job.pack.seq}:${job.pack.storedAtMs}`, job.plan.revision, messages);
   job.tally.flush();
 }
 

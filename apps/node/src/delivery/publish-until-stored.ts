@@ -7,7 +7,7 @@ const waitsFor: ReadonlySet<string> = new Set(['BUS.UNAVAILABLE', 'BUS.FULL']);
 
 /** Publishes until it is on disk: the pack is in our hands meanwhile, so a bus that is away or full holds back, and loses nothing. */
 export async function publishUntilStored(
-  { tenant, pauses, stop, log }: PackJob,
+  { tenant, pauses, stop, log }: Pick<PackJob, 'tenant' | 'pauses' | 'stop' | 'log'>,
   subject: string,
   headers: Record<string, string>,
   body: Uint8Array,
