@@ -48,7 +48,9 @@ export function toTarget(settings: DestinationSettings): Target {
 }
 
 export function requestHeaders(target: Target, delivery: Delivery): string[] {
-  const headers = ['customer-id', delivery.customerId, 'idempotency-key', delivery.messageId, ...target.fixedHeaders];
+  // Of one message and one connection: two destinations that lead to the same receiver are two requests to it.
+  const idempotencyKey = `${delivery.messageId}/${delivery.connectionId}`;
+  const headers = ['customer-id', delivery.customerId, 'idempotency-key', idempotencyKey, ...target.fixedHeaders];
   if (delivery.contentType !== '' && !target.hasContentType && VALUE.test(delivery.contentType)) headers.push('content-type', delivery.contentType);
   if (delivery.traceparent !== '') headers.push('traceparent', delivery.traceparent);
   if (delivery.tracestate !== '' && VALUE.test(delivery.tracestate)) headers.push('tracestate', delivery.tracestate);
