@@ -207,6 +207,9 @@ const SKELETON_WIDTHS = [68, 44, 80, 52, 60, 36, 72, 48];
 function skeletonRows(rows: number, columns: number) {
   return Array.from({ length: rows }, (_, row) => ({
     key: `row ${row}`,
-    cells: Array.from({ length: columns }, (_, column) => ({ key: `cell ${column}`, width: `${SKELETON_WIDTHS[(row * 3 + column * 5) % SKELETON_WIDTHS.length]}%` })),
+    cells: Array.from({ length: columns }, (_, column) => ({
+      key: `cell ${column}`,
+      width: `${SKELETON_WIDTHS[(row * 3 + column * 5) % SKELETON_WIDTHS.length]}%`,
+    })),
   }));
 }

@@ -1,7 +1,7 @@
 'use client';
 
 import { Menu } from '@mantine/core';
-import { IconCheck, IconChevronDown, IconX } from '@tabler/icons-react';
+import { IconChevronDown, IconX } from '@tabler/icons-react';
 import type { ReactNode } from 'react';
 import classes from './FilterChip.module.css';
 
@@ -25,7 +25,7 @@ export function FilterChip({ label, options, selected, onChange, single = false 
   };
   return (
     <span className={classes.group}>
-      <Menu closeOnItemClick={single} position="bottom-start">
+      <Menu position="bottom-start">
         <Menu.Target>
           <button type="button" className={classes.chip} data-active={active || undefined}>
             {active ? `${label}: ${words.length > 2 ? `${words.length} chosen` : words.join(', ')}` : label}
@@ -34,15 +34,9 @@ export function FilterChip({ label, options, selected, onChange, single = false 
         </Menu.Target>
         <Menu.Dropdown>
           {options.map((option) => (
-            <Menu.Item
-              key={option.value}
-              role={single ? 'menuitemradio' : 'menuitemcheckbox'}
-              aria-checked={selected.includes(option.value)}
-              onClick={() => toggle(option.value)}
-              rightSection={selected.includes(option.value) ? <IconCheck size={15} aria-hidden /> : null}
-            >
+            <Menu.CheckboxItem key={option.value} checked={selected.includes(option.value)} onChange={() => toggle(option.value)} closeMenuOnClick={single}>
               {option.mark ?? option.label}
-            </Menu.Item>
+            </Menu.CheckboxItem>
           ))}
           {options.length === 0 && <Menu.Label>Nothing to choose from</Menu.Label>}
         </Menu.Dropdown>

@@ -2,16 +2,14 @@
 
 import { Anchor, Button } from '@mantine/core';
 import { IconMailCheck, IconSearch, IconSend } from '@tabler/icons-react';
-import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import Link from 'next/link';
 import { useRouter, useSearchParams } from 'next/navigation';
 import { useState } from 'react';
 import { paths } from '../../../lib/paths.ts';
-import { toErrorView } from '../../../trpc/to-error-view.ts';
 import { useTRPC, useTRPCClient } from '../../../trpc/trpc-context.ts';
-import { type Column, DataTable, TableSkeleton } from '../../../ui/DataTable.tsx';
+import { type Column, DataTable } from '../../../ui/DataTable.tsx';
 import { EmptyState } from '../../../ui/EmptyState.tsx';
-import { ErrorState } from '../../../ui/ErrorState.tsx';
 import { FilterChip } from '../../../ui/FilterChip.tsx';
 import { formatCount, formatNumber, shortenMiddle } from '../../../ui/format.ts';
 import { IdPlain } from '../../../ui/IdText.tsx';
@@ -22,8 +20,10 @@ import { useNeeds, useSlug } from '../../tenancy/api.tsx';
 import { Reason } from '../api.tsx';
 import type { DeadLetterView } from '../types.ts';
 import { BulkSendAgain } from './BulkSendAgain.tsx';
+import { LivePanel } from './LivePanel.tsx';
 import classes from './MessagesPage.module.css';
 import { SendAgain } from './SendAgain.tsx';
+import { useLiveList } from './use-live-list.ts';
 
 const PAGE_SIZE = 50;
 const keyOf = (letter: DeadLetterView): string => `${letter.messageId} ${letter.destinationId}`;
@@ -58,23 +58,10 @@ function DeadLetterList({ pipelineId }: { pipelineId: string | undefined }) {
   const needs = useNeeds('message.resend');
   const [selected, setSelected] = useState<Set<string>>(new Set());
   const [sending, setSending] = useState<DeadLetterView[] | null>(null);
-  const query = useInfiniteQuery({
-    queryKey: [...trpc.deadLetters.list.pathKey(), { pages: true, pipelineId }],
-    queryFn: ({ pageParam, signal }) => client.deadLetters.list.query({ pipelineId, limit: PAGE_SIZE, cursor: pageParam }, { signal }),
-    initialPageParam: null as string | null,
-    getNextPageParam: (page) => page.nextCursor,
-  });
-
-  if (!query.data) {
-    if (query.error) return <ErrorState error={toErrorView(query.error)} onRetry={() => void query.refetch()} />;
-    return (
-      <div className={classes.panel}>
-        <TableSkeleton columns={6} />
-      </div>
-    );
-  }
-  const letters = query.data.pages.flatMap((page) => page.items);
-  const chosen = letters.filter((letter) => selected.has(keyOf(letter)));
+  const input = { pipelineId, limit: PAGE_SIZE };
+  const head = useQuery(trpc.deadLetters.list.queryOptions(input));
+  const live = useLiveList({ head, keyOf, loadOlder: (cursor) => client.deadLetters.list.query({ ...input, cursor }) });
+  const chosen = (live.list?.items ?? []).filter((letter) => selected.has(keyOf(letter)));
   return (
     <>
       {chosen.length > 0 && (
@@ -92,34 +79,20 @@ function DeadLetterList({ pipelineId }: { pipelineId: string | undefined }) {
           </Button>
         </section>
       )}
-      <div className={classes.panel}>
-        {letters.length === 0 ? (
-          <NoDeadLetters filtered={pipelineId !== undefined} />
-        ) : (
-          <>
-            <DataTable
-              label="Dead letters"
-              columns={columns}
-              rows={letters}
-              rowKey={keyOf}
-              rowLabel={(letter) => `${shortenMiddle(letter.messageId)} to ${letter.destinationName}`}
-              rowHref={(letter) => paths.message(slug, letter.messageId)}
-              selection={{ selected, onChange: setSelected }}
-            />
-            <div className={classes.foot}>
-              <span>{formatCount(letters.length, 'dead letter')} shown, newest first</span>
-              {query.isFetchNextPageError && <span role="alert">{toErrorView(query.error).message}</span>}
-              {query.hasNextPage ? (
-                <Button variant="default" loading={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-                  Show older dead letters
-                </Button>
-              ) : (
-                <span>This is the oldest one kept.</span>
-              )}
-            </div>
-          </>
+      <LivePanel live={live} what="dead letter" columns={6} empty={<NoDeadLetters filtered={pipelineId !== undefined} />}>
+        {(list) => (
+          <DataTable
+            label="Dead letters"
+            columns={columns}
+            rows={list.items}
+            rowKey={keyOf}
+            rowLabel={(letter) => `${shortenMiddle(letter.messageId)} to ${letter.destinationName}`}
+            rowHref={(letter) => paths.message(slug, letter.messageId)}
+            isNew={(letter) => list.arrived.has(keyOf(letter))}
+            selection={{ selected, onChange: setSelected }}
+          />
         )}
-      </div>
+      </LivePanel>
       {sending && <BulkSendAgain letters={sending} onClose={() => setSending(null)} onSent={(remaining) => setSelected(new Set(remaining.map(keyOf)))} />}
     </>
   );

@@ -2,31 +2,24 @@
 
 import { Button, TextInput } from '@mantine/core';
 import { useDebouncedCallback } from '@mantine/hooks';
-import { IconArrowUp, IconMessages, IconSearch } from '@tabler/icons-react';
+import { IconMessages, IconSearch } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import Link from 'next/link';
 import { useRouter, useSearchParams } from 'next/navigation';
-import { useRef, useState } from 'react';
+import { useState } from 'react';
 import { type MessageFilters, paths } from '../../../lib/paths.ts';
-import { toErrorView } from '../../../trpc/to-error-view.ts';
-import { useTRPC } from '../../../trpc/trpc-context.ts';
-import { DataTable, TableSkeleton } from '../../../ui/DataTable.tsx';
+import { useTRPC, useTRPCClient } from '../../../trpc/trpc-context.ts';
+import { DataTable } from '../../../ui/DataTable.tsx';
 import { EmptyState } from '../../../ui/EmptyState.tsx';
-import { ErrorState } from '../../../ui/ErrorState.tsx';
 import { FilterChip } from '../../../ui/FilterChip.tsx';
-import { formatCount } from '../../../ui/format.ts';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
-import { StaleBanner } from '../../../ui/StaleBanner.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { messageStates, stateWord } from '../../../ui/states.ts';
 import { useSlug } from '../../tenancy/api.tsx';
 import { messageColumns } from '../api.tsx';
-import type { MessageState } from '../types.ts';
+import type { MessageState, MessageSummary } from '../types.ts';
+import { LivePanel } from './LivePanel.tsx';
 import classes from './MessagesPage.module.css';
-import { useLiveMessages } from './use-live-messages.ts';
-
-/** Behind by more than this, the page says so. */
-const LAG_WORTH_SAYING_MS = 10_000;
 
 export function MessagesPage() {
   const filters = toFilters(useSearchParams());
@@ -42,63 +35,34 @@ export function MessagesPage() {
 
 function MessageList({ filters }: { filters: MessageFilters }) {
   const slug = useSlug();
-  const table = useRef<HTMLDivElement>(null);
-  const { list, error, retry, lag, older, showWaiting } = useLiveMessages(filters, table);
-  if (!list && error) return <ErrorState error={toErrorView(error)} onRetry={retry} />;
+  const trpc = useTRPC();
+  const client = useTRPCClient();
+  const input = {
+    pipelineId: filters.pipelineId,
+    states: filters.states?.length ? filters.states : undefined,
+    search: filters.search || undefined,
+    limit: PAGE_SIZE,
+  };
+  const head = useQuery(trpc.messages.list.queryOptions(input));
+  const live = useLiveList({ head, keyOf, loadOlder: (cursor) => client.messages.list.query({ ...input, cursor }) });
   return (
-    <>
-      {lag && lag.ms > LAG_WORTH_SAYING_MS && <StaleBanner asOf={lag.asOf} reason="catching_up" />}
-      <div ref={table} className={classes.panel}>
-        {!list ? (
-          <TableSkeleton columns={7} rows={12} />
-        ) : list.items.length === 0 ? (
-          <NoMessages filtered={hasFilters(filters)} />
-        ) : (
-          <>
-            {list.waiting && <NewerButton waiting={list.waiting} onShow={showWaiting} />}
-            <DataTable
-              label="Messages"
-              columns={messageColumns()}
-              rows={list.items}
-              rowKey={(message) => message.id}
-              rowHref={(message) => paths.message(slug, message.id)}
-              isNew={(message) => list.arrived.has(message.id)}
-            />
-            <div className={classes.foot}>
-              <span>{formatCount(list.items.length, 'message')} shown, newest first</span>
-              {older.error !== null && <span role="alert">{toErrorView(older.error).message}</span>}
-              {list.olderCursor === null ? (
-                <span>This is the oldest one kept.</span>
-              ) : (
-                <Button variant="default" loading={older.loading} onClick={older.load}>
-                  Show older messages
-                </Button>
-              )}
-            </div>
-          </>
-        )}
-      </div>
-    </>
+    <LivePanel live={live} what="message" columns={7} empty={<NoMessages filtered={hasFilters(filters)} />}>
+      {(list) => (
+        <DataTable
+          label="Messages"
+          columns={messageColumns()}
+          rows={list.items}
+          rowKey={keyOf}
+          rowHref={(message) => paths.message(slug, message.id)}
+          isNew={(message) => list.arrived.has(message.id)}
+        />
+      )}
+    </LivePanel>
   );
 }
 
-/** New messages wait behind it, so that nothing moves under the reader. */
-function NewerButton({ waiting, onShow }: { waiting: { count: number; more: boolean }; onShow: () => void }) {
-  return (
-    <div className={classes.newer} role="status">
-      <button
-        type="button"
-        onClick={() => {
-          onShow();
-          window.scrollTo({ top: 0 });
-        }}
-      >
-        <IconArrowUp size={14} aria-hidden />
-        {waiting.more ? `More than ${waiting.count} new` : `${waiting.count} new`}
-      </button>
-    </div>
-  );
-}
+const PAGE_SIZE = 50;
+const keyOf = (message: MessageSummary): string => message.id;
 
 function NoMessages({ filtered }: { filtered: boolean }) {
   const slug = useSlug();

@@ -85,6 +85,10 @@ export function SearchDialog({ openedTimes }: { openedTimes: number }) {
       query={query}
       onQueryChange={setQuery}
       shortcut={null}
+      centered={false}
+      yOffset="12vh"
+      overlayProps={{ backgroundOpacity: 0.4, blur: 0 }}
+      transitionProps={{ duration: 0 }}
       highlightQuery={false}
       scrollable
       maxHeight={420}

@@ -2,7 +2,7 @@
 
 import { Alert, Button, PasswordInput, TextInput } from '@mantine/core';
 import { IconAlertCircle } from '@tabler/icons-react';
-import { useActionState, useEffect, useRef } from 'react';
+import { type FormEvent, startTransition, useActionState, useEffect, useRef } from 'react';
 import { toLocalPath } from '../../../lib/paths.ts';
 import { signInProblem } from './sign-in-problem.ts';
 
@@ -45,9 +45,17 @@ export function SignInForm({ callbackUrl, initialProblem }: { callbackUrl: strin
     return { ...start, email, leaving: true };
   }
 
+  // Not the action by itself: React would empty the fields when it ends, also those that were typed into meanwhile.
+  const submit = (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault();
+    const data = new FormData(event.currentTarget);
+    startTransition(() => action(data));
+  };
+  const fields = pending ? start.fields : state.fields;
+
   return (
-    <form ref={form} action={action} noValidate style={{ display: 'grid', gap: 16 }}>
-      {state.problem && (
+    <form ref={form} action={action} onSubmit={submit} noValidate style={{ display: 'grid', gap: 16 }}>
+      {state.problem && !pending && (
         <Alert color="bad" variant="light" icon={<IconAlertCircle size={18} aria-hidden />} role="alert">
           {state.problem}
         </Alert>
@@ -59,7 +67,7 @@ export function SignInForm({ callbackUrl, initialProblem }: { callbackUrl: strin
         size="md"
         autoComplete="username"
         defaultValue={state.email}
-        error={state.fields.email}
+        error={fields.email}
         autoCapitalize="none"
         spellCheck={false}
       />
@@ -68,7 +76,7 @@ export function SignInForm({ callbackUrl, initialProblem }: { callbackUrl: strin
         label="Password"
         size="md"
         autoComplete="current-password"
-        error={state.fields.password}
+        error={fields.password}
         visibilityToggleButtonProps={{ 'aria-label': 'Show or hide the password', tabIndex: 0, c: 'dimmed' }}
       />
       <Button type="submit" size="md" fullWidth mt={4} loading={pending || state.leaving}>
