@@ -59,12 +59,12 @@ export function createMetrics() {
     rejectedBundles: counter('vrsky_config_rejected_total', 'Configuration documents that were refused.', ['code']),
     configAge: gauge('vrsky_config_contact_age_seconds', 'Since the control plane was last reached; the running configuration does not depend on it.'),
     natsUp: gauge('vrsky_nats_up', '1 while the account is connected.', ['account']),
-    pluginCpu: gauge('vrsky_plugin_cpu_seconds_total', 'CPU time of a connector process.', ['connector']),
+    pluginCpu: counter('vrsky_plugin_cpu_seconds_total', 'CPU time of a connector process.', ['connector']),
     pluginRss: gauge('vrsky_plugin_rss_bytes', 'Resident memory of a connector process.', ['connector']),
-    pluginRestarts: gauge('vrsky_plugin_restarts_total', 'How often a connector process was started again.', ['connector']),
+    pluginRestarts: counter('vrsky_plugin_restarts_total', 'How often a connector process was started again.', ['connector']),
     pluginUp: gauge('vrsky_plugin_up', '1 while the connector process is running.', ['connector']),
     pluginHandshake: gauge('vrsky_plugin_handshake_seconds', 'From launch to the first answer of the last start of a connector process.', ['connector']),
     logicPending: gauge('vrsky_logic_pending_messages', 'Messages that wait for a step or are in one.'),
-    logicReplaced: gauge('vrsky_logic_workers_replaced_total', 'Worker threads that were replaced.'),
+    logicReplaced: counter('vrsky_logic_workers_replaced_total', 'Worker threads that were replaced.'),
   };
 }

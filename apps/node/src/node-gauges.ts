@@ -3,6 +3,7 @@ import type { ConnectorState } from '@vrsky/contracts/node-status';
 import { consumerNames, streamNames } from '@vrsky/contracts/subjects';
 import { every, type Part } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
+import type { Counter } from 'prom-client';
 import { topRows } from './core/label-budget.ts';
 import type { NodeMetrics } from './metrics.ts';
 import type { Tenant } from './tenant.ts';
@@ -89,15 +90,15 @@ export function createNodeGauges(metrics: NodeMetrics, gauged: Gauged, log: Log)
   const setProcesses = (): void => {
     for (const { name, cpuSeconds, rssBytes, restarts, state, handshakeSeconds } of gauged.connectors()) {
       const labels = { connector: name };
-      metrics.pluginCpu.set(labels, cpuSeconds);
+      setCounter(metrics.pluginCpu, labels, cpuSeconds);
       metrics.pluginRss.set(labels, rssBytes);
-      metrics.pluginRestarts.set(labels, restarts);
+      setCounter(metrics.pluginRestarts, labels, restarts);
       metrics.pluginUp.set(labels, state === 'running' ? 1 : 0);
       metrics.pluginHandshake.set(labels, handshakeSeconds);
     }
     const { pending: waiting, replaced } = gauged.logic();
     metrics.logicPending.set(waiting);
-    metrics.logicReplaced.set(replaced);
+    setCounter(metrics.logicReplaced, {}, replaced);
     metrics.intakeWaiting.set(gauged.intakeWaiting());
   };
 
@@ -117,6 +118,12 @@ export function createNodeGauges(metrics: NodeMetrics, gauged: Gauged, log: Log)
       await asking;
     },
   };
+}
+
+/** For a count that somebody else keeps: it only grows, and begins anew with its process, as a counter may. */
+function setCounter<T extends string>(counter: Counter<T>, labels: Partial<Record<T, string>>, total: number): void {
+  counter.remove(labels);
+  counter.inc(labels, total);
 }
 
 /** Packs of a pipeline that no node has taken; null when the server does not answer now. */
