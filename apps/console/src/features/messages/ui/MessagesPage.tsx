@@ -20,6 +20,7 @@ import { messageColumns } from '../api.tsx';
 import type { MessageState, MessageSummary } from '../types.ts';
 import { LivePanel } from './LivePanel.tsx';
 import classes from './MessagesPage.module.css';
+import { useLiveList } from './use-live-list.ts';
 
 export function MessagesPage() {
   const filters = toFilters(useSearchParams());
