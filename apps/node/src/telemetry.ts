@@ -1,8 +1,13 @@
+import { sleep } from '@vrsky/kernel/lifecycle';
+
 /** Running telemetry: whether spans go anywhere, and how to send the last of them. */
 export interface Telemetry {
   readonly isTracing: boolean;
   shutdown(): Promise<void>;
 }
+
+/** A collector that does not answer must not hold up a stop. */
+const shutdownMs = 3_000;
 
 /**
  * Starts OpenTelemetry when a standard `OTEL_EXPORTER_OTLP_ENDPOINT` (or `..._TRACES_ENDPOINT`) says where to; otherwise loads
@@ -21,5 +26,5 @@ export async function startTelemetry(env: NodeJS.ProcessEnv, serviceName: string
     instrumentations: [],
   });
   sdk.start();
-  return { isTracing: true, shutdown: () => sdk.shutdown() };
+  return { isTracing: true, shutdown: () => Promise.race([sdk.shutdown(), sleep(shutdownMs)]) };
 }

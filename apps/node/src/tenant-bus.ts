@@ -4,6 +4,7 @@ import { createStreamPublisher, type PubAck, type StreamPublisher } from '@vrsky
 import { limits } from '@vrsky/contracts/limits';
 import { inboxPrefix } from '@vrsky/contracts/subjects';
 import { AppError } from '@vrsky/kernel/errors';
+import { sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 
 /** This node's way into one tenant's NATS account. It may be there before NATS is, and outlives every loss of it. */
@@ -29,6 +30,8 @@ export interface TenantBusOptions {
   jwt: string;
   log: Log;
 }
+
+const flushMs = 500;
 
 /** Begins to connect and comes back at once. */
 export function openTenantBus(options: TenantBusOptions): TenantBus {
@@ -84,7 +87,13 @@ export function openTenantBus(options: TenantBusOptions): TenantBus {
     async close() {
       stop.abort();
       publisher?.close();
-      await connection?.close();
+      if (connection === null) return;
+      // Packs were given back a moment ago: said now, they come again at once, and not after the server's waiting time.
+      if (isUp(connection))
+        await Promise.race([connection.flush(), sleep(flushMs)]).catch((error: unknown) =>
+          log.debug({ tenantId, err: error }, 'NATS went away while the node stopped'),
+        );
+      await connection.close();
     },
   };
 }

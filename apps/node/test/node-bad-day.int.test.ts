@@ -137,6 +137,20 @@ describe('nothing that was accepted is lost', () => {
   });
 });
 
+test('a receiver that never answers does not keep a node from stopping, and the message is delivered after the next start', async () => {
+  bin.behave({ hang: true });
+  const name = `hanging-${performance.now()}`;
+  expect((await node.post(pipeline.path, JSON.stringify({ name }))).status).toBe(202);
+  await eventually(() => arrived().has(name));
+  const startedMs = performance.now();
+  await node.stop();
+  expect(performance.now() - startedMs).toBeLessThan(9_500);
+  expect(node.child().exit()).toMatchObject({ code: 0 });
+  bin.behave({});
+  await node.start();
+  await eventually(() => (arrived().get(name) ?? 0) >= 2, { timeoutMs: 40_000, what: 'the second delivery' });
+});
+
 /** The child of the node that is a connector. */
 function connectorPid(nodePid: number): number {
   const children = readFileSync(`/proc/${nodePid}/task/${nodePid}/children`, 'utf8').trim().split(' ').map(Number);

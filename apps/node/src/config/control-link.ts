@@ -163,7 +163,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     status = createStatusBucket(nc);
     const config = createConfigBucket(nc);
     const watch = (filter: string) =>
-      config.watch(filter, ({ key, value }) => void (value === null ? undefined : offer(key, value)), stop, {
+      config.watch(filter, ({ key, value }) => void (value === null ? undefined : offer(key, value).catch(onError)), stop, {
         onError,
         // The buckets may be new as well: everything that was reported is written again.
         onCurrent: () => {

@@ -20,6 +20,8 @@ export async function deliver(job: PackJob, pass: Pass, destination: Destination
   for (let connectorFailures = 0; ; ) {
     const outcome = await send(job, pass, destination, attempt, body);
     tally.attempt(outcome);
+    // Given back already: whoever takes the message next decides about it.
+    if (outcome.status !== 'ok') throwIfStopped(stop);
     if (outcome.source === 'plugin' && outcome.status === 'retryable') connectorFailures++;
     else pauses.connector.over();
     const verdict = judgeAttempt(outcome, { attempt, connectorFailures, policy: destination.policy, nowMs: Date.now() });

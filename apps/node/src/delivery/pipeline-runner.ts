@@ -5,6 +5,7 @@ import { packHeaders } from '@vrsky/contracts/message-headers';
 import { consumerNames, streamNames, subjects } from '@vrsky/contracts/subjects';
 import { backoffMs } from '@vrsky/kernel/backoff';
 import { describeError } from '@vrsky/kernel/errors';
+import { aborted } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { headerText } from '../core/pack-headers.ts';
 import type { PipelinePlan } from '../core/pipeline-plan.ts';
@@ -230,11 +231,10 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
       await Promise.all(consumers.map((consumer) => consumer.stop()));
       if (hands.size === 0) return;
       const empty = new Promise<void>((resolve) => onEmpty.push(resolve));
-      const giveUp = (): void => abandon.abort();
-      if (deadline.aborted) giveUp();
-      else deadline.addEventListener('abort', giveUp, { once: true });
-      await empty;
-      deadline.removeEventListener('abort', giveUp);
+      await Promise.race([empty, aborted(deadline)]);
+      // What is still on its way to a receiver may yet arrive there; the pack comes again in any case.
+      abandon.abort();
+      for (const hand of hands.values()) settle(hand, (pack) => pack.nak());
     },
   };
 }
