@@ -97,7 +97,7 @@ test('kill -9 under load: whatever was answered 202 was stored, senders that wer
   const known = new Set(stored.map(({ messageId }) => messageId));
   expect(accepted.filter((messageId) => !known.has(messageId))).toEqual([]);
   await eventually(() => {
-    const arrived = new Set(bin.requests.map(({ headers }) => headers['idempotency-key']?.split('/')[0]));
+    const arrived = new Set(bin.requests.map(({ headers }) => String(headers['idempotency-key']).split('/')[0]));
     return [...known].every((messageId) => arrived.has(messageId));
   });
 });
