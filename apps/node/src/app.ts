@@ -60,22 +60,27 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const url = config.bus.urlOverride ?? enrolment.natsUrl;
 
   const logic = await use(createLogicPool({ workers: config.logic.workers, log: (line) => log.warn({ part: 'logic' }, line) }));
-  const connector = createConnectorHost({
-    name: 'http',
-    executable: config.connectorHttp,
-    env: { VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}`, VRSKY_EGRESS_ALLOW: config.egressAllow.join(',') },
-    credit: limits.sourceCreditMax,
-    log,
-  });
-  const intake = createIntake({ acks: connector, metrics, tracing, log });
-  connector.onReceive(intake.receive);
-  await use(connector);
+  const startConnector = (role: 'source' | 'destination', env: Record<string, string>): ConnectorHost =>
+    createConnectorHost({
+      name: `http ${role}`,
+      executable: config.connectorHttp,
+      env: { ...env, VRSKY_HTTP_ROLES: role },
+      credit: limits.sourceCreditMax,
+      log,
+    });
+  const destination = startConnector('destination', { VRSKY_EGRESS_ALLOW: config.egressAllow.join(',') });
+  const source = startConnector('source', { VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}` });
+  const connectors = [source, destination];
+  const intake = createIntake({ acks: source, metrics, tracing, log });
+  source.onReceive(intake.receive);
+  await use(destination);
+  await use(source);
 
   const runs = await use(createRunService({ pool, trusted: enrolment.trustedKeys, steps: logic, log }));
-  const delivery = createDelivery({ nodeId, steps: logic, sender: connector, metrics, tracing, log });
+  const delivery = createDelivery({ nodeId, steps: logic, sender: destination, metrics, tracing, log });
   const deployer = createDeployer({
     openBus: (tenantId, jwt) => openTenantBus({ url, tenantId, nodeId, seed: identity.user.seed, jwt, log }),
-    connections: createConnectionSet(connector),
+    connections: createConnectionSet({ source, destination }),
     intake,
     delivery,
     runs,
@@ -91,14 +96,22 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     enrolment,
     store: openLastGoodStore(config.stateDir, log),
     deployer,
-    lease: () => ({ nodeId, name: config.name, pool, version: nodeVersion, startedAt, ingestUrl: config.ingest.publicUrl, connectors: [connector.state()] }),
+    lease: () => ({
+      nodeId,
+      name: config.name,
+      pool,
+      version: nodeVersion,
+      startedAt,
+      ingestUrl: config.ingest.publicUrl,
+      connectors: connectors.map((connector) => connector.state()),
+    }),
     onRejected: (code) => metrics.rejectedBundles.inc({ code }),
     log,
   });
   const gauges = createNodeGauges(
     metrics,
     {
-      connectors: () => [{ ...connector.state(), handshakeSeconds: connector.stats().handshakeMs / 1_000 }],
+      connectors: () => connectors.map((connector) => ({ ...connector.state(), handshakeSeconds: connector.stats().handshakeMs / 1_000 })),
       queues: delivery.queues,
       tenants: deployer.tenants,
       config: control.tenants,
@@ -110,16 +123,17 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   );
   await use(gauges);
   updateGauges = gauges.update;
-  checks = () => readiness(connector, deployer, control);
+  checks = () => readiness(connectors, deployer, control);
   await use(control);
 }
 
-function readiness(connector: ConnectorHost, deployer: TenantDeployer, control: ControlLink): Record<string, string | null> {
-  const { state, reason } = connector.state();
+function readiness(connectors: ConnectorHost[], deployer: TenantDeployer, control: ControlLink): Record<string, string | null> {
+  const absent = connectors.map((connector) => connector.state()).filter(({ state }) => state !== 'running');
   const away = deployer.tenants().filter(({ bus }) => !bus.isUp()).length;
   const isBusUp = deployer.tenants().length > 0 ? away === 0 : control.isUp();
   return {
-    connector: state === 'running' ? null : `the connector http is ${state}${reason ? `: ${reason}` : ''}`,
+    connector:
+      absent.length === 0 ? null : absent.map(({ name, state, reason }) => `the connector ${name} is ${state}${reason ? `: ${reason}` : ''}`).join('; '),
     configuration: control.isLoaded() ? null : 'no configuration on disk, and the control plane was not reached yet',
     bus: isBusUp ? null : away > 0 ? `NATS is away for ${away} tenants` : 'NATS is away',
   };

@@ -92,15 +92,15 @@ describe('nothing that was accepted is lost', () => {
     await nothingLost(load);
   });
 
-  test('when the connector is killed; it is started again', async () => {
+  test.each(['source', 'destination'])('when the connector of the role %s is killed; it is started again', async (role) => {
     const load = startLoad(16);
     await load.more(200);
-    const pid = connectorPid(node.child().pid);
+    const pid = connectorPid(node.child().pid, role);
     process.kill(pid, 'SIGKILL');
     await load.more(200);
     await load.stop();
     await nothingLost(load);
-    expect(connectorPid(node.child().pid)).not.toBe(pid);
+    expect(connectorPid(node.child().pid, role)).not.toBe(pid);
   });
 
   test('when nats-server is killed', async () => {
@@ -151,10 +151,10 @@ test('a receiver that never answers does not keep a node from stopping, and the 
   await eventually(() => (arrived().get(name) ?? 0) >= 2, { timeoutMs: 40_000, what: 'the second delivery' });
 });
 
-/** The child of the node that is a connector. */
-function connectorPid(nodePid: number): number {
+/** The child of the node that is its connector for a role. */
+function connectorPid(nodePid: number, role: string): number {
   const children = readFileSync(`/proc/${nodePid}/task/${nodePid}/children`, 'utf8').trim().split(' ').map(Number);
-  const found = children.find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('http-connector'));
-  if (found === undefined) throw new Error(`the node ${nodePid} has no connector`);
+  const found = children.find((pid) => readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`VRSKY_HTTP_ROLES=${role}`));
+  if (found === undefined) throw new Error(`the node ${nodePid} has no connector for the role ${role}`);
   return found;
 }

@@ -189,14 +189,17 @@ describe('a step that misbehaves costs only its message', () => {
 });
 
 describe('what a node tells', () => {
-  test('its lease names its connector, and its metrics count what happened', async () => {
+  test('its lease names its connectors, and its metrics count what happened', async () => {
     const nodeId = plane.enrolled[0]?.nodeId ?? '';
     expect(await eventually(async () => (await plane.lease(nodeId)) ?? false)).toMatchObject({
       nodeId,
       name: 'test node',
       pool: 'shared',
       stopping: false,
-      connectors: [{ name: 'http', state: 'running' }],
+      connectors: [
+        { name: 'http source', state: 'running' },
+        { name: 'http destination', state: 'running' },
+      ],
     });
     const text = await node.metrics();
     for (const name of [

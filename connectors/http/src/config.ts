@@ -1,4 +1,8 @@
+export type Role = 'source' | 'destination';
+
 export interface HttpConnectorConfig {
+  /** What this process does. A node gives each role a process of its own, so that slow receivers never hold up intake. */
+  roles: readonly Role[];
   listen: { host: string; port: number };
   /** Exact `host:port` pairs that may be reached although they are private. */
   egressAllow: ReadonlySet<string>;
@@ -7,6 +11,9 @@ export interface HttpConnectorConfig {
 /** The connector's own settings come from whoever runs the node: they are no secrets and no customer's choice. */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): HttpConnectorConfig {
   const problems: string[] = [];
+  const rolesText = env.VRSKY_HTTP_ROLES || 'source,destination';
+  const roles = rolesText.split(',').filter((role): role is Role => role === 'source' || role === 'destination');
+  if (roles.join(',') !== rolesText) problems.push(`VRSKY_HTTP_ROLES must be source, destination or both with a comma, not ${JSON.stringify(rolesText)}`);
   const listenText = env.VRSKY_HTTP_LISTEN || '127.0.0.1:4801';
   const listen = findHostPort(listenText);
   if (listen === null) problems.push(`VRSKY_HTTP_LISTEN must be host:port, not ${JSON.stringify(listenText)}`);
@@ -20,7 +27,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): H
     else egressAllow.add(`${pair.host}:${pair.port}`);
   }
   if (listen === null || problems.length > 0) throw new Error(`The configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
-  return { listen, egressAllow };
+  return { roles, listen, egressAllow };
 }
 
 /** `name:port`, `1.2.3.4:port` or `[::1]:port`; the host in lower case and without its brackets, as it is compared later. */

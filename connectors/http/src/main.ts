@@ -17,7 +17,7 @@ let source: HttpSource | null = null;
 await serveConnector({
   name: 'http',
   version: VERSION,
-  roles: ['source', 'destination'],
+  roles: config.roles,
   settingsSchemas,
 
   validate(connection) {

@@ -12,6 +12,9 @@ export interface ConnectionHost {
   configure(generation: number, connections: ConnectionPlan[]): Promise<Refusal[]>;
 }
 
+/** One process for each role. */
+export type ConnectionHosts = Record<ConnectionPlan['role'], ConnectionHost>;
+
 /** All tenants' connections as one set, since a connector's `Configure` replaces them all. */
 export interface ConnectionSet {
   /** Replaces one tenant's connections; answers why a pipeline's could not be applied, by its id. */
@@ -24,7 +27,7 @@ interface Change {
   readonly done: PromiseWithResolvers<Map<string, string>>;
 }
 
-export function createConnectionSet(host: ConnectionHost): ConnectionSet {
+export function createConnectionSet(hosts: ConnectionHosts): ConnectionSet {
   const byTenant = new Map<string, readonly PipelinePlan[]>();
   const waiting: Change[] = [];
   let generation = 0;
@@ -37,13 +40,21 @@ export function createConnectionSet(host: ConnectionHost): ConnectionSet {
 
   const configure = async (): Promise<Refusal[]> => {
     const connections = [...byTenant.values()].flatMap((plans) => plans.flatMap((plan) => plan.connections));
-    try {
-      return await host.configure(++generation, connections);
-    } catch (error) {
-      // A connector that is away takes the set when it is back; its own state says so, the tenant's configuration is not at fault.
-      if (isAppError(error) && error.code === 'PLUGIN.UNAVAILABLE') return [];
-      throw error;
-    }
+    generation++;
+    const tell = async (role: ConnectionPlan['role']): Promise<Refusal[]> => {
+      try {
+        return await hosts[role].configure(
+          generation,
+          connections.filter((connection) => connection.role === role),
+        );
+      } catch (error) {
+        // A connector that is away takes the set when it is back; its own state says so, the tenant's configuration is not at fault.
+        if (isAppError(error) && error.code === 'PLUGIN.UNAVAILABLE') return [];
+        throw error;
+      }
+    };
+    // Destinations first: what comes in finds its way out.
+    return [...(await tell('destination')), ...(await tell('source'))];
   };
 
   const apply = async (changes: Change[]): Promise<void> => {
