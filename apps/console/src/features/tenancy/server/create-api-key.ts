@@ -11,9 +11,16 @@ export async function createApiKey(ctx: TenantContext, { name }: { name: string 
   const key = createApiKeyToken();
   await withTenant(ctx.db, ctx.tenantId, async (tx) => {
     if ((await tx.apiKey.count({ where: { tenantId: ctx.tenantId, revokedAt: null } })) >= KEYS_MAX) {
-      throw new AppError({ code: 'API_KEY.TOO_MANY', kind: 'exhausted', message: `${KEYS_MAX} keys`, publicMessage: `Your organisation has ${KEYS_MAX} API keys, which is the most. Revoke one that is not used.` });
+      throw new AppError({
+        code: 'API_KEY.TOO_MANY',
+        kind: 'exhausted',
+        message: `${KEYS_MAX} keys`,
+        publicMessage: `Your organisation has ${KEYS_MAX} API keys, which is the most. Revoke one that is not used.`,
+      });
     }
-    await tx.apiKey.create({ data: { tenantId: ctx.tenantId, id: key.id, name, prefix: key.prefix, secretHash: key.secretHash, role: apiKeyRole, createdBy: ctx.actor.id } });
+    await tx.apiKey.create({
+      data: { tenantId: ctx.tenantId, id: key.id, name, prefix: key.prefix, secretHash: key.secretHash, role: apiKeyRole, createdBy: ctx.actor.id },
+    });
   });
   return { id: key.id, secret: key.token };
 }
