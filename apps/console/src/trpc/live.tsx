@@ -30,7 +30,6 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const trpc = useTRPC();
   const queryClient = useQueryClient();
   const [live, setLive] = useState<Live>({ state: 'connecting', lostAt: null });
-  const wasLive = useRef(false);
 
   const gatherer = useMemo(() => {
     const touched: Record<LiveKind, (readonly unknown[])[]> = {
@@ -58,9 +57,8 @@ export function LiveProvider({ children }: { children: ReactNode }) {
 
   useEffect(() => {
     if (subscription.status === 'pending') {
-      // Whatever changed while the line was down is not told again in full: ask for everything on the page.
-      if (wasLive.current) void queryClient.invalidateQueries();
-      wasLive.current = true;
+      // What changed before the line stood, or while it was down, is told to nobody: ask again for what was read until now.
+      void queryClient.invalidateQueries({ predicate: ({ state, meta }) => state.fetchStatus === 'idle' && meta?.neverChanges !== true });
       setLive({ state: 'live', lostAt: null });
       return;
     }

@@ -21,7 +21,7 @@ export function IdText({ value, what, full = false }: IdTextProps) {
         <Tooltip label={<span className="mono">{copied ? 'Copied' : value}</span>} maw={480}>
           <button type="button" className={classes.id} onClick={copy} data-copied={copied || undefined}>
             {full ? value : shortenMiddle(value)}
-            <span className="visually-hidden">{copied ? `, ${what} copied` : `, copy ${what}`}</span>
+            <span className="visually-hidden">{copied ? `, ${what} copied` : `, copy ${what}${full ? '' : ` ${value}`}`}</span>
             {copied ? <IconCheck size={13} aria-hidden /> : <IconCopy size={13} aria-hidden />}
           </button>
         </Tooltip>

@@ -26,7 +26,10 @@ import { Trail } from './Trail.tsx';
 export function MessagePage({ messageId }: { messageId: string }) {
   const slug = useSlug();
   const trpc = useTRPC();
-  const message = useQuery(trpc.messages.get.queryOptions({ id: messageId }));
+  // A message that was accepted this second is on its way into the tables: ask again until it is there.
+  const message = useQuery(
+    trpc.messages.get.queryOptions({ id: messageId }, { refetchInterval: (query) => (isNotFound(query.state.error) ? ASK_AGAIN_MS : false) }),
+  );
   const back = { href: paths.messages(slug), label: 'Messages' };
 
   if (message.data) return <Loaded message={message.data} />;
@@ -38,7 +41,7 @@ export function MessagePage({ messageId }: { messageId: string }) {
         lead={message.error ? undefined : <Skeleton height={14} width={280} mt={4} />}
       />
       {message.error ? (
-        appCodeOf(message.error)?.endsWith('NOT_FOUND') ? (
+        isNotFound(message.error) ? (
           <NotThere />
         ) : (
           <ErrorState error={toErrorView(message.error)} onRetry={() => void message.refetch()} />
@@ -48,6 +51,12 @@ export function MessagePage({ messageId }: { messageId: string }) {
       )}
     </>
   );
+}
+
+const ASK_AGAIN_MS = 2_000;
+
+function isNotFound(error: unknown): boolean {
+  return appCodeOf(error)?.endsWith('NOT_FOUND') === true;
 }
 
 function Loaded({ message }: { message: MessageDetail }) {

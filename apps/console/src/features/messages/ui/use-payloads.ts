@@ -8,7 +8,7 @@ export function usePayloads(messageId: string) {
   return useQuery(
     useTRPC().messages.payloads.queryOptions(
       { id: messageId },
-      { staleTime: Number.POSITIVE_INFINITY, gcTime: 5 * 60_000, retry: false, refetchOnWindowFocus: false },
+      { staleTime: Number.POSITIVE_INFINITY, gcTime: 5 * 60_000, retry: false, refetchOnWindowFocus: false, meta: { neverChanges: true } },
     ),
   );
 }

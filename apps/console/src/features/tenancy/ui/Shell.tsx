@@ -2,13 +2,13 @@
 
 import { ActionIcon } from '@mantine/core';
 import { useDisclosure } from '@mantine/hooks';
-import { IconMenu2 } from '@tabler/icons-react';
+import { IconCloudOff, IconMenu2 } from '@tabler/icons-react';
 import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { usePathname } from 'next/navigation';
 import { type ReactNode, useState } from 'react';
 import { useLive } from '../../../trpc/live.tsx';
-import { StaleBanner } from '../../../ui/StaleBanner.tsx';
+import { formatClock } from '../../../ui/format.ts';
 import { useNow } from '../../../ui/use-now.ts';
 import { useSlug } from '../api.tsx';
 import { HelpMenu } from './HelpMenu.tsx';
@@ -49,6 +49,7 @@ export function Shell({ children }: { children: ReactNode }) {
             <IconMenu2 size={20} aria-hidden />
           </ActionIcon>
           <Search />
+          <Stale />
           <div className={classes.end}>
             <HelpMenu />
             <PersonMenu />
@@ -56,7 +57,6 @@ export function Shell({ children }: { children: ReactNode }) {
         </header>
         {/* Takes the focus from the skip link. */}
         <main id="main" className={classes.main} tabIndex={-1}>
-          <ConnectionBanner />
           {children}
         </main>
       </div>
@@ -119,9 +119,20 @@ function LiveMark() {
 /** A line that is back within two seconds is not worth a word. */
 const PATIENCE_MS = 2_000;
 
-function ConnectionBanner() {
+/** In the header, where it moves nothing and stays in sight. */
+function Stale() {
   const { state, lostAt } = useLive();
   const now = useNow();
   if (state !== 'reconnecting' || lostAt === null || now - lostAt < PATIENCE_MS) return null;
-  return <StaleBanner asOf={lostAt} reason="reconnecting" />;
+  return (
+    <span
+      className={classes.stale}
+      role="status"
+      title="The connection to the console is lost. Messages keep flowing; the page goes on by itself when the line is back."
+    >
+      <IconCloudOff size={15} aria-hidden />
+      As of {formatClock(lostAt)}
+      <span className={classes.roomy}>, reconnecting</span>
+    </span>
+  );
 }
