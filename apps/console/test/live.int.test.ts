@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type ReceivedRequest, receiverBin } from '@vrsky/contracts/receiver';
 import { eventually } from '@vrsky/testkit/eventually';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { liveChanges } from '../src/server/live.ts';
 import { notifyLive } from '../src/server/live-channel.ts';
 import { serveMetrics } from '../src/server/serve-metrics.ts';
 import { serveTrpc } from '../src/server/serve-trpc.ts';
@@ -123,6 +124,17 @@ describe('live changes', () => {
     await eventually(() => line.kinds().length === 5, { what: 'all kinds' });
     line.close();
     await line.ended;
+  });
+
+  it('end for somebody whose session has ended meanwhile', async () => {
+    let isAllowed = true;
+    const changes = liveChanges(rig.acme.context, { lastEventId: '1', signal: undefined, isAllowed: async () => isAllowed, recheckEveryMs: 5 });
+    expect((await changes.next()).done).toBe(false);
+    isAllowed = false;
+    let told = 0;
+    for await (const _event of changes) told++;
+    expect(told).toBeLessThan(10); // what was on its way, and then the end
+    expect(await subscribers()).toBe(0);
   });
 
   it('are refused to who is no member', async () => {

@@ -20,10 +20,12 @@ export interface LiveOptions {
   signal: AbortSignal | undefined;
   /** Still signed in, still a member? */
   isAllowed(): Promise<boolean>;
+  recheckEveryMs?: number;
 }
 
 /** The tenant's changes as they happen, until the client leaves or may no longer see them. */
 export async function* liveChanges(tenant: TenantContext, options: LiveOptions): AsyncGenerator<LiveEvent> {
+  const { recheckEveryMs = RECHECK_EVERY_MS } = options;
   const subscription = getLiveHub(tenant).subscribe(tenant.tenantId);
   const end = () => subscription.end();
   options.signal?.addEventListener('abort', end, { once: true });
@@ -33,9 +35,9 @@ export async function* liveChanges(tenant: TenantContext, options: LiveOptions):
     if (options.lastEventId !== null) for (const kind of liveKinds) yield event({ kind });
     let checkedAtMs = performance.now();
     while (!options.signal?.aborted) {
-      const changes = await subscription.next(RECHECK_EVERY_MS);
+      const changes = await subscription.next(recheckEveryMs);
       if (changes === null) return;
-      if (performance.now() - checkedAtMs >= RECHECK_EVERY_MS) {
+      if (performance.now() - checkedAtMs >= recheckEveryMs) {
         if (!(await options.isAllowed())) return;
         checkedAtMs = performance.now();
       }
