@@ -3,7 +3,7 @@
 import { useQueryClient } from '@tanstack/react-query';
 import { useSubscription } from '@trpc/tanstack-react-query';
 import { backoff } from '@vrsky/kernel/backoff';
-import { createContext, type ReactNode, useContext, useEffect, useMemo, useRef, useState } from 'react';
+import { createContext, type ReactNode, useContext, useEffect, useEffectEvent, useMemo, useState } from 'react';
 import { createGatherer } from './gather.ts';
 import { useTRPC } from './trpc-context.ts';
 
@@ -73,11 +73,10 @@ export function LiveProvider({ children }: { children: ReactNode }) {
 /** The browser reconnects a broken line by itself, but gives up when the server answers with an error; then we try anew, ever more slowly. */
 function useReset(failed: boolean, reset: () => void): void {
   const [retry] = useState(() => backoff({ initialMs: 1_000, maxMs: 15_000 }));
-  const latest = useRef(reset);
-  latest.current = reset;
+  const again = useEffectEvent(reset);
   useEffect(() => {
     if (!failed) return;
-    const timer = setTimeout(() => latest.current(), retry.nextMs());
+    const timer = setTimeout(() => again(), retry.nextMs());
     return () => clearTimeout(timer);
   }, [failed, retry]);
 }
