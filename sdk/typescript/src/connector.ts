@@ -162,7 +162,8 @@ export async function serveConnector(definition: ConnectorDefinition, env: Reado
   const intake = createIntake(log);
   const outlet = createOutlet(definition, log);
   try {
-    if (env[connectorCookie.key] === connectorCookie.value) await definition.receive?.(intake);
+    const receives = definition.roles.includes('source') && env[connectorCookie.key] === connectorCookie.value;
+    if (receives) await definition.receive?.(intake);
     const served = await servePlugin({
       cookie: connectorCookie,
       versions: connectorVersions,

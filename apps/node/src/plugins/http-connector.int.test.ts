@@ -111,6 +111,21 @@ test('drained, it takes no more messages and answers those it has', async () => 
   await expect(post(url, 'late')).rejects.toThrow();
 });
 
+test('a process for destinations alone listens nowhere: one that holds its port is no trouble', async () => {
+  const taken = await requestBin();
+  disposals.push(() => taken.close());
+  const host = createConnectorHost({
+    name: 'http destination',
+    executable: join(home, 'dist', 'http-connector'),
+    env: { VRSKY_HTTP_ROLES: 'destination', VRSKY_HTTP_LISTEN: `127.0.0.1:${taken.port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${taken.port}` },
+    credit: 16,
+    log: createLog('test', 'silent'),
+  });
+  disposals.push(() => host[Symbol.asyncDispose]());
+  await host.start?.(new AbortController().signal);
+  expect(host.state()).toMatchObject({ state: 'running' });
+});
+
 /** Messages that wait for their acknowledgement in a test. */
 let inHand = 0;
 
