@@ -25,9 +25,9 @@ test('a message sent from a terminal is on the page without reload, and its trai
   await page.locator(`[data-row="${messageId}"]`).getByRole('link').click();
   await expect(page.getByText('Delivered').first()).toBeVisible();
   const trail = page.locator('main');
-  await expect(page.getByRole('button', { name: `Copy Customer-ID ${dev.tenant.customerId}` })).toBeVisible();
+  await expect(page.getByRole('button', { name: `copy Customer-ID ${dev.tenant.customerId}` })).toBeVisible();
   await expect(trail).not.toContainText('cus_somebodyelse');
-  await expect(page.getByRole('button', { name: `Copy trace id ${traceId}` })).toBeVisible();
+  await expect(page.getByRole('button', { name: `copy trace id ${traceId}` })).toBeVisible();
   await expect(trail).toContainText('Reshape order');
   await expect(trail).toContainText('Only paid orders');
   await expect(trail).toContainText(/[\d,]+ instructions/);

@@ -49,7 +49,7 @@ test('a pipeline is built, published and used without leaving its page', async (
 
   expect((await post(url, { first: 'Grace', last: 'Hopper' })).status).toBe(202);
   await expect(page.getByRole('table', { name: 'Newest messages' })).toContainText('Delivered');
-  await page.getByRole('link', { name: 'Test receiver' }).click();
+  await page.getByRole('link', { name: 'Test receiver', exact: true }).click();
   await expect(page.locator('main')).toContainText('Hopper, Grace');
 });
 
