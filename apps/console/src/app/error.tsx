@@ -1,25 +1,11 @@
 'use client';
 
-import { Button } from '@mantine/core';
-import { Problem } from './Problem.tsx';
+import { PageError, type PageErrorProps } from './PageError.tsx';
 
-export default function ErrorPage({ error, reset }: { error: Error & { digest?: string }; reset: () => void }) {
+export default function ErrorPage(props: PageErrorProps) {
   return (
-    <Problem
-      title="This page could not be shown"
-      actions={
-        <>
-          <Button onClick={reset}>Try again</Button>
-          {error.digest && (
-            <span>
-              Error id <code>{error.digest}</code>
-            </span>
-          )}
-        </>
-      }
-    >
-      The console could not reach one of its parts, or this is a fault of ours. Messages keep flowing meanwhile. Try again in a few seconds; if it stays, send
-      us the error id.
-    </Problem>
+    <main>
+      <PageError {...props} />
+    </main>
   );
 }
