@@ -145,10 +145,12 @@ describe('metrics', () => {
     expect(theValue(families.node, 'vrsky_step_instructions_total', { tenant: platform.acme.customerId })).toBeGreaterThan(1_000);
   });
 
-  test('of the node tell the age of its queues, and what its connector uses', () => {
+  test('of the node tell the age of its queues, and what its connectors use', () => {
     expect(theValue(families.node, 'vrsky_queue_age_seconds', { pipeline: pipeline.id })).toBeGreaterThanOrEqual(0);
-    expect(theValue(families.node, 'vrsky_plugin_cpu_seconds_total', { connector: 'http' })).toBeGreaterThan(0);
-    expect(theValue(families.node, 'vrsky_plugin_rss_bytes', { connector: 'http' })).toBeGreaterThan(10_000_000);
+    for (const connector of ['http source', 'http destination']) {
+      expect(theValue(families.node, 'vrsky_plugin_cpu_seconds_total', { connector })).toBeGreaterThan(0);
+      expect(theValue(families.node, 'vrsky_plugin_rss_bytes', { connector })).toBeGreaterThan(10_000_000);
+    }
   });
 
   test('of both tell which configuration is wanted, and of the node which one it runs', () => {

@@ -24,11 +24,13 @@ export interface Platform extends AsyncDisposable {
   /** All rights on NATS. */
   readonly bus: BusAdmin;
   account(tenant: Tenant): Promise<TenantAccount>;
-  /** The connector process of the node as it is now, or null while there is none. */
-  connectorPid(): number | null;
+  /** The node's connector process for this role as it is now, or null while there is none. */
+  connectorPid(role: ConnectorRole): number | null;
   /** The last words of our programs, for a test that failed. */
   logs(): string;
 }
+
+export type ConnectorRole = 'source' | 'destination';
 
 /** Long, because the first one on a machine builds the console. */
 export const START_MS = 400_000;
@@ -67,20 +69,20 @@ export async function startPlatform(options: { env?: Record<string, string>; egr
       const addresses = { natsUrl: dev.nats, ingestUrl: dev.ingest, receiverUrl: '', consoleUrl: dev.console };
       return await getTenantAccount({ db, platform: createPlatform(addresses, keys), tenantId: customerId });
     },
-    connectorPid() {
+    connectorPid(role) {
       const node = parts.node.pid();
       const children = node === null ? [] : childrenOf(node);
-      return children.find(({ pid }) => commandOf(pid).includes('http-connector'))?.pid ?? null;
+      return children.find(({ pid }) => environmentOf(pid).includes(`VRSKY_HTTP_ROLES=${role}`))?.pid ?? null;
     },
     logs: () => (['worker', 'console', 'node'] as const).map((name) => `--- ${name}\n${parts[name].output().slice(-6_000)}`).join('\n'),
     [Symbol.asyncDispose]: () => started.disposeAsync(),
   };
 }
 
-function commandOf(pid: number): string {
+function environmentOf(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+    return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
   } catch {
-    return ''; // it has ended since
+    return []; // it has ended since
   }
 }
