@@ -3,17 +3,20 @@ import type { StepModule } from '@vrsky/contracts/bundle';
 import { contentHash } from '@vrsky/contracts/canonical-json';
 import type { StepSpec } from '@vrsky/contracts/pipeline-spec';
 import { type CompileResult, compileStep } from '@vrsky/logic/compile';
+import { singleton } from '../../../server/singleton.ts';
 
 /** Compiled steps kept: a save compiles only what was edited, and a publish right after it nothing. */
 const KEPT_MAX = 500;
-const kept = new Map<string, Promise<CompileResult>>();
+/** One for the process: a second copy of this module would start a second compiler, cold and as large as the first. */
+const compiler = singleton('compiler', () => ({ compile: compileStep, kept: new Map<string, Promise<CompileResult>>() }));
 
 /** Pure: the same source gives the same result, whoever asks. */
 export function compileKept(step: Pick<StepSpec, 'kind' | 'source'>): Promise<CompileResult> {
   const key = createHash('sha256').update(`${step.kind}\n${step.source}`).digest('base64');
+  const { compile, kept } = compiler;
   const known = kept.get(key);
   if (known) return known;
-  const result = compileStep({ kind: step.kind, source: step.source });
+  const result = compile({ kind: step.kind, source: step.source });
   kept.set(key, result);
   // A compiler that failed by itself said nothing about the source.
   result.catch(() => kept.delete(key));
