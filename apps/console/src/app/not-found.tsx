@@ -7,8 +7,8 @@ export const metadata: Metadata = { title: 'Not found' };
 export default function NotFound() {
   return (
     <main>
-      <Problem title="Not found" actions={<HomeLink />}>
-        There is nothing at this address. It may have been deleted, the address may be mistyped, or it belongs to an organisation you are not a member of.
+      <Problem title="Not found: there is nothing at this address" actions={<HomeLink />}>
+        It may have been deleted, the address may be mistyped, or it belongs to an organisation you are not a member of.
       </Problem>
     </main>
   );
