@@ -96,10 +96,19 @@ function Requests({ requests, url }: { requests: KeyedRequest[]; url: string | u
 const SHOWN_MAX = 200;
 
 const columns: Column<KeyedRequest>[] = [
-  { id: 'method', header: 'Request', cell: (request) => <span className={classes.method}>{request.method}</span>, narrow: 'title' },
+  { id: 'request', header: 'Request', cell: (request) => <Beginning request={request} />, cut: true, width: '100%', narrow: 'title' },
   { id: 'size', header: 'Size', cell: (request) => formatBytes(request.bytes), align: 'right', narrow: 'meta' },
   { id: 'at', header: 'Arrived', cell: (request) => <RelativeTime at={request.receivedAt} />, align: 'right', narrow: 'side', width: 110 },
 ];
+
+/** The method and how the body begins: enough to tell one from another. */
+function Beginning({ request }: { request: KeyedRequest }) {
+  return (
+    <>
+      <span className={classes.method}>{request.method}</span> <span className={classes.beginning}>{request.text?.slice(0, 120) ?? ''}</span>
+    </>
+  );
+}
 
 function Detail({ request, newest }: { request: KeyedRequest; newest: boolean }) {
   return (
