@@ -2,13 +2,12 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { eventually } from '@vrsky/testkit/eventually';
+import { scratchDir } from '@vrsky/testkit/scratch';
 import { expect, test } from 'vitest';
 import { withLock } from './lock.ts';
-import { root } from './run.ts';
 
 test('who holds a lock is alone, and a holder that died blocks nobody', async () => {
-  const name = `test-${process.pid}`;
-  const file = path.join(root, '.vrsky', `${name}.lock`);
+  const file = path.join(scratchDir('lock'), 'lock');
   const dead = spawnSync('true').pid;
   writeFileSync(file, JSON.stringify({ pid: dead, startedAt: 'long ago' }));
   let holders = 0;
@@ -18,6 +17,6 @@ test('who holds a lock is alone, and a holder that died blocks nobody', async ()
     await eventually(() => true);
     holders--;
   };
-  await Promise.all([withLock(name, work), withLock(name, work), withLock(name, work)]);
+  await Promise.all([withLock(file, work), withLock(file, work), withLock(file, work)]);
   expect({ most, isLeft: existsSync(file) }).toEqual({ most: 1, isLeft: false });
 });

@@ -4,14 +4,12 @@ import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { findProcess, isAlive, type ProcessRecord } from '@vrsky/testkit/process-record';
 import { makeFolder } from './make-folder.ts';
-import { root } from './run.ts';
 import { Sentence } from './sentence.ts';
 
 const WAIT_MS = 10 * 60_000;
 
-/** Runs `work` while no other process of this clone holds the lock of that name. A holder that died blocks nobody. */
-export async function withLock<T>(name: string, work: () => Promise<T>): Promise<T> {
-  const file = path.join(root, '.vrsky', `${name}.lock`);
+/** Runs `work` while no other process holds the lock file. A holder that died blocks nobody. */
+export async function withLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   makeFolder(path.dirname(file));
   await take(file);
   try {

@@ -7,7 +7,7 @@ import { root } from './run.ts';
 /** Does the work only when the content of its inputs is another than after the last time it succeeded, or what it made is gone. */
 export function whenChanged(name: string, files: { inputs: string[]; output: string }, work: () => Promise<void>): Promise<'unchanged' | 'done'> {
   const stamp = path.join(root, '.vrsky', 'stamps', name);
-  return withLock(`stamp-${name}`, async () => {
+  return withLock(`${stamp}.lock`, async () => {
     const wanted = contentHashOf(files.inputs);
     if (existsSync(path.join(root, files.output)) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return 'unchanged';
     rmSync(stamp, { force: true });

@@ -1,6 +1,7 @@
 import { limits } from '@vrsky/contracts/limits';
 import { streamNames, subjects } from '@vrsky/contracts/subjects';
 import { eventually } from '@vrsky/testkit/eventually';
+import type { BinRequest } from '@vrsky/testkit/request-bin';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { type Load, type Sent, startLoad } from './load.ts';
 import { type ConnectorRole, type Platform, START_MS, startPlatform } from './platform.ts';
@@ -96,7 +97,9 @@ test(`whatever is killed, every accepted message ends once, as it should (seed $
   await stack.parts.console.start();
   const rows = await eventually(
     async () => {
-      const found = new Map((await acme.messages(pipeline)).map((row) => [row.id, row]));
+      const list = await acme.messages(pipeline);
+      const found = new Map(list.map((row) => [row.id, row]));
+      if (found.size !== list.length) throw new Error('a message is in the list twice');
       const open = load.accepted().filter(({ messageId }) => !isOver(found.get(messageId as string)?.state));
       if (open.length > 0) throw new Error(`${open.length} of ${load.accepted().length} have no outcome: ${JSON.stringify(open.slice(0, 3))}`);
       if ([...found.values()].some(({ state }) => !isOver(state))) throw new Error('some that nobody heard about are still under way');
@@ -111,11 +114,16 @@ test(`whatever is killed, every accepted message ends once, as it should (seed $
   expect(accepted.filter(({ messageId, kind }) => rows.get(messageId as string)?.state !== ends[kind as Kind])).toEqual([]);
   for (const kind of kinds) expect(accepted.filter((sent) => sent.kind === kind).length, kind).toBeGreaterThan(10);
 
-  // The receiver saw what the trail says, and nothing that nobody sent.
-  const arrivals = arrivedAt(inbox);
+  // The receiver saw what the trail says, no more and no less, and nothing that nobody sent.
+  const arrived = new Set(inbox.requests().map(({ headers }) => messageIdOf(headers)));
+  expect([...rows.values()].filter(({ id, state }) => state === 'delivered' && !arrived.has(id))).toEqual([]);
+  expect([...arrived].filter((id) => !['delivered', 'dead_lettered'].includes(rows.get(id)?.state ?? 'unknown'))).toEqual([]);
   const names = new Map(load.sent.map((sent) => [sent.name, sent]));
-  expect(accepted.filter(({ name, kind }) => ends[kind as Kind] === 'delivered' && !arrivals.has(name))).toEqual([]);
-  expect([...arrivals.keys()].filter((name) => !mayArrive(names.get(name)))).toEqual([]);
+  const strange = inbox
+    .requests()
+    .map(nameOf)
+    .filter((name) => !mayArrive(names.get(name)));
+  expect(strange).toEqual([]);
 
   // Each dead letter is kept once, and nothing was set aside as foreign or is left waiting.
   const letters = await acme.deadLetters(pipeline);
@@ -127,11 +135,8 @@ test(`whatever is killed, every accepted message ends once, as it should (seed $
 
   // Twice is allowed, but only for what was on its way when something died.
   const repeated = repeatsOf(inbox);
-  for (const { key, firstMs, lastMs } of repeated)
-    expect(
-      kills.some(({ fromMs, toMs }) => firstMs <= toMs && lastMs >= fromMs),
-      `${key} came again without a kill`,
-    ).toBe(true);
+  const unexplained = repeated.filter(({ firstMs, lastMs }) => !kills.some(({ fromMs, toMs }) => firstMs <= toMs + LATE_MS && lastMs >= fromMs));
+  expect(unexplained, JSON.stringify(kills)).toEqual([]);
   const extra = repeated.reduce((sum, { times }) => sum + times - 1, 0);
   expect(extra).toBeLessThanOrEqual(kills.length * limits.inFlightPerPipelineMax);
   const heard = (what: Sent['heard']) => load.sent.filter((sent) => sent.heard === what).length;
@@ -139,6 +144,9 @@ test(`whatever is killed, every accepted message ends once, as it should (seed $
     `${accepted.length} accepted, ${heard('refused')} refused, ${heard('unknown')} cut off; ${kills.length} kills; ${extra} requests came again (${((extra / accepted.length) * 100).toFixed(2)} %)`,
   );
 });
+
+/** What a dead process had handed to the kernel, the receiver reads later when the machine is busy. */
+const LATE_MS = 5_000;
 
 interface Kill {
   victim: Victim;
@@ -165,14 +173,10 @@ function mayArrive(sent: Sent | undefined): boolean {
   return sent !== undefined && sent.kind !== 'drop' && sent.kind !== 'poison';
 }
 
-function arrivedAt({ requests }: Inbox): Map<string, number> {
-  const counts = new Map<string, number>();
-  for (const { body } of requests()) {
-    const { name } = JSON.parse(body.toString()) as { name: string };
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-  }
-  return counts;
-}
+const nameOf = ({ body }: BinRequest): string => (JSON.parse(body.toString()) as { name: string }).name;
+
+/** A request's Idempotency-Key names its message. */
+const messageIdOf = (headers: BinRequest['headers']): string => /msg_[0-9a-z]+/.exec(String(headers['idempotency-key']))?.[0] ?? '';
 
 /** Messages that came more often than their kind explains, by the key with which a receiver tells repeats. */
 function repeatsOf({ requests }: Inbox): { key: string; times: number; firstMs: number; lastMs: number }[] {

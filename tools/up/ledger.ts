@@ -2,7 +2,7 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { endProcess, findProcess, isAlive, type ProcessRecord } from '@vrsky/testkit/process-record';
-import { makeFolder } from '../make-folder.ts';
+import { withLock } from '../lock.ts';
 import { Sentence } from '../sentence.ts';
 
 /** Who runs a stack and what it has started, on disk, so that the next start finds what a killed one left behind. */
@@ -22,15 +22,19 @@ export interface Ledger {
 }
 
 /** Ends what a dead keeper left behind, then writes our own entry. Refuses while another keeper is alive and well. */
-export async function openLedger(dir: string, consoleUrl: string): Promise<Ledger> {
-  makeFolder(dir);
+export function openLedger(dir: string, consoleUrl: string): Promise<Ledger> {
   const file = path.join(dir, 'stack.json');
-  const left = read(file);
-  if (left !== null) await cleanUp(left, file);
+  // Two that start at once must not take each other for something left behind.
+  return withLock(`${file}.lock`, async () => {
+    const left = read(file);
+    if (left !== null) await cleanUp(left, file);
+    const keeper = findProcess(process.pid);
+    if (keeper === null) throw new Error('the system does not show our own process');
+    return createLedger(file, { keeper, console: consoleUrl, stopping: false, parts: {} });
+  });
+}
 
-  const keeper = findProcess(process.pid);
-  if (keeper === null) throw new Error('the system does not show our own process');
-  const entry: Entry = { keeper, console: consoleUrl, stopping: false, parts: {} };
+function createLedger(file: string, entry: Entry): Ledger {
   const save = (): void => {
     writeFileSync(`${file}.new`, JSON.stringify(entry, null, 2), { mode: 0o600 });
     renameSync(`${file}.new`, file);
