@@ -1,5 +1,6 @@
 import { createConfigBucket } from '@vrsky/bus/config-bucket';
 import { consumePacks } from '@vrsky/bus/consumer';
+import { createUserKey } from '@vrsky/bus/platform-keys';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { contentHash } from '@vrsky/contracts/canonical-json';
 import { newId } from '@vrsky/contracts/ids';
@@ -103,9 +104,7 @@ describe('enrolment', () => {
 
   it('lets one node in with a token, however many come at once', async () => {
     const { token } = await createJoinToken(rig.platformDb, { pool: 'elsewhere' });
-    const keys = (await Promise.all(Array.from({ length: 6 }, () => import('@vrsky/bus/platform-keys').then((module) => module.createUserKey())))).map(
-      (key) => key.publicKey,
-    );
+    const keys = Array.from({ length: 6 }, () => createUserKey()).map((key) => key.publicKey);
     const tries = await Promise.allSettled(
       keys.map((identityKey) => enrolNode({ db: rig.db, platform: acme().platform }, { ...request(token, 'A'), identityKey })),
     );
@@ -119,6 +118,20 @@ describe('enrolment', () => {
     const winner = keys[tries.findIndex((item) => item.status === 'fulfilled')] as string;
     const again = await enrolNode({ db: rig.db, platform: acme().platform }, { ...request(token, 'A'), identityKey: winner });
     expect(tries.find((item) => item.status === 'fulfilled')?.value.nodeId).toBe(again.nodeId);
+  });
+
+  it('gives a node that comes with a new token and its old keys the identity it had, and nobody else', async () => {
+    const identityKey = createUserKey().publicKey;
+    const token = async (pool = 'elsewhere') => (await createJoinToken(rig.platformDb, { pool })).token;
+    const enrolWith = async (joinToken: string, more: object = {}) =>
+      enrolNode({ db: rig.db, platform: acme().platform }, { ...request(joinToken, 'A'), identityKey, ...more });
+    const first = await enrolWith(await token());
+    expect((await enrolWith(await token())).nodeId).toBe(first.nodeId);
+    await expect(enrolWith(await token(), { sealKey: 'B'.repeat(43) })).rejects.toMatchObject({ code: 'NODE.TOKEN_REFUSED' });
+    await expect(enrolWith(await token('third'))).rejects.toMatchObject({ code: 'NODE.TOKEN_REFUSED' });
+    const used = await token();
+    await enrolWith(used, { identityKey: createUserKey().publicKey });
+    await expect(enrolWith(used)).rejects.toMatchObject({ code: 'NODE.TOKEN_REFUSED' });
   });
 
   it('refuses a token that is unknown or expired', async () => {
