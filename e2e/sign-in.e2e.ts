@@ -24,5 +24,5 @@ test('each tenant has its own door, and nothing of the other behind it', async (
   await page.goto(`/t/${dev.tenant.slug}`);
   await expect(page.getByRole('heading', { name: 'There is nothing at this address' })).toBeVisible();
   await page.goto(`/t/${dev.otherTenant.slug}/pipelines/${dev.demo.pipelineId}`);
-  await expect(page.getByRole('heading', { name: 'There is nothing at this address' })).toBeVisible();
+  await expect(page.getByText('There is no pipeline under this id')).toBeVisible();
 });

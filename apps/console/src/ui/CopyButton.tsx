@@ -19,7 +19,7 @@ export function CopyButton({ value, what, label }: { value: string; what: string
         }
         return (
           <Tooltip label={copied ? 'Copied' : `Copy ${what}`}>
-            <ActionIcon onClick={copy} aria-label={`Copy ${what}`} size="sm" color={copied ? 'good' : 'gray'}>
+            <ActionIcon onClick={copy} aria-label={`Copy ${what}`} size={24} color={copied ? 'good' : 'gray'}>
               {mark}
               <CopiedNote copied={copied} what={what} />
             </ActionIcon>

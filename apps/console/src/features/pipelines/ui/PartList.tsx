@@ -109,7 +109,7 @@ function PartRow({ item, selected, problem, last, onSelect, onMove, onRemove }: 
 function Tool({ label, icon: ToolIcon, disabled = false, onClick }: { label: string; icon: typeof IconTrash; disabled?: boolean; onClick: () => void }) {
   return (
     <Tooltip label={label}>
-      <ActionIcon size="sm" aria-label={label} disabled={disabled} onClick={onClick}>
+      <ActionIcon size={24} aria-label={label} disabled={disabled} onClick={onClick}>
         <ToolIcon size={14} aria-hidden />
       </ActionIcon>
     </Tooltip>

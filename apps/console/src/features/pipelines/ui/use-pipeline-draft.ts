@@ -7,6 +7,7 @@ import { appCodeOf, toErrorView } from '../../../trpc/to-error-view.ts';
 import { useTRPC } from '../../../trpc/trpc-context.ts';
 import type { ErrorView } from '../../../ui/ErrorState.tsx';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
+import { changedField } from './changed-field.ts';
 
 export type SaveState = { kind: 'saved' } | { kind: 'unsaved' } | { kind: 'saving' } | { kind: 'failed'; error: ErrorView } | { kind: 'conflict' };
 
@@ -28,6 +29,16 @@ const HISTORY_MAX = 100;
 /** Edits of one field within this time are one step of undo. */
 const SAME_EDIT_MS = 800;
 
+interface History {
+  past: PipelineDraft[];
+  future: PipelineDraft[];
+  /** The last edit: when, and in which field if it was typing in one. */
+  at: number;
+  field: string | null;
+}
+
+const noHistory: History = { past: [], future: [], at: 0, field: null };
+
 /**
  * The draft on the page: edits at once, saves by itself, undoes. Another person's save shows as a conflict instead of being overwritten;
  * a newer draft from the server is taken over only while nothing here is unsaved.
@@ -38,7 +49,7 @@ export function usePipelineDraft(pipeline: PipelineDetail): PipelineDraftEditor 
   const [draft, setDraft] = useState(pipeline.draft);
   const [problems, setProblems] = useState<DraftProblem[]>([]);
   const [save, setSave] = useState<SaveState>({ kind: 'saved' });
-  const [history, setHistory] = useState<{ past: PipelineDraft[]; future: PipelineDraft[]; at: number }>({ past: [], future: [], at: 0 });
+  const [history, setHistory] = useState<History>(noHistory);
   const version = useRef(pipeline.draftVersion);
   const saved = useRef(pipeline.draft);
   const current = useRef(draft);
@@ -52,7 +63,7 @@ export function usePipelineDraft(pipeline: PipelineDetail): PipelineDraftEditor 
     version.current = pipeline.draftVersion;
     saved.current = pipeline.draft;
     setDraft(pipeline.draft);
-    setHistory({ past: [], future: [], at: 0 });
+    setHistory(noHistory);
   }, [pipeline.draft, pipeline.draftVersion]);
 
   const saveNow = useCallback(async (): Promise<number | null> => {
@@ -103,7 +114,11 @@ export function usePipelineDraft(pipeline: PipelineDetail): PipelineDraftEditor 
   const edit = useCallback((next: PipelineDraft) => {
     const now = Date.now();
     const before = current.current;
-    setHistory(({ past, at }) => ({ past: now - at < SAME_EDIT_MS && past.length > 0 ? past : [...past, before].slice(-HISTORY_MAX), future: [], at: now }));
+    const field = changedField(before, next);
+    setHistory((history) => {
+      const goesOn = field !== null && field === history.field && now - history.at < SAME_EDIT_MS;
+      return { past: goesOn ? history.past : [...history.past, before].slice(-HISTORY_MAX), future: [], at: now, field };
+    });
     setDraft(next);
   }, []);
 
@@ -113,7 +128,7 @@ export function usePipelineDraft(pipeline: PipelineDetail): PipelineDraftEditor 
     if (!target) return null;
     return () => {
       const leaving = current.current;
-      setHistory({ past: [], future: [], [from]: history[from].slice(0, -1), [to]: [...history[to], leaving], at: 0 });
+      setHistory({ ...noHistory, [from]: history[from].slice(0, -1), [to]: [...history[to], leaving] });
       setDraft(target);
     };
   };
