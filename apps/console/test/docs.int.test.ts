@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { subjects } from '@vrsky/contracts/subjects';
+import { every } from '@vrsky/kernel/lifecycle';
 import { encodeBatch } from '@vrsky/proto/message-codec';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { serveRest } from '../src/server/serve-rest.ts';
@@ -80,7 +81,8 @@ async function nodeApplies(): Promise<void> {
 
 it('the examples of docs/api/README.md work as printed, from top to bottom', async () => {
   const script = [...readFileSync(readme, 'utf8').matchAll(/^```sh\n([\s\S]*?)^```/gm)].map((match) => match[1]).join('\n');
-  const reporting = setInterval(() => void nodeApplies(), 200);
+  const stop = new AbortController();
+  const reporting = every(200, nodeApplies, stop.signal, (error) => console.error(error));
   try {
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
       env: { ...process.env, VRSKY_API: `${address()}/api/v1`, VRSKY_API_KEY: rig.acme.apiKey },
@@ -93,6 +95,7 @@ it('the examples of docs/api/README.md work as printed, from top to bottom', asy
     expect(stdout).toContain('"code":"PIPELINE.NOT_FOUND"');
     expect(stdout.match(/"status":[45]\d\d/g)).toEqual(['"status":404']);
   } finally {
-    clearInterval(reporting);
+    stop.abort();
+    await reporting;
   }
 });
