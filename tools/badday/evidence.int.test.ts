@@ -130,8 +130,11 @@ describe('metrics', () => {
     }
   });
 
-  test.each(['node', 'console'] as const)('of the %s count messages by outcome', (name) => {
-    const outcomes = valuesOf(families[name], 'vrsky_messages_total').filter(
+  test.each([
+    ['node', 'vrsky_messages_total'],
+    ['console', 'vrsky_projected_messages_total'],
+  ] as const)('of the %s count messages by outcome, each under its own name', (name, metric) => {
+    const outcomes = valuesOf(families[name], metric).filter(
       ({ labels }) => labels.tenant === undefined || labels.tenant === platform.acme.customerId,
     );
     for (const outcome of ['delivered', 'filtered', 'dead_lettered']) {

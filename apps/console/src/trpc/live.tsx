@@ -46,9 +46,8 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       nodes: [trpc.overview.pathKey(), trpc.nodes.pathKey()],
       receiver: [trpc.receiver.list.pathKey()],
     };
-    return createGatherer<LiveKind>(GATHER_MS, (kinds) => {
-      const keys = new Map([...kinds].flatMap((kind) => touched[kind]).map((key) => [JSON.stringify(key), key]));
-      for (const queryKey of keys.values()) void queryClient.invalidateQueries({ queryKey });
+    return createGatherer<LiveKind>(GATHER_MS, (kind) => {
+      for (const queryKey of touched[kind]) void queryClient.invalidateQueries({ queryKey });
     });
   }, [trpc, queryClient]);
   useEffect(() => () => gatherer.stop(), [gatherer]);

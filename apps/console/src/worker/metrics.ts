@@ -36,7 +36,8 @@ export function createWorkerMetrics(): WorkerMetrics {
       registers,
     }),
     messages: new Counter({
-      name: 'vrsky_messages_total',
+      // Not the name that nodes count under, or a sum over all targets would count each message twice.
+      name: 'vrsky_projected_messages_total',
       help: 'Messages by the outcome they came to, as projected from the trails.',
       labelNames: ['outcome'],
       registers,
