@@ -134,9 +134,7 @@ describe('metrics', () => {
     ['node', 'vrsky_messages_total'],
     ['console', 'vrsky_projected_messages_total'],
   ] as const)('of the %s count messages by outcome, each under its own name', (name, metric) => {
-    const outcomes = valuesOf(families[name], metric).filter(
-      ({ labels }) => labels.tenant === undefined || labels.tenant === platform.acme.customerId,
-    );
+    const outcomes = valuesOf(families[name], metric).filter(({ labels }) => labels.tenant === undefined || labels.tenant === platform.acme.customerId);
     for (const outcome of ['delivered', 'filtered', 'dead_lettered']) {
       expect(outcomes.filter(({ labels, value }) => labels.outcome === outcome && value >= 1).length, outcome).toBeGreaterThan(0);
     }
