@@ -89,10 +89,7 @@ function PartRow({ item, selected, problem, last, onSelect, onMove, onRemove }: 
         <PartIcon size={17} stroke={1.75} aria-hidden />
         <span className={classes.words}>
           <span className={classes.name}>{item.part.name}</span>
-          <span className={classes.kind}>
-            {kindWord(item)}
-            {problem ? ' · needs attention' : ''}
-          </span>
+          <span className={classes.kind}>{problem ? 'Needs attention' : kindWord(item)}</span>
         </span>
       </button>
       {item.kind !== 'source' && (

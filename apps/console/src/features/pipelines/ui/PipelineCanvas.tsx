@@ -81,8 +81,8 @@ function PartCard({ data, selected }: NodeProps<PartNode>) {
         <span className={classes.name}>{item.part.name}</span>
       </div>
       <div className={classes.foot}>
-        <span className={classes.kind}>{problem ? `${kindWord(item)} · needs attention` : kindWord(item)}</span>
-        {rate && (
+        <span className={classes.kind}>{problem ? 'Needs attention' : kindWord(item)}</span>
+        {rate && !problem && (
           <span className={classes.rate}>
             <Sparkline values={rate.values} label={rate.label} width={64} height={18} tone={item.kind === 'source' ? 'accent' : 'good'} />
             <span className="tabular">{rate.now}</span>
