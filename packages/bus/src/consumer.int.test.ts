@@ -26,6 +26,9 @@ afterEach(() => Promise.all(running.splice(0).map((consumer) => consumer.stop())
 
 const text = (pack: StoredPack) => Buffer.from(pack.data).toString();
 const send = (pipelineId: string, body: string) => publisher.publish(subjects.ingest(pipelineId), { 'Nats-Msg-Id': body }, Buffer.from(body));
+/** The test before may have killed the server: its connections are on their way back. */
+const ensureConsumer = (pipelineId: string) =>
+  eventually(() => bus.admin.ensurePipelineConsumer(tenant, pipelineId), { timeoutMs: 20_000, what: 'a consumer' });
 const retryAt = (pipelineId: string, body: string, atMs: number) =>
   publisher.publish(subjects.retry(pipelineId), { 'Nats-Msg-Id': body, [packHeaders.notBefore]: String(atMs) }, Buffer.from(body));
 
@@ -66,7 +69,7 @@ const isWorkedOff = async (pipelineId: string, retry = false) => {
 };
 
 test('a pack comes with what it was stored with, and an acknowledged one does not come again', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_facts');
+  await ensureConsumer('pip_facts');
   const beforeMs = Date.now();
   const { seq } = await publisher.publish('in.pip_facts.0', { 'Customer-ID': 'cus_a' }, Buffer.from('x'));
   await publisher.publish('in.pip_facts.resend', {}, Buffer.from('y'));
@@ -90,7 +93,7 @@ test('a pack comes with what it was stored with, and an acknowledged one does no
 });
 
 test('never more packs in hand than allowed, and settling one brings the next', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_bound');
+  await ensureConsumer('pip_bound');
   for (let i = 0; i < 40; i++) await send('pip_bound', `bound-${i}`);
   const hand: StoredPack[] = [];
   const seen = new Set<string>();
@@ -108,7 +111,7 @@ test('never more packs in hand than allowed, and settling one brings the next', 
 });
 
 test('a pack that is put back comes again after its delay, counted', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_nak');
+  await ensureConsumer('pip_nak');
   await send('pip_nak', 'nak-1');
   const counts: number[] = [];
   let putBackMs = 0;
@@ -129,7 +132,7 @@ test('a pack that is put back comes again after its delay, counted', async () =>
 });
 
 test('nodes of a pool share a pipeline: each pack goes to one of them', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_shared');
+  await ensureConsumer('pip_shared');
   const second = await bus.inTenant(tenant, bus.node('nod_2', 'shared'));
   const got: [string, string][] = [];
   const on = (name: string) => (pack: StoredPack) => {
@@ -147,7 +150,7 @@ test('nodes of a pool share a pipeline: each pack goes to one of them', async ()
 });
 
 test("after stop, what was on the way is at once another node's, and what is in hand can still be settled", async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_stop');
+  await ensureConsumer('pip_stop');
   for (let i = 0; i < 30; i++) await send('pip_stop', `stop-${i}`);
   const hand: StoredPack[] = [];
   const { consumer } = consume({ pipelineId: 'pip_stop', maxPacks: 10 }, (pack) => {
@@ -171,7 +174,7 @@ test("after stop, what was on the way is at once another node's, and what is in 
 });
 
 test('a consumer that is taken away and made again goes on being served', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_remade');
+  await ensureConsumer('pip_remade');
   const seen = new Set<string>();
   const { errors } = consume({ pipelineId: 'pip_remade' }, (pack) => {
     seen.add(text(pack));
@@ -183,12 +186,12 @@ test('a consumer that is taken away and made again goes on being served', async 
   await eventually(() => errors.length > 0);
   expect(errors[0]).toMatchObject({ code: 'BUS.UNAVAILABLE' });
   await send('pip_remade', 'remade-2');
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_remade');
+  await ensureConsumer('pip_remade');
   await eventually(() => seen.has('remade-2'));
 });
 
 test('killed server: unacknowledged packs come again, acknowledged ones are not lost and none is forgotten', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_kill');
+  await ensureConsumer('pip_kill');
   const stored = new Set<string>();
   const done = new Set<string>();
   const deliveries = new Map<string, number>();
@@ -228,7 +231,7 @@ test('killed server: unacknowledged packs come again, acknowledged ones are not 
 }, 120_000);
 
 test('an acknowledgement made while the server was away arrives when it is back: the pack does not come again', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_away');
+  await ensureConsumer('pip_away');
   await send('pip_away', 'away-1');
   const packs: StoredPack[] = [];
   consume({ pipelineId: 'pip_away' }, (pack) => void packs.push(pack));
@@ -247,7 +250,7 @@ test('an acknowledgement made while the server was away arrives when it is back:
 });
 
 test('a server that falls silent without closing the connection is asked again', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_silent');
+  await ensureConsumer('pip_silent');
   const seen = new Set<string>();
   const { errors } = consume({ pipelineId: 'pip_silent' }, (pack) => {
     seen.add(text(pack));
@@ -267,7 +270,7 @@ test('a server that falls silent without closing the connection is asked again',
 }, 90_000);
 
 test('a closed connection ends the consumer with a reason', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_closed');
+  await ensureConsumer('pip_closed');
   const own = await bus.inTenant(tenant, bus.node('nod_4', 'shared'));
   const { consumer } = consume({ pipelineId: 'pip_closed', connection: own }, () => {});
   await own.close();
@@ -276,7 +279,7 @@ test('a closed connection ends the consumer with a reason', async () => {
 });
 
 test('the retry lane hands over no entry before its time, each when it is due, and frees its space', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_retry');
+  await ensureConsumer('pip_retry');
   const nowMs = Date.now();
   const due = new Map([
     ['at once', nowMs - 5_000],
@@ -299,7 +302,7 @@ test('the retry lane hands over no entry before its time, each when it is due, a
 });
 
 test('two thousand entries that wait do not keep a due one from a node with a single place', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_crowd');
+  await ensureConsumer('pip_crowd');
   const later = Date.now() + 600_000;
   for (let part = 0; part < 4; part++) await Promise.all(Array.from({ length: 500 }, (_, i) => retryAt('pip_crowd', `crowd-${part}-${i}`, later)));
   const got: string[] = [];
@@ -314,7 +317,7 @@ test('two thousand entries that wait do not keep a due one from a node with a si
 });
 
 test('entries that wait survive a kill -9 of the server: each comes once or more, none before its time', async () => {
-  await bus.admin.ensurePipelineConsumer(tenant, 'pip_wait');
+  await ensureConsumer('pip_wait');
   const due = new Map<string, number>();
   for (let i = 0; i < 50; i++) due.set(`wait-${i}`, Date.now() + 500 + i * 60);
   for (const [body, atMs] of due) await retryAt('pip_wait', body, atMs);

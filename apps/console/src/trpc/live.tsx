@@ -4,6 +4,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { useSubscription } from '@trpc/tanstack-react-query';
 import { backoff } from '@vrsky/kernel/backoff';
 import { createContext, type ReactNode, useContext, useEffect, useEffectEvent, useMemo, useState } from 'react';
+import { askAgain } from './ask-again.ts';
 import { createGatherer } from './gather.ts';
 import { useTRPC } from './trpc-context.ts';
 
@@ -47,7 +48,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       receiver: [trpc.receiver.list.pathKey()],
     };
     return createGatherer<LiveKind>(GATHER_MS, (kind) => {
-      for (const queryKey of touched[kind]) void queryClient.invalidateQueries({ queryKey });
+      for (const queryKey of touched[kind]) askAgain(queryClient, { queryKey });
     });
   }, [trpc, queryClient]);
   useEffect(() => () => gatherer.stop(), [gatherer]);
@@ -57,7 +58,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   useEffect(() => {
     if (subscription.status === 'pending') {
       // What changed before the line stood, or while it was down, is told to nobody: ask again for what was read until now.
-      void queryClient.invalidateQueries({ predicate: ({ state, meta }) => state.fetchStatus === 'idle' && meta?.neverChanges !== true });
+      askAgain(queryClient, { predicate: ({ meta }) => meta?.neverChanges !== true });
       setLive({ state: 'live', lostAt: null });
       return;
     }
