@@ -13,8 +13,11 @@ export function compareFences(a: Fence, b: Fence): number {
   return a.epoch - b.epoch || a.generation - b.generation;
 }
 
-/** A step's compiled form: one script for the engine, addressed by its content. */
-export const moduleSchema = z.strictObject({ stepId: idSchema, sha256: hashSchema, code: z.string() });
+export const moduleFormats = ['script', 'wasm'] as const;
+export type ModuleFormat = (typeof moduleFormats)[number];
+
+/** A step's compiled form, addressed by its content: a script for the engine, or a WebAssembly module of the logic ABI in base64, not yet metered. */
+export const moduleSchema = z.strictObject({ stepId: idSchema, sha256: hashSchema, format: z.enum(moduleFormats).default('script'), code: z.string() });
 
 export const bundlePipelineSchema = z.strictObject({
   pipelineId: idSchema,

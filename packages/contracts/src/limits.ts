@@ -8,7 +8,10 @@ export const limits = {
   /** A tripwire of ours: a step is stopped by its instructions long before. */
   stepWallMsMax: 5_000,
   stepMemoryBytesMax: 16 * 1_048_576,
-  stepSourceBytesMax: 262_144,
+  stepSourceBytesMax: 1_048_576,
+  /** A WebAssembly module of 1 MiB in base64. */
+  stepModuleBase64Max: 1_398_104,
+  fixturesPerStepMax: 20,
   stepsPerPipelineMax: 20,
   destinationsPerPipelineMax: 8,
   pipelinesPerTenantMax: 200,

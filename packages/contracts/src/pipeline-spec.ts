@@ -82,15 +82,46 @@ export const sourceSchema = z.strictObject({
   settings: httpSourceSettingsSchema,
 });
 
-export const stepSchema = z.strictObject({
-  id: partIdSchema,
+export const stepLanguages = ['typescript', 'assemblyscript', 'wasm'] as const;
+
+/** An input of a step and what it must make of it. Publishing runs them; a step that fails one is not published. */
+export const fixtureSchema = z.strictObject({
   name: nameSchema,
-  kind: z.enum(['convert', 'filter']),
-  language: z.literal('typescript'),
-  source: z.string().max(limits.stepSourceBytesMax, `A step has at most ${limits.stepSourceBytesMax} characters`),
-  /** What the editor shows beside the code; never used at run time. */
-  sample: z.string().max(65_536, 'A sample has at most 65,536 characters').optional(),
+  input: z.strictObject({
+    payload: z.string().max(65_536, 'A payload has at most 65,536 characters'),
+    /** How `payload` writes bytes. */
+    encoding: z.enum(['utf8', 'base64']).default('utf8'),
+    contentType: z.string().max(200).default('application/json'),
+    headers: z.record(z.string(), z.string()).default({}),
+  }),
+  expect: z.discriminatedUnion('outcome', [
+    /** JSON outputs are compared as values, others byte for byte. Without `output`, anything will do. */
+    z.strictObject({
+      outcome: z.literal('ok'),
+      output: z.string().max(65_536, 'An output has at most 65,536 characters').optional(),
+      encoding: z.enum(['utf8', 'base64']).default('utf8'),
+    }),
+    z.strictObject({ outcome: z.literal('filtered'), reason: z.string().max(2_000).optional() }),
+    z.strictObject({ outcome: z.literal('failed'), reason: z.string().max(2_000).optional() }),
+  ]),
 });
+
+export const stepSchema = z
+  .strictObject({
+    id: partIdSchema,
+    name: nameSchema,
+    kind: z.enum(['convert', 'filter']),
+    language: z.enum(stepLanguages),
+    /** The code; for `wasm` the module in base64. */
+    source: z.string().max(limits.stepModuleBase64Max, `A step has at most ${limits.stepModuleBase64Max.toLocaleString('en')} characters`),
+    /** What the editor shows beside the code; never used at run time. */
+    sample: z.string().max(65_536, 'A sample has at most 65,536 characters').optional(),
+    fixtures: z.array(fixtureSchema).max(limits.fixturesPerStepMax, `At most ${limits.fixturesPerStepMax} fixtures`).optional(),
+  })
+  .refine((step) => step.language === 'wasm' || step.source.length <= limits.stepSourceBytesMax, {
+    path: ['source'],
+    message: `A step has at most ${limits.stepSourceBytesMax.toLocaleString('en')} characters`,
+  });
 
 export const destinationSchema = z.strictObject({
   id: partIdSchema,
@@ -138,6 +169,8 @@ export type PipelineSpec = z.infer<typeof pipelineSpecSchema>;
 export type PipelineDraft = z.infer<typeof pipelineDraftSchema>;
 export type SourceSpec = z.infer<typeof sourceSchema>;
 export type StepSpec = z.infer<typeof stepSchema>;
+export type StepLanguage = (typeof stepLanguages)[number];
+export type Fixture = z.infer<typeof fixtureSchema>;
 export type DestinationSpec = z.infer<typeof destinationSchema>;
 export type RetryPolicy = z.infer<typeof retryPolicySchema>;
 export type HttpSourceSettings = z.infer<typeof httpSourceSettingsSchema>;

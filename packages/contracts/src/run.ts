@@ -32,12 +32,14 @@ export const runResponseSchema = z.union([
         id: z.string(),
         result: z.enum(['ok', 'filtered', 'failed']),
         instructions: z.int(),
+        /** Instructions of reading the payload, of the step's own code and of writing the result, where the language tells them apart. */
+        split: z.strictObject({ decode: z.int(), logic: z.int(), encode: z.int() }).optional(),
         durationUs: z.int(),
         output: payloadSchema.nullable(),
         logs: z.array(z.string()),
         code: z.string().optional(),
         reason: z.string().optional(),
-        /** Where in the step's TypeScript it failed, from 1. */
+        /** Where in the step's source it failed, from 1. */
         line: z.int().optional(),
         column: z.int().optional(),
       }),
