@@ -56,3 +56,25 @@ test('two parts with one id are refused, naming the second', () => {
 test('an unknown field is refused instead of dropped', () => {
   expect(problems({ ...spec(), extra: true })[0]).toContain('extra');
 });
+
+const step = (extra: object = {}) => ({ id: 'convert', name: 'Reshape', kind: 'convert', language: 'typescript', source: 'export default () => 1', ...extra });
+
+test('a fixture says what is expected, and what it leaves out is filled in', () => {
+  const fixture = { name: 'paid', input: { payload: '{"id":1}' }, expect: { outcome: 'ok', output: '{"id":1}' } };
+  expect(pipelineSpecSchema.parse(spec({ steps: [step({ fixtures: [fixture] })] })).steps[0]?.fixtures).toEqual([
+    {
+      name: 'paid',
+      input: { payload: '{"id":1}', encoding: 'utf8', contentType: 'application/json', headers: {} },
+      expect: { outcome: 'ok', output: '{"id":1}', encoding: 'utf8' },
+    },
+  ]);
+  expect(problems(spec({ steps: [step({ fixtures: [{ ...fixture, expect: { outcome: 'filtered', output: 'x' } }] })] }))[0]).toContain(
+    'steps.0.fixtures.0.expect',
+  );
+});
+
+test('only a WebAssembly module may be longer than code may', () => {
+  const source = 'A'.repeat(1_048_577);
+  expect(problems(spec({ steps: [step({ language: 'wasm', source })] }))).toEqual([]);
+  expect(problems(spec({ steps: [step({ language: 'assemblyscript', source })] }))).toEqual(['steps.0.source: A step has at most 1,048,576 characters']);
+});
