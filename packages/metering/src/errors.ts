@@ -6,7 +6,7 @@ export class MeteringError extends Error {
   readonly offset: number | undefined;
   readonly reason: string;
 
-  constructor(reason: string, at: { functionIndex?: number; offset?: number } = {}) {
+  constructor(reason: string, at: { functionIndex?: number | undefined; offset?: number | undefined } = {}) {
     const where = [
       at.functionIndex === undefined ? '' : `function ${at.functionIndex}`,
       at.offset === undefined ? '' : `offset 0x${at.offset.toString(16)}`,

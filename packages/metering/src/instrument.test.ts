@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { countEach } from '../test/count-each.ts';
 import { wat } from '../test/wat.ts';
 import { instrument, reserved } from './instrument.ts';
+import { createMeter } from './meter.ts';
 import { type WasmGlobal, type WasmImports, wasm } from './webassembly.ts';
 
 type Run = { result: unknown; count: number } | { trap: string };
@@ -321,14 +322,37 @@ describe('instrument', () => {
     expect(instrument(module).module).toEqual(instrument(module).module);
   });
 
+  it('caps what memory a module can grow to', () => {
+    const text = (limits: string) => wat(`(module (memory ${limits}) (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))`);
+    const grow = (limits: string) => {
+      const { exports } = new wasm.Instance(new wasm.Module(instrument(text(limits), { maxMemoryPages: 4 }).module));
+      createMeter({ exports }).start(1_000_000);
+      return [1, 2, 1].map(exports.grow as (pages: number) => number);
+    };
+    expect(grow('1')).toEqual([1, 2, -1]);
+    expect(grow('1 100')).toEqual([1, 2, -1]);
+    expect(grow('1 3')).toEqual([1, -1, 2]);
+    expect(() => instrument(text('5'), { maxMemoryPages: 4 })).toThrow(/^offset 0x[0-9a-f]+: the memory starts with 5 pages of 64 KiB, and may have 4$/);
+  });
+
+  it('lets a module import from a list only, with the right type', () => {
+    const allowedImports = [{ module: 'vrsky', name: 'now', params: [], results: ['f64'] }] as const;
+    expect(() => instrument(wat('(module (import "vrsky" "now" (func (result f64))))'), { allowedImports })).not.toThrow();
+    const wrong = {
+      '(import "vrsky" "now" (func (result f32)))': /the import vrsky\.now is \(\) → \(f64\), and is imported as \(\) → \(f32\)$/,
+      '(import "wasi" "fd_write" (func))': /^offset 0x[0-9a-f]+: the import wasi\.fd_write is not one of the functions there are: vrsky\.now$/,
+      '(import "vrsky" "now" (global i32))': /is a function, and is imported as something else/,
+      '(import "env" "memory" (memory 1))': /env\.memory is not one/,
+    };
+    for (const [text, message] of Object.entries(wrong)) expect(() => instrument(wat(`(module ${text})`), { allowedImports })).toThrow(message);
+  });
+
   const refused: Record<string, [string | Uint8Array, RegExp]> = {
     'what is no module': [Uint8Array.from([1, 2, 3]), /not a valid WebAssembly module/],
     'a module that is not valid': [Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 99, 0]), /not a valid/],
     'a reserved export name': ['(module (func (export "vrsky:fuel")))', /"vrsky:fuel" is reserved/],
-    'atomic instructions': [
-      '(module (memory 1 1 shared) (func nop) (func (drop (i32.atomic.load (i32.const 0)))))',
-      /^function 1, offset 0x[0-9a-f]+: threads/,
-    ],
+    'atomic instructions': ['(module (memory 1 1) (func nop) (func (drop (i32.atomic.load (i32.const 0)))))', /^function 1, offset 0x[0-9a-f]+: threads/],
+    'shared memory': ['(module (memory 1 1 shared))', /^offset 0x[0-9a-f]+: shared/],
     exceptions: ['(module (tag) (func (throw 0)))', /exceptions are not supported/],
     'too many locals': [`(module (func (local ${'i32 '.repeat(49_500)})))`, /^function 0, offset 0x[0-9a-f]+: .*49000 locals, not 49500/],
   };

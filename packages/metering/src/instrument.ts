@@ -1,6 +1,7 @@
 import { Reader, Writer } from './bytes.ts';
 import { MeteringError } from './errors.ts';
 import { dynamicPrice, type FunctionBody, mark, readFunctionBody } from './function-body.ts';
+import { type AllowedImport, checkImports, checkMemory } from './limits.ts';
 import { type FunctionType, type ModuleInfo, parseModule, sectionId } from './module.ts';
 import { priceTable } from './price-table.ts';
 import { wasm } from './webassembly.ts';
@@ -26,6 +27,10 @@ export interface InstrumentOptions {
    * an access beyond the counter does not trap.
    */
   virtualMemory?: boolean;
+  /** The module's own memory may have this many pages of 64 KiB at most: memory.grow says no beyond. */
+  maxMemoryPages?: number;
+  /** What the module may import; anything when left out. */
+  allowedImports?: readonly AllowedImport[];
 }
 
 export interface InstrumentReport {
@@ -51,6 +56,8 @@ export function instrument(module: Uint8Array, options: InstrumentOptions = {}):
   const info = parseModule(module);
   const taken = info.exports.find((item) => item.name.startsWith(reserved.prefix));
   if (taken) throw new MeteringError(`the export name ${JSON.stringify(taken.name)} is reserved: names may not start with ${JSON.stringify(reserved.prefix)}`);
+  if (options.allowedImports) checkImports(info, options.allowedImports);
+  if (options.maxMemoryPages !== undefined) checkMemory(info, options.maxMemoryPages);
   if (options.virtualMemory && info.importedMemories === 0 && !info.sections.has(sectionId.memory)) throw new MeteringError('virtual memory needs a memory');
 
   const bodies = readBodies(info);
@@ -85,7 +92,7 @@ export function instrument(module: Uint8Array, options: InstrumentOptions = {}):
     code.raw(body.written);
   }
 
-  const out = assemble(info, { types, growType, target, code });
+  const out = assemble(info, { types, growType, target, code, maxMemoryPages: options.maxMemoryPages });
   if (!wasm.validate(out)) throw new Error('bug: instrumentation made an invalid module');
   return {
     module: out,
@@ -375,6 +382,7 @@ interface Parts {
   growType: number;
   target: Target;
   code: Writer;
+  maxMemoryPages: number | undefined;
 }
 
 /** In the order that the format asks for; the start section is replaced by an export. Custom sections (names, debugging) are left out: their offsets would no longer be right. */
@@ -411,7 +419,12 @@ function assemble(info: ModuleInfo, parts: Parts): Uint8Array {
   return out.written.slice();
 }
 
-function rewritten(id: number, info: ModuleInfo, { types, growType, target, code }: Parts, section: { start: number; end: number } | undefined): Writer | null {
+function rewritten(
+  id: number,
+  info: ModuleInfo,
+  { types, growType, target, code, maxMemoryPages }: Parts,
+  section: { start: number; end: number } | undefined,
+): Writer | null {
   const out = id === sectionId.code ? code : new Writer();
   switch (id) {
     case sectionId.code:
@@ -430,6 +443,15 @@ function rewritten(id: number, info: ModuleInfo, { types, growType, target, code
     case sectionId.function:
       if (growType < 0) return null;
       return extended(out, info, section, info.functionTypes.length + 1, () => out.u32(growType));
+    case sectionId.memory:
+      if (maxMemoryPages === undefined || !section) return null;
+      out.u32(info.memories.length - info.importedMemories);
+      for (const { minimum, maximum } of info.memories.slice(info.importedMemories)) {
+        out.u8(1);
+        out.u32(minimum);
+        out.u32(Math.min(maximum ?? maxMemoryPages, maxMemoryPages));
+      }
+      return out;
     case sectionId.global: {
       const added = target.pages < 0 ? [valueTypes.i64] : [valueTypes.i64, valueTypes.i32, valueTypes.i32];
       return extended(out, info, section, info.globals.length + added.length, () => {

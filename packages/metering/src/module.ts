@@ -18,11 +18,30 @@ export interface ModuleExport {
   index: number;
 }
 
+export interface ModuleImport {
+  module: string;
+  name: string;
+  /** 0 function, 1 table, 2 memory, 3 global. */
+  kind: number;
+  /** Of a function. */
+  type: number;
+  offset: number;
+}
+
+/** In pages of 64 KiB. */
+export interface MemoryLimits {
+  minimum: number;
+  maximum: number | undefined;
+}
+
 /** What instrumentation needs to know of a module. Offsets point into `bytes`. */
 export interface ModuleInfo {
   bytes: Uint8Array;
   sections: Map<number, Section>;
   types: FunctionType[];
+  imports: ModuleImport[];
+  /** Imported ones first. */
+  memories: MemoryLimits[];
   importedFunctions: number;
   importedGlobals: number;
   importedTables: number;
@@ -59,6 +78,8 @@ export function parseModule(bytes: Uint8Array): ModuleInfo {
     bytes,
     sections: new Map(),
     types: [],
+    imports: [],
+    memories: [],
     importedFunctions: 0,
     importedGlobals: 0,
     importedTables: 0,
@@ -100,8 +121,9 @@ function readSection(info: ModuleInfo, reader: Reader, section: Section): void {
     case sectionId.start:
       info.start = reader.u32();
       return;
-    case sectionId.table:
     case sectionId.memory:
+      return repeat(reader, () => info.memories.push(limits(reader)));
+    case sectionId.table:
     case sectionId.element:
     case sectionId.code:
     case sectionId.data:
@@ -129,33 +151,30 @@ export function valueType(reader: Reader): number {
 }
 
 function readImport(info: ModuleInfo, reader: Reader): void {
-  reader.name();
-  reader.name();
-  const offset = reader.at;
-  const kind = reader.u8();
-  if (kind === 0) {
-    reader.u32();
+  const item: ModuleImport = { offset: reader.at, module: reader.name(), name: reader.name(), kind: reader.u8(), type: -1 };
+  info.imports.push(item);
+  if (item.kind === 0) {
+    item.type = reader.u32();
     info.importedFunctions++;
-  } else if (kind === 1) {
+  } else if (item.kind === 1) {
     valueType(reader);
-    skipLimits(reader);
+    limits(reader);
     info.importedTables++;
-  } else if (kind === 2) {
-    skipLimits(reader);
+  } else if (item.kind === 2) {
+    info.memories.push(limits(reader));
     info.importedMemories++;
-  } else if (kind === 3) {
+  } else if (item.kind === 3) {
     valueType(reader);
     reader.u8();
     info.importedGlobals++;
-  } else throw new MeteringError('an import is a function, table, memory or global', { offset });
+  } else throw new MeteringError('an import is a function, table, memory or global', { offset: item.offset });
 }
 
-function skipLimits(reader: Reader): void {
+function limits(reader: Reader): MemoryLimits {
   const offset = reader.at;
   const flags = reader.u8();
   if (flags > 1) throw new MeteringError('shared and 64-bit memories are not supported', { offset });
-  reader.skipLeb();
-  if (flags === 1) reader.skipLeb();
+  return { minimum: reader.u32(), maximum: flags === 1 ? reader.u32() : undefined };
 }
 
 function skipConstantExpression(reader: Reader): void {

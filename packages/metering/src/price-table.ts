@@ -14,7 +14,17 @@ export const priceTable = {
   perTableElement: 1,
   /** memory.grow costs this much more for every page of 64 KiB that is asked for. */
   perPage: 1024,
+  /**
+   * A call of a function of the platform costs this much more, and `perEightBytes` for every 8 bytes that it takes or gives. The
+   * platform charges it while the call is under way.
+   */
+  hostCall: 100,
 } as const;
+
+/** What a call of a function of the platform costs besides the call itself. */
+export function hostCallPrice(bytes: number): number {
+  return priceTable.hostCall + priceTable.perEightBytes * Math.floor(bytes / 8);
+}
 
 const structural = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x0b, 0x0f, 0x1a]);
 

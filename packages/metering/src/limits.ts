@@ -1,0 +1,55 @@
+import { MeteringError } from './errors.ts';
+import { type FunctionType, type ModuleInfo, sectionId } from './module.ts';
+
+export type ValueTypeName = 'i32' | 'i64' | 'f32' | 'f64' | 'v128' | 'funcref' | 'externref';
+
+/** A function that a module may import. */
+export interface AllowedImport {
+  module: string;
+  name: string;
+  params: readonly ValueTypeName[];
+  results: readonly ValueTypeName[];
+}
+
+const valueTypeNames: Record<number, ValueTypeName> = {
+  127: 'i32',
+  126: 'i64',
+  125: 'f32',
+  124: 'f64',
+  123: 'v128',
+  112: 'funcref',
+  111: 'externref',
+};
+
+/** A module may import from a list only, each function with the type it has. */
+export function checkImports(info: ModuleInfo, allowed: readonly AllowedImport[]): void {
+  for (const item of info.imports) {
+    const what = `the import ${item.module}.${item.name}`;
+    const same = allowed.find((candidate) => candidate.module === item.module && candidate.name === item.name);
+    if (!same) throw new MeteringError(`${what} is not one of the functions there are: ${list(allowed)}`, { offset: item.offset });
+    if (item.kind !== 0) throw new MeteringError(`${what} is a function, and is imported as something else`, { offset: item.offset });
+    const wanted = signature(info.types[item.type] as FunctionType);
+    const given = `(${same.params.join(', ')}) → (${same.results.join(', ')})`;
+    if (wanted !== given) throw new MeteringError(`${what} is ${given}, and is imported as ${wanted}`, { offset: item.offset });
+  }
+}
+
+/** A module's memories may not start larger than they may become. */
+export function checkMemory(info: ModuleInfo, maxPages: number): void {
+  for (const { minimum } of info.memories) {
+    if (minimum > maxPages) {
+      throw new MeteringError(`the memory starts with ${minimum} pages of 64 KiB, and may have ${maxPages}`, {
+        offset: info.sections.get(sectionId.memory)?.start,
+      });
+    }
+  }
+}
+
+function signature(type: FunctionType): string {
+  const names = (types: number[]): string => types.map((value) => valueTypeNames[value]).join(', ');
+  return `(${names(type.params)}) → (${names(type.results)})`;
+}
+
+function list(allowed: readonly AllowedImport[]): string {
+  return allowed.length === 0 ? 'none' : allowed.map((item) => `${item.module}.${item.name}`).join(', ');
+}
