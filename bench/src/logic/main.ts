@@ -50,9 +50,9 @@ function native(bytes: Uint8Array): Uint8Array {
 }
 
 async function compiled(kind: LogicStep['kind'], source: string): Promise<LogicStep> {
-  const result = await compileStep({ kind, source });
+  const result = await compileStep({ kind, language: 'typescript', source });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
-  return { stepId: kind, kind, code: result.code, sha256: result.sha256 };
+  return { stepId: kind, kind, format: result.format, code: result.code, sha256: result.sha256 };
 }
 
 /** Of the times of a figure: what else the machine does can only add to them. */
@@ -78,12 +78,12 @@ async function measure(messages: number, work: () => unknown): Promise<number> {
 
 const convert = await compiled('convert', mapping);
 const filter = await compiled('filter', 'export default () => true');
-const { module } = await loadEngine();
-const executor = createExecutor({ module, isUtf8 });
+const executor = createExecutor({ engine: await loadEngine(), isUtf8 });
 const message: LogicMessage = {
   id: 'msg_1',
   customerId: 'cus_1',
   traceId: 't',
+  pipelineId: 'pip_1',
   headers: [['x-shop', 'a']],
   contentType: 'application/json',
   payload,
@@ -135,6 +135,7 @@ for (const step of cold) {
 const loop: LogicStep = {
   stepId: 'loop',
   kind: 'filter',
+  format: 'script',
   code: '({ default: () => { for (;;); } })',
   sha256: createHash('sha256').update('loop').digest('hex'),
 };

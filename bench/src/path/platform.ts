@@ -1,7 +1,7 @@
 import { eventually } from '@vrsky/testkit/eventually';
 import type { Stack } from '../../../tools/up/stack.ts';
 
-export const oneStep = `import type { Message } from '@vrsky/sdk/logic';
+export const oneStep = `import type { Message } from '@vrsky/sdk';
 
 export default function convert(message: Message) {
   const order = message.json();

@@ -1,25 +1,26 @@
 import { isUtf8 } from 'node:buffer';
+import { createHash } from 'node:crypto';
 import { parentPort } from 'node:worker_threads';
 import { limits } from '@vrsky/contracts/limits';
-import { bundleStep } from './bundle-step.ts';
-import type { CodeProblem, CompileResult } from './compile.ts';
+import type { CodeProblem, CompileResult, StepSource } from './compile.ts';
+import { compileScript } from './compile-script.ts';
 import { loadEngine } from './engine.ts';
-import { createSandbox, type SandboxImage, SandboxLoadError } from './sandbox.ts';
+import { SandboxLoadError } from './sandbox.ts';
+import { createScriptSandbox, type ScriptImage } from './script-sandbox.ts';
 import { findInStack, sourceFinder, stripSourceMap } from './source-map.ts';
-import { createTypeChecker } from './type-check.ts';
+import { createStepLanguage } from './step-language.ts';
+import { readStepTypes } from './step-types.ts';
 
-export interface CompileRequest {
+export interface CompileRequest extends StepSource {
   id: number;
-  kind: 'convert' | 'filter';
-  source: string;
 }
 
 export type CompileAnswer = { id: number; result: CompileResult } | { id: number; error: string };
 
 const port = parentPort;
 if (!port) throw new Error('bug: this file is the entry of a worker thread');
-const checker = createTypeChecker();
-let base: SandboxImage | undefined;
+const language = createStepLanguage(readStepTypes());
+let base: ScriptImage | undefined;
 let last: Promise<void> = Promise.resolve();
 
 port.on('message', (request: CompileRequest) => {
@@ -33,20 +34,19 @@ port.on('message', (request: CompileRequest) => {
   });
 });
 
-async function compile({ kind, source }: CompileRequest): Promise<CompileResult> {
-  const problems = checker.check(kind, source);
+async function compile(step: StepSource): Promise<CompileResult> {
+  const problems = language.check(step.kind, step.source);
   if (problems.some((problem) => problem.severity === 'error')) return { ok: false, problems };
-  const bundle = await bundleStep(source);
-  if (!bundle.ok) return { ok: false, problems: [...problems, ...bundle.problems] };
-  const unloadable = await tryLoad(kind, bundle.code);
+  const script = compileScript(step.source);
+  if (!script.ok) return { ok: false, problems: [...problems, ...script.problems] };
+  const unloadable = await tryLoad(step.kind, script.code);
   if (unloadable) return { ok: false, problems: [...problems, unloadable] };
-  return { ok: true, code: bundle.code, sha256: bundle.sha256, problems };
+  return { ok: true, format: 'script', code: script.code, sha256: createHash('sha256').update(script.code).digest('hex'), problems };
 }
 
 /** Code at the top level of a step runs once, when a node loads it: what fails there is better known before it is published. */
 async function tryLoad(kind: 'convert' | 'filter', code: string): Promise<CodeProblem | null> {
-  const { module } = await loadEngine();
-  const sandbox = createSandbox({ module, isUtf8, memoryBytesMax: limits.stepMemoryBytesMax, ...(base && { base }) });
+  const sandbox = createScriptSandbox({ engine: await loadEngine(), isUtf8, memoryBytesMax: limits.stepMemoryBytesMax, ...(base && { base }) });
   base = sandbox.base;
   try {
     sandbox.load(kind, stripSourceMap(code));

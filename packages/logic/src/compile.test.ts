@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer';
+import * as sdk from '@vrsky/sdk';
 import { describe, expect, it } from 'vitest';
 import { testInput } from '../test/make.ts';
 import { compileStep } from './compile.ts';
@@ -6,11 +7,11 @@ import { loadEngine } from './engine.ts';
 import { createExecutor } from './executor.ts';
 import { defaultStepLimits } from './step-limits.ts';
 
-const executor = createExecutor({ module: (await loadEngine()).module, isUtf8 });
+const executor = createExecutor({ engine: await loadEngine(), isUtf8 });
 
 /** Compiles and runs a step on a message. */
 async function run(kind: 'convert' | 'filter', source: string, payload: string) {
-  const compiled = await compileStep({ kind, source });
+  const compiled = await compileStep({ kind, language: 'typescript', source });
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
   const [result] = executor.run({
     tenantId: 'a',
@@ -23,13 +24,13 @@ async function run(kind: 'convert' | 'filter', source: string, payload: string) 
 }
 
 async function problems(kind: 'convert' | 'filter', source: string) {
-  const compiled = await compileStep({ kind, source });
+  const compiled = await compileStep({ kind, language: 'typescript', source });
   return compiled.problems.map(({ line, column, endColumn, severity, message }) => ({ at: `${line}:${column}-${endColumn}`, severity, message }));
 }
 
 describe('compileStep', { timeout: 120_000 }, () => {
   it('takes TypeScript with the types of the SDK', async () => {
-    const source = `import type { Message } from '@vrsky/sdk/logic';
+    const source = `import type { Message } from '@vrsky/sdk';
 
 interface Order { id: string; lines: { qty: number; price: number }[] }
 enum Size { Small = 'small', Large = 'large' }
@@ -53,27 +54,67 @@ export default function (message: Message) {
     ).toMatchObject({ outcome: 'filtered', reason: 'status is open, not paid' });
     expect(await run('convert', 'export default async (m: Message) => { await null; return m.text() }', '{}')).toMatchObject({ text: '{}' });
     expect(
-      await run(
-        'convert',
-        `import { defineConvert, output } from '@vrsky/sdk/logic';\nexport default defineConvert((m) => output(m.text(), 'text/csv'));`,
-        'a;b',
-      ),
+      await run('convert', `import { defineConvert, output } from '@vrsky/sdk';\nexport default defineConvert((m) => output(m.text(), 'text/csv'));`, 'a;b'),
     ).toMatchObject({ text: 'a;b', contentType: 'text/csv' });
     expect(
-      await run('filter', `import { defineFilter } from '@vrsky/sdk/logic';\nexport default defineFilter((m) => m.headers.get('x') === null);`, ''),
+      await run('filter', `import { defineFilter } from '@vrsky/sdk';\nexport default defineFilter((m) => m.headers.get('x') === null);`, ''),
     ).toMatchObject({ outcome: 'ok' });
   });
 
+  it('gives the context of the SDK: log, metadata, filter with a route, fail', async () => {
+    const source = `import { defineConvert } from '@vrsky/sdk';
+
+export default defineConvert((msg, ctx) => {
+  const order = msg.json<Order>();
+  if (order.status === 'stolen') return ctx.fail('call the police');
+  if (order.status !== 'paid') return ctx.filter('not paid yet', { route: 'unpaid' });
+  ctx.log('total', order.total);
+  const { messageId, customerId, traceId, pipelineId, contentType, receivedAt } = ctx.metadata;
+  return [messageId, customerId, traceId, pipelineId, contentType, receivedAt.toISOString()];
+});
+interface Order { status: string; total: number }
+`;
+    expect(await run('convert', source, '{"status":"paid","total":5}')).toMatchObject({
+      text: '["msg_1","cus_1","0af7651916cd43dd8448eb211c80319c","pip_1","application/json","2026-01-02T03:04:05.000Z"]',
+      steps: [{ logs: ['total 5'] }],
+    });
+    const filtered = await run('convert', source, '{"status":"open"}');
+    expect(filtered).toMatchObject({ outcome: 'filtered', reason: 'not paid yet', steps: [{ route: 'unpaid' }] });
+    expect(await run('convert', source, '{"status":"stolen"}')).toMatchObject({
+      outcome: 'failed',
+      code: 'threw',
+      reason: 'call the police',
+      steps: [{ line: 5 }],
+    });
+    const filter = `import { defineFilter } from '@vrsky/sdk';\nexport default defineFilter((msg, { filter }) => msg.text() === 'a' || filter('no a'));`;
+    expect(await run('filter', filter, 'a')).toMatchObject({ outcome: 'ok' });
+    expect(await run('filter', filter, 'b')).toMatchObject({ outcome: 'filtered', reason: 'no a' });
+  });
+
+  it('gives a step the names that the SDK exports, and nothing else to require', async () => {
+    const source = (names: string) => `import * as sdk from '@vrsky/sdk';\nexport default () => ${names}`;
+    expect(await run('convert', source("Object.keys(sdk).filter((name) => name !== 'default').sort().join()"), '')).toMatchObject({
+      text: Object.keys(sdk).sort().join(),
+    });
+    const unchecked = '// @ts-nocheck\nconst fs = require("fs");\nexport default () => 1';
+    expect(await problems('convert', unchecked)).toEqual([
+      expect.objectContaining({ message: 'The code fails when it is loaded: A step can import only "@vrsky/sdk", not "fs"' }),
+    ]);
+  });
+
   it('makes the same bytes of the same source, without a path of this machine', async () => {
-    const source = `import { output } from '@vrsky/sdk/logic';\nexport default (m: Message) => output(m.text(), 'a/b');`;
-    const [a, b] = [await compileStep({ kind: 'convert', source }), await compileStep({ kind: 'convert', source })];
+    const source = `import { output } from '@vrsky/sdk';\nexport default (m: Message) => output(m.text(), 'a/b');`;
+    const [a, b] = [
+      await compileStep({ kind: 'convert', language: 'typescript', source }),
+      await compileStep({ kind: 'convert', language: 'typescript', source }),
+    ];
     expect(a).toEqual(b);
     const map = a.ok ? atob(a.code.split('base64,')[1] ?? '') : '';
-    expect(JSON.parse(map).sources).toEqual(['step.ts', 'sdk:@vrsky/sdk/logic']);
+    expect(JSON.parse(map)).toMatchObject({ sources: ['step.ts'], names: [] });
   });
 
   it('shows a runtime error at its place in the source', async () => {
-    const source = `import { defineConvert } from '@vrsky/sdk/logic';
+    const source = `import { defineConvert } from '@vrsky/sdk';
 
 type Order = { customer?: { name: string } };
 
@@ -107,7 +148,8 @@ export default defineConvert((message) => {
   });
 
   it('refuses every import but the SDK, and says what to do', async () => {
-    const message = (name: string): string => `A step can import only "@vrsky/sdk/logic", not "${name}". Put the code it needs into the step itself.`;
+    const message = (name: string): string =>
+      `A step can import only "@vrsky/sdk", not "${name}". Put the code it needs into the step itself, or bundle it with the vrsky CLI.`;
     expect(await problems('convert', "import _ from 'lodash';\nimport fs from 'node:fs';\nexport { x } from './x';\nexport default () => import('y')")).toEqual(
       [
         { at: '1:15-23', severity: 'error', message: message('lodash') },
@@ -150,7 +192,7 @@ export default defineConvert((message) => {
 
   it('runs the top level once and refuses what fails there', async () => {
     expect(await problems('convert', 'const table: unknown = JSON.parse("{");\nexport default () => table as object')).toEqual([
-      { at: '1:29-29', severity: 'error', message: expect.stringMatching(/^The code fails when it is loaded: SyntaxError/) },
+      { at: '1:34-34', severity: 'error', message: expect.stringMatching(/^The code fails when it is loaded: SyntaxError/) },
     ]);
     expect(await problems('convert', 'for (;;);\nexport default () => 1')).toEqual([
       expect.objectContaining({ message: expect.stringContaining('more than 2,000,000,000 instructions') }),
@@ -161,13 +203,15 @@ export default defineConvert((message) => {
   });
 
   it('refuses code that is too long', async () => {
-    expect(await problems('convert', 'x'.repeat(262_145))).toEqual([
-      { at: '1:1-1', severity: 'error', message: 'The code has 262,145 characters; at most 262,144 are allowed' },
+    expect(await problems('convert', 'x'.repeat(1_048_577))).toEqual([
+      { at: '1:1-1', severity: 'error', message: 'The code has 1,048,577 characters; at most 1,048,576 are allowed' },
     ]);
   });
 
   it('compiles many at a time', async () => {
-    const all = await Promise.all(Array.from({ length: 20 }, (_, i) => compileStep({ kind: 'convert', source: `export default () => ${i}` })));
+    const all = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => compileStep({ kind: 'convert', language: 'typescript', source: `export default () => ${i}` })),
+    );
     expect(new Set(all.map((compiled) => compiled.ok && compiled.sha256)).size).toBe(20);
   });
 });

@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads';
+import type { ModuleFormat } from '@vrsky/contracts/bundle';
 import { limits } from '@vrsky/contracts/limits';
+import type { StepLanguage as StepLanguageName } from '@vrsky/contracts/pipeline-spec';
 import { AppError } from '@vrsky/kernel/errors';
 import type { CompileAnswer, CompileRequest } from './compile-worker.ts';
 import { workerFile } from './worker-file.ts';
@@ -14,8 +16,15 @@ export interface CodeProblem {
   message: string;
 }
 
+export interface StepSource {
+  kind: 'convert' | 'filter';
+  language: StepLanguageName;
+  /** For `wasm` the module in base64. */
+  source: string;
+}
+
 /** `sha256` is of `code`. Equal sources give equal code. */
-export type CompileResult = { ok: true; code: string; sha256: string; problems: CodeProblem[] } | { ok: false; problems: CodeProblem[] };
+export type CompileResult = { ok: true; format: ModuleFormat; code: string; sha256: string; problems: CodeProblem[] } | { ok: false; problems: CodeProblem[] };
 
 /** Longest wait for one step; TypeScript can be made to compute for very long. */
 const compileMsMax = 20_000;
@@ -35,10 +44,11 @@ interface Compiler {
 let compiler: Compiler | undefined;
 let nextId = 1;
 
-/** Checks a step's TypeScript and bundles it for the engine, in a thread of its own that stays warm. */
-export function compileStep(step: { kind: 'convert' | 'filter'; source: string }): Promise<CompileResult> {
-  if (step.source.length > limits.stepSourceBytesMax) {
-    const message = `The code has ${step.source.length.toLocaleString('en')} characters; at most ${limits.stepSourceBytesMax.toLocaleString('en')} are allowed`;
+/** Checks a step and makes of it what the sandbox runs, in a thread of its own that stays warm. */
+export function compileStep(step: StepSource): Promise<CompileResult> {
+  const lengthMax = step.language === 'wasm' ? limits.stepModuleBase64Max : limits.stepSourceBytesMax;
+  if (step.source.length > lengthMax) {
+    const message = `The code has ${step.source.length.toLocaleString('en')} characters; at most ${lengthMax.toLocaleString('en')} are allowed`;
     return Promise.resolve({ ok: false, problems: [{ line: 1, column: 1, endLine: 1, endColumn: 1, severity: 'error', message }] });
   }
   compiler ??= startCompiler();

@@ -1,4 +1,5 @@
 import { reserved } from '@vrsky/metering/instrument';
+import { createMeter, type Meter } from '@vrsky/metering/meter';
 import { type WasmGlobal, type WasmInstance, type WasmMemory, type WasmModule, wasm } from '@vrsky/metering/webassembly';
 import { engineExports } from './engine-names.ts';
 
@@ -17,7 +18,7 @@ export interface EngineInstance {
   /** Pages of memory there are; the engine is told of fewer. */
   totalPages: number;
   api: EngineApi;
-  fuel: WasmGlobal<bigint>;
+  meter: Meter;
   /** How large the engine takes its memory for, and how large it may make it. */
   pages: WasmGlobal<number>;
   maxPages: WasmGlobal<number>;
@@ -109,7 +110,7 @@ export function createEngineInstance(options: EngineOptions): EngineInstance {
     words,
     totalPages,
     api: bind(instance),
-    fuel: global<bigint>(reserved.fuel),
+    meter: createMeter(instance),
     pages: global<number>(reserved.pages),
     maxPages: global<number>(reserved.maxPages),
     stackPointer: global<number>(reserved.global(0)),

@@ -3,18 +3,19 @@ import { createRequire } from 'node:module';
 import { instrument } from '@vrsky/metering/instrument';
 import { type WasmModule, wasm } from '@vrsky/metering/webassembly';
 
-/** Any thread of the process can make instances of it. */
-export interface EngineModule {
-  module: WasmModule;
+let bytes: Promise<Uint8Array> | undefined;
+let module: Promise<WasmModule> | undefined;
+
+/** QuickJS as metered WebAssembly: instrumented once a process (some 0.2 s). A browser gets these bytes, so that it counts what a node counts. */
+export function meteredEngine(): Promise<Uint8Array> {
+  bytes ??= readFile(createRequire(import.meta.url).resolve('@jitl/quickjs-wasmfile-release-sync/wasm')).then(
+    (engine) => instrument(engine, { virtualMemory: true }).module,
+  );
+  return bytes;
 }
 
-let loading: Promise<EngineModule> | undefined;
-
-/** QuickJS as metered WebAssembly: instrumented and compiled once a process (some 0.2 s). */
-export function loadEngine(): Promise<EngineModule> {
-  loading ??= readFile(createRequire(import.meta.url).resolve('@jitl/quickjs-wasmfile-release-sync/wasm')).then(async (bytes) => {
-    const metered = instrument(bytes, { virtualMemory: true });
-    return { module: await wasm.compile(metered.module) };
-  });
-  return loading;
+/** The engine compiled, once a process. Any thread of it can make instances. */
+export function loadEngine(): Promise<WasmModule> {
+  module ??= meteredEngine().then((metered) => wasm.compile(metered));
+  return module;
 }

@@ -1,6 +1,7 @@
 import { limits } from '@vrsky/contracts/limits';
 import type { WasmModule } from '@vrsky/metering/webassembly';
-import { createSandbox, type Sandbox, type SandboxImage, type SandboxInput, SandboxLoadError, type SandboxResult } from './sandbox.ts';
+import { type SandboxInput, SandboxLoadError, type SandboxResult } from './sandbox.ts';
+import { createScriptSandbox, type ScriptImage, type ScriptSandbox } from './script-sandbox.ts';
 import { type FindSource, findInStack, sourceFinder, stripSourceMap } from './source-map.ts';
 import { instructionLimit } from './step-limits.ts';
 import type { LogicCode, LogicStep, StepLimits, StepRun } from './types.ts';
@@ -39,29 +40,29 @@ const sandboxesMax = 64;
 const idleSandboxBytes = 4 * 1024 * 1024;
 
 interface Loaded {
-  image: SandboxImage | null;
+  image: ScriptImage | null;
   failure: { reason: string; line?: number; column?: number } | null;
   find: FindSource;
 }
 
-export function createExecutor(options: { module: WasmModule; isUtf8: (bytes: Uint8Array) => boolean }): Executor {
-  const sandboxes = new Map<string, Sandbox>();
+export function createExecutor(options: { engine: WasmModule; isUtf8: (bytes: Uint8Array) => boolean }): Executor {
+  const sandboxes = new Map<string, ScriptSandbox>();
   const images = new Map<string, Loaded>();
-  let base: SandboxImage | undefined;
+  let base: ScriptImage | undefined;
 
-  function sandboxOf(tenantId: string): Sandbox {
+  function sandboxOf(tenantId: string): ScriptSandbox {
     let sandbox = sandboxes.get(tenantId);
     if (sandbox) sandboxes.delete(tenantId);
     else {
       if (sandboxes.size >= sandboxesMax) sandboxes.delete(sandboxes.keys().next().value as string);
-      sandbox = createSandbox({ ...options, memoryBytesMax: limits.stepMemoryBytesMax, ...(base && { base }) });
+      sandbox = createScriptSandbox({ ...options, memoryBytesMax: limits.stepMemoryBytesMax, ...(base && { base }) });
       base = sandbox.base;
     }
     sandboxes.set(tenantId, sandbox); // the last in the map is the most recently used
     return sandbox;
   }
 
-  function imageOf(sandbox: Sandbox, tenantId: string, step: LogicStep): Loaded {
+  function imageOf(sandbox: ScriptSandbox, tenantId: string, step: LogicStep): Loaded {
     const key = stepKey(tenantId, step);
     let loaded = images.get(key);
     if (!loaded) {
@@ -113,11 +114,11 @@ export function createExecutor(options: { module: WasmModule; isUtf8: (bytes: Ui
 }
 
 /** What makes a loaded step the same: a tenant never shares one, and an image knows whether it converts or filters. */
-export function stepKey(tenantId: string, step: Pick<LogicStep, 'kind' | 'sha256'>): string {
-  return `${tenantId} ${step.kind} ${step.sha256}`;
+export function stepKey(tenantId: string, step: Pick<LogicStep, 'kind' | 'sha256' | 'format'>): string {
+  return `${tenantId} ${step.format} ${step.kind} ${step.sha256}`;
 }
 
-function load(sandbox: Sandbox, step: LogicStep): Loaded {
+function load(sandbox: ScriptSandbox, step: LogicStep): Loaded {
   const find = sourceFinder(step.code);
   try {
     return { image: sandbox.load(step.kind, stripSourceMap(step.code)), failure: null, find };
@@ -136,15 +137,17 @@ function stop(result: ExecutorResult, step: LogicStep, run: StepRun): void {
 }
 
 function describeRun(stepId: string, made: SandboxResult, durationUs: number, limits: StepLimits, find: FindSource): StepRun {
-  const run: StepRun = { stepId, result: 'failed', instructions: made.instructions, durationUs, logs: made.logs };
+  const run: StepRun = { stepId, result: 'failed', instructions: made.instructions, ...(made.split && { split: made.split }), durationUs, logs: made.logs };
   switch (made.outcome) {
     case 'kept':
     case 'made':
       return { ...run, result: 'ok' };
     case 'dropped':
-      return { ...run, result: 'filtered', code: 'filtered', reason: made.reason };
+      return { ...run, result: 'filtered', code: 'filtered', reason: made.reason, ...(made.route !== undefined && { route: made.route }) };
     case 'threw':
       return { ...run, code: 'threw', reason: made.reason, ...findInStack(made.stack, find) };
+    case 'trapped':
+      return { ...run, code: 'trapped', reason: made.reason };
     case 'bad_output':
       return { ...run, code: 'bad_output', reason: made.reason };
     case 'instructions_exhausted':

@@ -93,7 +93,7 @@ describe('a run', { timeout: 60_000 }, () => {
       results.forEach((result) => void counts.add(result.steps.map((run) => run.instructions).join()));
     await Promise.all(Array.from({ length: 8 }, () => pool.run({ tenantId: 'a', steps: [convert], messages }).then(note)));
     note(await pool.run({ tenantId: 'b', steps: [convert], messages: [messages[0] as LogicMessage] }));
-    const executor = createExecutor({ module: (await loadEngine()).module, isUtf8 });
+    const executor = createExecutor({ engine: await loadEngine(), isUtf8 });
     note(
       executor.run({
         tenantId: 'a',

@@ -3,7 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { limits as platformLimits } from '@vrsky/contracts/limits';
 import { AppError } from '@vrsky/kernel/errors';
 import { aborted, type Part } from '@vrsky/kernel/lifecycle';
-import { type EngineModule, loadEngine } from './engine.ts';
+import type { WasmModule } from '@vrsky/metering/webassembly';
+import { loadEngine } from './engine.ts';
 import { stepKey } from './executor.ts';
 import { defaultStepLimits } from './step-limits.ts';
 import type { LogicMessage, LogicResult, LogicStep, StepLimits } from './types.ts';
@@ -92,7 +93,7 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
   /** Waiting tasks by tenant; tenants take turns in the order of the map. */
   const waiting = new Map<string, Task[]>();
   let starting: Promise<void> | undefined;
-  let engine: EngineModule | undefined;
+  let engine: WasmModule | undefined;
   let closed = false;
   let nextJob = 1;
   let pending = 0;
@@ -109,10 +110,10 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
     return starting;
   };
 
-  function spawn(loaded: EngineModule): Slot {
+  function spawn(loaded: WasmModule): Slot {
     const progress = new SharedArrayBuffer(16);
     const worker = new Worker(workerFile('worker'), {
-      workerData: { module: loaded.module, progress } satisfies LogicWorkerData,
+      workerData: { engine: loaded, progress } satisfies LogicWorkerData,
       resourceLimits: { stackSizeMb: stackMb },
       execArgv: [],
       name: 'logic',
@@ -238,7 +239,7 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       const key = stepKey(tenantId, step);
       const known = slot.steps.delete(key);
       slot.steps.set(key, { tenantId });
-      return known ? { stepId: step.stepId, kind: step.kind, sha256: step.sha256 } : step;
+      return known ? { stepId: step.stepId, kind: step.kind, sha256: step.sha256, format: step.format } : step;
     });
     const forget: WireJob['forget'] = [];
     for (const key of slot.steps.keys()) {

@@ -3,17 +3,20 @@
  * what came of it. It keeps what it needs of the language to itself, so that a step that changes `JSON` or `Object.prototype` harms
  * only its own message.
  *
- * The host gives: field(index) → string, text() → string | undefined, bytes() → ArrayBuffer, emit(outcome, value, detail),
- * log(line), random() → number.
+ * The host gives: field(index) → string, text(goesOn) → string | undefined, bytes() → ArrayBuffer, emit(outcome, value, detail),
+ * log(line), random() → number, mark(phase). It tells reading the payload from the step's own work and from writing the result by
+ * these calls.
  */
 export const outcomeCode = { text: 0, json: 1, bytes: 2, keep: 3, drop: 4, threw: 5, badOutput: 6, pending: 7, typed: 8, tooLarge: 9 } as const;
-export const fieldCode = { id: 0, customerId: 1, traceId: 2, contentType: 3, receivedAt: 4, headers: 5, outputMax: 6 } as const;
+export const fieldCode = { id: 0, customerId: 1, traceId: 2, contentType: 3, receivedAt: 4, headers: 5, outputMax: 6, pipelineId: 7 } as const;
+/** What the instructions up to the next mark are for. */
+export const phaseCode = { logic: 0, decode: 1, encode: 2 } as const;
 
-export const preludeSource = `(function (field, hostText, hostBytes, emit, log, random) {
+export const preludeSource = `(function (field, hostText, hostBytes, emit, log, random, mark) {
 'use strict';
 const { parse, stringify } = JSON;
 const { isView } = ArrayBuffer;
-const { defineProperty } = Object;
+const { defineProperty, freeze } = Object;
 const { apply } = Reflect;
 const StringOf = String, ErrorOf = Error, SyntaxErrorOf = SyntaxError, TypeErrorOf = TypeError, RangeErrorOf = RangeError, PromiseOf = Promise, Bytes = Uint8Array, Buffer = ArrayBuffer, DateOf = Date;
 const then = Promise.prototype.then;
@@ -141,26 +144,37 @@ class Message {
   get traceId() { return field(2); }
   get contentType() { return field(3); }
   get receivedAt() { return new DateOf(+field(4)); }
+  get pipelineId() { return field(7); }
   get headers() { return (this.#headers ??= new Headers(parse(field(5)))); }
-  text() {
-    const text = hostText();
-    if (text !== undefined) return text;
-    // It has a NUL, which cannot pass the host's C strings, or it is no text.
-    try {
-      return decode(new Bytes(hostBytes()), true);
-    } catch (error) {
-      if (!(error instanceof TypeErrorOf)) throw error;
-      throw new TypeErrorOf('The payload is not UTF-8 text: read it with message.bytes()');
-    }
-  }
+  text() { return readText(false); }
   bytes() { return new Bytes(hostBytes()); }
   json() {
-    const text = this.text();
+    const text = readText(true);
+    let value;
     try {
-      return parse(text);
+      value = parse(text);
     } catch (cause) {
       throw new SyntaxErrorOf(text === '' ? 'The payload is empty, so it is not JSON' : 'The payload is not JSON: ' + cause.message);
+    } finally {
+      mark(0);
     }
+    return value;
+  }
+}
+
+/** 'goesOn': what follows is reading it, too. */
+function readText(goesOn) {
+  const text = hostText(goesOn ? 1 : 0);
+  if (text !== undefined) return text;
+  // It has a NUL, which cannot pass the host's C strings, or it is no text.
+  mark(1);
+  try {
+    return decode(new Bytes(hostBytes()), true);
+  } catch (error) {
+    if (!(error instanceof TypeErrorOf)) throw error;
+    throw new TypeErrorOf('The payload is not UTF-8 text: read it with msg.bytes()');
+  } finally {
+    if (!goesOn) mark(0);
   }
 }
 
@@ -207,13 +221,56 @@ function typeName(value) {
   return value === null ? 'null' : typeof value === 'function' ? 'a function' : typeof value === 'object' ? 'an object' : typeof value === 'undefined' ? 'undefined' : 'a ' + typeof value;
 }
 
+class Filtered {
+  #reason;
+  #route;
+  constructor(reason, route) {
+    this.#reason = reason;
+    this.#route = route;
+  }
+  static emit(value) {
+    if (typeof value !== 'object' || value === null || !(#reason in value)) return false;
+    emit(4, value.#reason === '' ? 'The step filtered the message and gave no reason' : value.#reason, value.#route);
+    return true;
+  }
+}
+
+const emitFiltered = Filtered.emit;
+const message = new Message();
+const context = {
+  log: print,
+  metadata: {
+    get messageId() { return field(0); },
+    get customerId() { return field(1); },
+    get traceId() { return field(2); },
+    get pipelineId() { return field(7); },
+    get contentType() { return field(3); },
+    get receivedAt() { return new DateOf(+field(4)); },
+  },
+  filter(reason, options) { return new Filtered(StringOf(reason ?? ''), options?.route === undefined ? '' : StringOf(options.route)); },
+  fail(text) { throw new ErrorOf(StringOf(text)); },
+};
+
+/** The module '@vrsky/sdk'. */
+const sdk = {
+  defineConvert: (step) => step,
+  defineFilter: (step) => step,
+  output: (body, contentType) => ({ [outputBrand]: true, body, contentType }),
+};
+freeze(defineProperty(sdk, '__esModule', { value: true }));
+function require(name) {
+  if (name === '@vrsky/sdk') return sdk;
+  throw new ErrorOf('A step can import only "@vrsky/sdk", not ' + stringify(name));
+}
+
 let step, isFilter, settled, result;
 
 function finish(value) {
+  if (emitFiltered(value)) return;
   if (isFilter) {
     if (value === true) return emit(3);
-    if (value === false) return emit(4, 'The filter returned false');
-    if (typeof value === 'string') return emit(4, value === '' ? 'The filter returned an empty reason' : value);
+    if (value === false) return emit(4, 'The filter returned false', '');
+    if (typeof value === 'string') return emit(4, value === '' ? 'The filter returned an empty reason' : value, '');
     return emit(6, 'A filter returns true to keep the message, or false or a reason to drop it; this one returned ' + typeName(value));
   }
   if (typeof value === 'object' && value !== null && value[outputBrand] === true) {
@@ -224,11 +281,14 @@ function finish(value) {
     // Before its characters are looked at, which costs instructions.
     if (value.length > 65536 && value.length > +field(6)) return emit(9, StringOf(value.length));
     // The host says when it did not get it whole: a C string ends at a NUL.
-    return emit(0, value, value.length) === undefined ? undefined : emit(2, encode(value).buffer);
+    if (emit(0, value, value.length) === undefined) return;
+    mark(2);
+    return emit(2, encode(value).buffer);
   }
   if (isView(value)) return emit(2, apply(slice, value.buffer, [value.byteOffset, value.byteOffset + value.byteLength]));
   if (value instanceof Buffer) return emit(2, value);
   let json;
+  mark(2);
   try {
     json = stringify(value);
   } catch (error) {
@@ -240,7 +300,7 @@ function finish(value) {
 
 function run() {
   try {
-    const value = step(new Message());
+    const value = step(message, context);
     if (value instanceof PromiseOf) {
       settled = 0;
       apply(then, value, [(v) => { settled = 1; result = v; }, (e) => { settled = 2; result = e; }]);
@@ -263,11 +323,12 @@ function settle() {
   }
 }
 
-/** Takes the function out of what the bundle evaluates to. Returns what is wrong with it, or '' when nothing is. */
-function bind(kind, exported) {
+/** Takes the function out of what the script evaluates to: a function of 'require' that gives the exports, or the exports. Returns what is wrong, or ''. */
+function bind(kind, script) {
+  const exported = typeof script === 'function' ? script(require) : script;
   step = exported && exported.default;
   isFilter = kind === 'filter';
-  return typeof step === 'function' ? '' : 'The code has no default export that is a function: write "export default function (message) { … }"';
+  return typeof step === 'function' ? '' : 'The code has no default export that is a function: write "export default defineConvert((msg, ctx) => …)"';
 }
 return [run, settle, bind];
 })`;

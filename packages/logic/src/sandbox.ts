@@ -1,28 +1,8 @@
-import type { WasmModule } from '@vrsky/metering/webassembly';
-import { createEngineInstance, engineLayout } from './engine-instance.ts';
-import { createHeapKeeper, type HeapImage } from './heap-image.ts';
-import { fieldCode, outcomeCode, preludeSource } from './prelude.ts';
-import { createRandom } from './random.ts';
-
-/** The engine's own bound on recursion, on its C stack: deep recursion ends as an error the step can read, not as a trap. */
-const stackBytes = 256 * 1024;
-/** Instructions for loading a step. */
-const loadFuel = 2_000_000_000n;
-
-/** A heap with a step loaded, ready for a message, and where to find things in it. */
-export interface SandboxImage extends HeapImage {
-  context: number;
-  runtime: number;
-  /** JSValue* of the prelude's functions. */
-  run: number;
-  settle: number;
-  bind: number;
-}
-
 export interface SandboxInput {
   id: string;
   customerId: string;
   traceId: string;
+  pipelineId: string;
   contentType: string;
   receivedAtMs: number;
   /** JSON of the list of name and value. Read only by steps that look at headers. */
@@ -33,18 +13,21 @@ export interface SandboxInput {
 export interface SandboxLimits {
   instructions: number;
   memoryBytes: number;
+  depth: number;
   outputBytes: number;
   logLines: number;
   logBytes: number;
 }
 
-export type SandboxResult = { instructions: number; logs: string[] } & (
+/** What one message cost and said, and what came of it. */
+export type SandboxResult = { instructions: number; split?: Split; logs: string[] } & (
   | { outcome: 'kept' }
-  | { outcome: 'dropped'; reason: string }
-  /** `payload` is a view into the engine's memory: copy it before the next run. `contentType` undefined: as the input's. */
+  | { outcome: 'dropped'; reason: string; route?: string }
+  /** `payload` is a view into the sandbox's memory: copy it before the next run. `contentType` undefined: as the input's. */
   | { outcome: 'made'; payload: Uint8Array; contentType: string | undefined }
   | { outcome: 'threw'; reason: string; stack: string }
   | { outcome: 'bad_output'; reason: string }
+  | { outcome: 'trapped'; reason: string }
   | { outcome: 'instructions_exhausted' }
   | { outcome: 'memory_exhausted' }
   | { outcome: 'stack_exhausted' }
@@ -53,17 +36,16 @@ export type SandboxResult = { instructions: number; logs: string[] } & (
   | { outcome: 'output_too_large'; bytes: number }
 );
 
-export interface Sandbox {
-  /** The image without a step, that `load` starts from. It serves every instance of the same engine. */
-  readonly base: SandboxImage;
-  /** Memory that messages touched and that the system does not get back while the instance lives. */
-  touchedBytes(): number;
-  /** Loads a step. Throws SandboxLoadError when its code does not load. */
-  load(kind: 'convert' | 'filter', code: string): SandboxImage;
-  /** One message. Nothing of an earlier one, nor of an earlier image, can be seen. */
-  run(image: SandboxImage, input: SandboxInput, limits: SandboxLimits): SandboxResult;
+/** Instructions by what they were for. */
+export interface Split {
+  /** Reading the payload. */
+  decode: number;
+  logic: number;
+  /** Writing the result. */
+  encode: number;
 }
 
+/** The code of a step that does not load, and where the engine says it failed. */
 export class SandboxLoadError extends Error {
   readonly stackText: string;
   constructor(message: string, stackText: string) {
@@ -72,287 +54,3 @@ export class SandboxLoadError extends Error {
     this.stackText = stackText;
   }
 }
-
-export interface SandboxOptions {
-  module: WasmModule;
-  /** Whether bytes are UTF-8. Differs between Node and browsers only in speed. */
-  isUtf8: (bytes: Uint8Array) => boolean;
-  /** The most memory that a step can be allowed in this instance. Taken from the system only when touched. */
-  memoryBytesMax: number;
-  /** Of another instance; made when left out. */
-  base?: SandboxImage;
-}
-
-/** One instance of the engine. An instance serves one tenant only. */
-export function createSandbox(options: SandboxOptions): Sandbox {
-  const decoder = new TextDecoder();
-  const encoder = new TextEncoder();
-
-  // What the running message is and what came of it; host functions reach them.
-  let input: SandboxInput = emptyInput;
-  let outcome = -1;
-  let value: Uint8Array = empty;
-  let detail = '';
-  let contentType: string | undefined;
-  /** A function of the host found no room for what it had to give. */
-  let outOfMemory = false;
-  let random: (() => number) | undefined;
-  let logs: string[] = [];
-  let logRoom = 0;
-  let logLinesLeft = 0;
-  let outputMax = 0;
-
-  const readC = (pointer: number): Uint8Array => heap.subarray(pointer, heap.indexOf(0, pointer));
-  const readString = (context: number, pointer: number): string | null => {
-    const text = api.getString(context, pointer);
-    return text === 0 ? null : decoder.decode(readC(text));
-  };
-  /** In the engine's heap, with a zero behind it; 0 when there is no room. */
-  const write = (bytes: Uint8Array): number => {
-    const pointer = api.malloc(bytes.length + 1);
-    if (pointer === 0) {
-      outOfMemory = true;
-      return 0;
-    }
-    heap.set(bytes, pointer);
-    heap[pointer + bytes.length] = 0;
-    return pointer;
-  };
-  const newString = (context: number, bytes: Uint8Array): number => {
-    const pointer = write(bytes);
-    return pointer === 0 ? 0 : api.newString(context, pointer);
-  };
-
-  const hostFunctions: ((context: number, args: number) => number)[] = [
-    // field(index)
-    (context, args) => {
-      const index = words[args >> 2] as number;
-      const text =
-        index === fieldCode.id
-          ? input.id
-          : index === fieldCode.customerId
-            ? input.customerId
-            : index === fieldCode.traceId
-              ? input.traceId
-              : index === fieldCode.contentType
-                ? input.contentType
-                : index === fieldCode.headers
-                  ? input.headersJson
-                  : String(index === fieldCode.outputMax ? outputMax : input.receivedAtMs);
-      return newString(context, encoder.encode(text));
-    },
-    // text(): undefined when it is not UTF-8 or has a NUL, which a C string cannot hold
-    (context) => {
-      const { payload } = input;
-      if (payload.includes(0) || !options.isUtf8(payload)) return 0;
-      const marked = payload[0] === 0xef && payload[1] === 0xbb && payload[2] === 0xbf;
-      return newString(context, marked ? payload.subarray(3) : payload);
-    },
-    // bytes()
-    (context) => {
-      const pointer = write(input.payload);
-      return pointer === 0 ? 0 : api.newArrayBuffer(context, pointer, input.payload.length);
-    },
-    // emit(outcome, value, detail)
-    (context, args) => {
-      const code = words[args >> 2] as number;
-      if (code === outcomeCode.typed) {
-        contentType = readString(context, args + 8) ?? undefined;
-        return 0;
-      }
-      outcome = code;
-      if (code === outcomeCode.keep || code === outcomeCode.pending) return 0;
-      if (code === outcomeCode.bytes) {
-        const length = api.getArrayBufferLength(context, args + 8);
-        const pointer = api.getArrayBuffer(context, args + 8);
-        if (pointer === 0 && length > 0) outOfMemory = true;
-        else value = heap.subarray(pointer, pointer + length);
-        return 0;
-      }
-      const pointer = api.getString(context, args + 8);
-      if (pointer === 0) outOfMemory = true;
-      else value = readC(pointer);
-      if (code === outcomeCode.threw) detail = readString(context, args + 16) ?? '';
-      if (code === outcomeCode.text && pointer !== 0 && utf16Length(value) !== words[(args + 16) >> 2]) return api.newFloat64(context, 0);
-      return 0;
-    },
-    // log(line)
-    (context, args) => {
-      if (logLinesLeft <= 0 || logRoom <= 0) return 0;
-      const line = readString(context, args);
-      if (line === null) return 0;
-      logLinesLeft--;
-      const kept = line.length > logRoom ? `${line.slice(0, logRoom)}…` : line;
-      logRoom -= kept.length;
-      logs.push(kept);
-      if (logLinesLeft === 0 || logRoom <= 0) logs.push('… what follows is not kept');
-      return 0;
-    },
-    // random()
-    (context) => {
-      random ??= createRandom(input.id);
-      return api.newFloat64(context, random());
-    },
-  ];
-
-  const engine = createEngineInstance({
-    module: options.module,
-    memoryBytesMax: options.memoryBytesMax,
-    nowMs: () => input.receivedAtMs,
-    callHost: (context, args, id) => (hostFunctions[id] as (context: number, args: number) => number)(context, args),
-  });
-  const { heap, words, api, fuel } = engine;
-  const keeper = createHeapKeeper(engine);
-
-  function begin(nextInput: SandboxInput, limits: { instructions: bigint; pages: number }): void {
-    input = nextInput;
-    outcome = -1;
-    value = empty;
-    detail = '';
-    contentType = undefined;
-    outOfMemory = false;
-    engine.wasRefusedMemory = false;
-    random = undefined;
-    logs = [];
-    engine.maxPages.value = limits.pages;
-    fuel.value = limits.instructions;
-  }
-
-  function buildBase(): SandboxImage {
-    begin(emptyInput, { instructions: loadFuel, pages: engine.totalPages });
-    engine.pages.value = engineLayout.heapPages;
-    api.start();
-    api.construct();
-    const runtime = api.newRuntime();
-    api.setMaxStackSize(runtime, stackBytes);
-    const context = api.newContext(runtime, 0);
-    const factory = evaluate(context, preludeSource, 'vrsky.js');
-    const names = ['field', 'text', 'bytes', 'emit', 'log', 'random'];
-    const parameters = names.map((name, id) => api.newFunction(context, write(encoder.encode(name)), 0, 0, id));
-    const functions = call(context, factory, parameters);
-    const item = (index: number): number => api.getPropNumber(context, functions, index);
-    const pointers = { context, runtime, run: item(0), settle: item(1), bind: item(2) };
-    return { ...keeper.snapshot(), ...pointers };
-  }
-
-  function evaluate(context: number, code: string, file: string): number {
-    const bytes = encoder.encode(code);
-    const strict = 1 << 3;
-    return checked(context, api.eval(context, write(bytes), bytes.length, write(encoder.encode(file)), 0, strict));
-  }
-
-  function call(context: number, callee: number, parameters: number[]): number {
-    const list = api.malloc(4 * parameters.length + 4);
-    for (const [i, parameter] of parameters.entries()) words[(list >> 2) + i] = parameter;
-    return checked(context, api.call(context, callee, api.getUndefined(), parameters.length, list));
-  }
-
-  function checked(context: number, result: number): number {
-    if (result === 0) throw new SandboxLoadError(loadMemory, '');
-    const thrown = api.resolveException(context, result);
-    if (thrown === 0) return result;
-    const message = readString(context, thrown)?.replace(/^Error: /, '') ?? 'The code does not load';
-    const stackKey = newString(context, encoder.encode('stack'));
-    const stack = stackKey === 0 ? 0 : api.getProp(context, thrown, stackKey);
-    throw new SandboxLoadError(message, stack === 0 ? '' : (readString(context, stack) ?? ''));
-  }
-
-  const base = options.base ?? buildBase();
-
-  return {
-    base,
-    touchedBytes: keeper.touchedBytes,
-
-    load(kind, code) {
-      keeper.restore(base);
-      begin(emptyInput, { instructions: loadFuel, pages: engine.totalPages });
-      try {
-        const exported = evaluate(base.context, code, 'step.js');
-        const problem = readString(base.context, call(base.context, base.bind, [newString(base.context, encoder.encode(kind)), exported]));
-        if (problem !== '') throw new SandboxLoadError(problem ?? 'The code does not load', '');
-      } catch (error) {
-        if (error instanceof SandboxLoadError) throw error;
-        if (fuel.value < 0n)
-          throw new SandboxLoadError(`The code at the top level of the step used more than ${Number(loadFuel).toLocaleString('en')} instructions`, '');
-        throw new SandboxLoadError(
-          engine.wasRefusedMemory ? loadMemory : error instanceof RangeError ? 'The code is nested too deep' : `The engine failed: ${String(error)}`,
-          '',
-        );
-      }
-      return { ...base, ...keeper.snapshot(base) };
-    },
-
-    run(image, message, limits) {
-      keeper.restore(image);
-      const budget = BigInt(limits.instructions);
-      begin(message, {
-        instructions: budget,
-        pages: Math.min(engine.totalPages, engineLayout.heapPages + Math.floor(limits.memoryBytes / engineLayout.pageBytes)),
-      });
-      logLinesLeft = limits.logLines;
-      logRoom = limits.logBytes;
-      outputMax = limits.outputBytes;
-      let trap: unknown;
-      let returned = 0;
-      try {
-        returned = api.call(image.context, image.run, api.getUndefined(), 0, 0);
-        if (outcome === outcomeCode.pending) {
-          const jobContext = api.malloc(4);
-          if (jobContext !== 0) {
-            api.executePendingJob(image.runtime, -1, jobContext);
-            returned = api.call(image.context, image.settle, api.getUndefined(), 0, 0);
-          }
-        }
-      } catch (error) {
-        trap = error;
-      }
-      const left = fuel.value;
-      const common = { instructions: left < 0n ? limits.instructions : Number(budget - left), logs };
-      if (left < 0n) return { ...common, outcome: 'instructions_exhausted' };
-      if (trap instanceof RangeError) return { ...common, outcome: 'stack_exhausted' };
-      if (trap !== undefined && !engine.wasRefusedMemory) return { ...common, outcome: 'engine_failed', reason: String(trap) };
-      if (trap !== undefined || returned === 0 || outOfMemory || outcome < 0 || outcome === outcomeCode.pending)
-        return { ...common, outcome: 'memory_exhausted' };
-      switch (outcome) {
-        case outcomeCode.keep:
-          return { ...common, outcome: 'kept' };
-        case outcomeCode.drop:
-          return { ...common, outcome: 'dropped', reason: decoder.decode(value) };
-        case outcomeCode.badOutput:
-          return { ...common, outcome: 'bad_output', reason: decoder.decode(value) };
-        case outcomeCode.threw: {
-          const reason = decoder.decode(value);
-          // Without room for an error object the engine throws null.
-          if (engine.wasRefusedMemory && (reason === 'InternalError: out of memory' || reason.endsWith(': null')))
-            return { ...common, outcome: 'memory_exhausted' };
-          if (reason === 'InternalError: stack overflow') return { ...common, outcome: 'stack_exhausted' };
-          return { ...common, outcome: 'threw', reason, stack: detail };
-        }
-        case outcomeCode.tooLarge:
-          return { ...common, outcome: 'output_too_large', bytes: Number(decoder.decode(value)) };
-        case outcomeCode.text:
-          if (!options.isUtf8(value)) return { ...common, outcome: 'bad_output', reason: 'The text has half of a surrogate pair, which UTF-8 cannot carry' };
-          break;
-      }
-      if (value.length > limits.outputBytes) return { ...common, outcome: 'output_too_large', bytes: value.length };
-      return { ...common, outcome: 'made', payload: value, contentType: contentType ?? (outcome === outcomeCode.json ? 'application/json' : undefined) };
-    },
-  };
-}
-
-const empty = new Uint8Array(0);
-const emptyInput: SandboxInput = { id: '', customerId: '', traceId: '', contentType: '', receivedAtMs: 0, headersJson: '[]', payload: empty };
-
-/** How long a text is in JavaScript, by its UTF-8. */
-function utf16Length(bytes: Uint8Array): number {
-  let length = bytes.length;
-  for (let i = 0; i < bytes.length; i++) {
-    const byte = bytes[i] as number;
-    if (byte < 0x80) continue;
-    if (byte < 0xc0) length--;
-    else if (byte >= 0xf0) length++;
-  }
-  return length;
-}
-
-const loadMemory = 'The step needs more memory to load than it may use';

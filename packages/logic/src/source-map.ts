@@ -8,13 +8,13 @@ export type FindSource = (line: number, column: number) => SourcePosition | null
 
 const comment = '//# sourceMappingURL=data:application/json;base64,';
 
-/** The bundle without its source map, which the engine does not need. */
+/** The script without its source map, which the engine does not need. */
 export function stripSourceMap(code: string): string {
   const at = code.lastIndexOf(comment);
   return at < 0 ? code : code.slice(0, at);
 }
 
-/** Finds a place of a bundle in the customer's source, by the source map at the bundle's end. The map is read on first use. */
+/** Finds a place of a script in the customer's source, by the source map at the script's end. The map is read on first use. */
 export function sourceFinder(code: string): FindSource {
   let lines: number[][] | undefined;
   return (line, column) => {
@@ -27,7 +27,7 @@ export function sourceFinder(code: string): FindSource {
   };
 }
 
-/** For each line of the bundle: its column, the source's line and the source's column, three numbers each, all from 0. */
+/** For each line of the script: its column, the source's line and the source's column, three numbers each, all from 0. */
 function readMappings(code: string): number[][] {
   const at = code.lastIndexOf(comment);
   if (at < 0) return [];
@@ -35,7 +35,7 @@ function readMappings(code: string): number[][] {
     mappings: string;
     sources: string[];
   };
-  const own = map.sources.findIndex((source) => source.endsWith('step.ts'));
+  const own = map.sources.findIndex((source) => /step\.[jt]s$/.test(source));
   let source = 0;
   let sourceLine = 0;
   let sourceColumn = 0;
@@ -73,7 +73,7 @@ function readVlq(text: string): number[] {
   return numbers;
 }
 
-/** The topmost place of a stack that lies in the bundle `step.js` and in the customer's source. */
+/** The topmost place of a stack that lies in the script `step.js` and in the customer's source. */
 export function findInStack(stack: string, find: FindSource): SourcePosition | null {
   for (const match of stack.matchAll(/step\.js:(\d+):(\d+)/g)) {
     const position = find(Number(match[1]), Number(match[2]));

@@ -8,6 +8,8 @@ export const defaultStepLimits: StepLimits = {
   outputBytes: limits.stepOutputBytesMax,
   logLines: 50,
   logBytes: 8_192,
+  depth: 1_000_000,
+  wallMs: limits.stepWallMsMax,
 };
 
 /** A longer message may cost more: reading it takes instructions. */

@@ -15,6 +15,7 @@ export interface WireJob {
   ids: string[];
   customerIds: string[];
   traceIds: string[];
+  pipelineIds: string[];
   contentTypes: string[];
   headers: string[];
   receivedAtMs: number[];
@@ -31,19 +32,20 @@ export interface WireAnswer {
   ends: number[];
   /** null for a message that left as it came. */
   contentTypes: (string | null)[];
-  /** instructions and durationUs of every step of every message, for those without an entry in `special`. */
+  /** Four numbers for every step of every message without an entry in `special`: instructions, durationUs, decode and encode (-1: not told apart). */
   numbers: Float64Array;
   special: { index: number; result: ExecutorResult }[];
 }
 
 export function encodeMessages(
   messages: LogicMessage[],
-): Pick<WireJob, 'ids' | 'customerIds' | 'traceIds' | 'contentTypes' | 'headers' | 'receivedAtMs' | 'ends' | 'payloads'> {
+): Pick<WireJob, 'ids' | 'customerIds' | 'traceIds' | 'pipelineIds' | 'contentTypes' | 'headers' | 'receivedAtMs' | 'ends' | 'payloads'> {
   const packed = pack(messages.map((message) => message.payload));
   return {
     ids: messages.map((message) => message.id),
     customerIds: messages.map((message) => message.customerId),
     traceIds: messages.map((message) => message.traceId),
+    pipelineIds: messages.map((message) => message.pipelineId),
     contentTypes: messages.map((message) => message.contentType),
     headers: messages.map((message) => JSON.stringify(message.headers)),
     receivedAtMs: messages.map((message) => message.receivedAtMs),
@@ -57,6 +59,7 @@ export function decodeMessages(job: WireJob): SandboxInput[] {
     id,
     customerId: job.customerIds[i] as string,
     traceId: job.traceIds[i] as string,
+    pipelineId: job.pipelineIds[i] as string,
     contentType: job.contentTypes[i] as string,
     headersJson: job.headers[i] as string,
     receivedAtMs: job.receivedAtMs[i] as number,
@@ -66,14 +69,17 @@ export function decodeMessages(job: WireJob): SandboxInput[] {
 
 export function encodeAnswer(job: WireJob, results: ExecutorResult[]): WireAnswer {
   const stepCount = job.steps.length;
-  const numbers = new Float64Array(results.length * stepCount * 2);
+  const numbers = new Float64Array(results.length * stepCount * perRun);
   const special: WireAnswer['special'] = [];
   const isPlain = results.map((result, index) => {
     const plain = !job.capture && result.outcome === 'ok' && result.steps.every((run) => run.logs.length === 0);
     if (!plain) special.push({ index, result: detached(result) });
     for (const [i, run] of plain ? result.steps.entries() : []) {
-      numbers[(index * stepCount + i) * 2] = run.instructions;
-      numbers[(index * stepCount + i) * 2 + 1] = run.durationUs;
+      const at = (index * stepCount + i) * perRun;
+      numbers[at] = run.instructions;
+      numbers[at + 1] = run.durationUs;
+      numbers[at + 2] = run.split?.decode ?? -1;
+      numbers[at + 3] = run.split?.encode ?? -1;
     }
     return plain;
   });
@@ -97,15 +103,7 @@ export function decodeAnswer(answer: WireAnswer, steps: { stepId: string }[], me
       outcome: 'ok',
       payload: contentType === null ? message.payload : bytes.subarray(i === 0 ? 0 : (answer.ends[i - 1] as number), answer.ends[i]),
       contentType: contentType ?? message.contentType,
-      steps: steps.map(
-        ({ stepId }, k): StepRun => ({
-          stepId,
-          result: 'ok',
-          instructions: answer.numbers[(i * steps.length + k) * 2] as number,
-          durationUs: answer.numbers[(i * steps.length + k) * 2 + 1] as number,
-          logs: [],
-        }),
-      ),
+      steps: steps.map(({ stepId }, k) => plainRun(stepId, answer.numbers, (i * steps.length + k) * perRun)),
     };
   });
 }
@@ -116,6 +114,13 @@ export function toResult(result: ExecutorResult, message: { payload: Uint8Array 
 }
 
 const nothing = new Uint8Array(0);
+const perRun = 4;
+
+function plainRun(stepId: string, numbers: Float64Array, at: number): StepRun {
+  const [instructions = 0, durationUs = 0, decode = -1, encode = -1] = numbers.subarray(at, at + perRun);
+  const split = decode < 0 ? {} : { split: { decode, logic: instructions - decode - encode, encode } };
+  return { stepId, result: 'ok', instructions, ...split, durationUs, logs: [] };
+}
 
 /** Copies of its bytes alone: a view would drag the whole buffer it lies in along. */
 function detached(result: ExecutorResult): ExecutorResult {

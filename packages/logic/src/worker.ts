@@ -6,16 +6,16 @@ import type { LogicStep } from './types.ts';
 import { decodeMessages, encodeAnswer, type WireJob } from './wire.ts';
 
 export interface LogicWorkerData {
-  module: WasmModule;
+  engine: WasmModule;
   /** Four words: how many runs were begun; the job, the message and the step of the one that runs. */
   progress: SharedArrayBuffer;
 }
 
-const { module, progress } = workerData as LogicWorkerData;
+const { engine, progress } = workerData as LogicWorkerData;
 const port = parentPort;
 if (!port) throw new Error('bug: this file is the entry of a worker thread');
 
-const executor = createExecutor({ module, isUtf8 });
+const executor = createExecutor({ engine, isUtf8 });
 const words = new Int32Array(progress);
 const codes = new Map<string, string>();
 let runs = 0;

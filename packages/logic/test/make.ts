@@ -1,16 +1,19 @@
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
 import { loadEngine } from '../src/engine.ts';
-import { createSandbox, type Sandbox, type SandboxInput, type SandboxLimits, type SandboxResult } from '../src/sandbox.ts';
+import type { SandboxInput, SandboxLimits, SandboxResult } from '../src/sandbox.ts';
+import { createScriptSandbox, type ScriptSandbox } from '../src/script-sandbox.ts';
+import { defaultStepLimits } from '../src/step-limits.ts';
 import type { LogicMessage, LogicStep } from '../src/types.ts';
 
-export const testLimits: SandboxLimits = { instructions: 20_000_000, memoryBytes: 16 * 1024 * 1024, outputBytes: 1_048_576, logLines: 50, logBytes: 8_192 };
+export const testLimits: SandboxLimits = defaultStepLimits;
 
 export function testInput(payload: string | Uint8Array, more: Partial<SandboxInput> = {}): SandboxInput {
   return {
     id: 'msg_1',
     customerId: 'cus_1',
     traceId: '0af7651916cd43dd8448eb211c80319c',
+    pipelineId: 'pip_1',
     contentType: 'application/json',
     receivedAtMs: Date.UTC(2026, 0, 2, 3, 4, 5),
     headersJson: '[]',
@@ -19,18 +22,18 @@ export function testInput(payload: string | Uint8Array, more: Partial<SandboxInp
   };
 }
 
-export async function newSandbox(): Promise<Sandbox> {
-  return createSandbox({ module: (await loadEngine()).module, isUtf8, memoryBytesMax: testLimits.memoryBytes });
+export async function newSandbox(): Promise<ScriptSandbox> {
+  return createScriptSandbox({ engine: await loadEngine(), isUtf8, memoryBytesMax: testLimits.memoryBytes });
 }
 
-/** A step from the body of its function, as a bundle would carry it. */
+/** A step from the body of its function, as its exports. */
 export function bundled(body: string, before = ''): string {
-  return `(() => { ${before}\nreturn { default: function (message) { ${body} } }; })()`;
+  return `(() => { ${before}\nreturn { default: function (message, ctx) { ${body} } }; })()`;
 }
 
 /** What came out, with its payload as text. */
 export function shown(result: SandboxResult): Record<string, unknown> {
-  const { instructions: _instructions, logs, ...rest } = result;
+  const { instructions: _instructions, split: _split, logs, ...rest } = result;
   return {
     ...rest,
     ...(logs.length > 0 && { logs }),
@@ -41,7 +44,7 @@ export function shown(result: SandboxResult): Record<string, unknown> {
 
 export function testStep(kind: 'convert' | 'filter', body: string, before = ''): LogicStep {
   const code = bundled(body, before);
-  return { stepId: kind, kind, code, sha256: createHash('sha256').update(code).digest('hex') };
+  return { stepId: kind, kind, format: 'script', code, sha256: createHash('sha256').update(code).digest('hex') };
 }
 
 export function testMessage(payload: string, more: Partial<LogicMessage> = {}): LogicMessage {
@@ -49,6 +52,7 @@ export function testMessage(payload: string, more: Partial<LogicMessage> = {}): 
     id: 'msg_1',
     customerId: 'cus_1',
     traceId: 't',
+    pipelineId: 'pip_1',
     headers: [],
     contentType: 'application/json',
     payload: new TextEncoder().encode(payload),

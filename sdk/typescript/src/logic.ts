@@ -2,12 +2,13 @@
  * What a logic step is written with. A step is the default export of its code:
  *
  * ```ts
- * import type { Message } from '@vrsky/sdk/logic';
+ * import { defineConvert } from '@vrsky/sdk';
  *
- * export default function (message: Message) {
- *   const order = message.json();
+ * export default defineConvert((msg, ctx) => {
+ *   const order = msg.json();
+ *   if (order.status !== 'paid') return ctx.filter('not paid yet');
  *   return { id: order.id, total: order.items.length };
- * }
+ * });
  * ```
  *
  * A step has no network, no files and no timers, and the time does not pass while it runs. Given the same message it always makes
@@ -26,6 +27,8 @@ export interface Message {
   readonly contentType: string;
   /** The sender's request headers that pass through the platform. Names are compared without case. */
   readonly headers: MessageHeaders;
+  /** The pipeline that the message is in. */
+  readonly pipelineId: string;
   /** When the platform accepted the message. `Date.now()` in a step is this time too. */
   readonly receivedAt: Date;
   /** The payload, parsed as JSON. Throws when it is not JSON. */
@@ -44,17 +47,44 @@ export interface MessageHeaders extends Iterable<[name: string, value: string]> 
   entries(): IterableIterator<[name: string, value: string]>;
 }
 
+/** What a step gets beside the message. Its functions can be taken out of it: `({ log, filter }) => …`. */
+export interface Context {
+  /** Writes a line to the step's log, which the message's trail shows. The same as `console.log`. */
+  log(...values: unknown[]): void;
+  readonly metadata: Metadata;
+  /** `return ctx.filter('not paid yet')` drops the message and says why. With `route`, it names the way that the message goes instead. */
+  filter(reason: string, options?: { route?: string }): Filtered;
+  /** Ends the step: the message fails with this text as the reason. */
+  fail(message: string): never;
+}
+
+/** What the platform knows of the message. */
+export interface Metadata {
+  readonly messageId: string;
+  readonly customerId: string;
+  readonly traceId: string;
+  readonly pipelineId: string;
+  readonly contentType: string;
+  readonly receivedAt: Date;
+}
+
+declare const filtered: unique symbol;
+/** What `ctx.filter` makes: return it. */
+export interface Filtered {
+  readonly [filtered]: true;
+}
+
 /**
  * What a convert step may return: text and bytes are sent as they are and keep the message's content type; anything else is sent as
- * JSON, with content type `application/json`. Use `output` for another content type.
+ * JSON, with content type `application/json`. Use `output` for another content type, and `ctx.filter` to drop the message.
  */
-export type Convertible = string | Uint8Array | ArrayBuffer | Output | number | boolean | null | object;
+export type Convertible = string | Uint8Array | ArrayBuffer | Output | Filtered | number | boolean | null | object;
 
-/** Makes a new message of each message. To drop messages, use a filter. */
-export type ConvertStep = (message: Message) => Convertible | Promise<Convertible>;
+/** Makes a new message of each message. */
+export type ConvertStep = (msg: Message, ctx: Context) => Convertible | Promise<Convertible>;
 
-/** Returns true to let the message pass. False drops it; a text drops it and says why. */
-export type FilterStep = (message: Message) => boolean | string | Promise<boolean | string>;
+/** Returns true to let the message pass. False drops it; a text or `ctx.filter` drops it and says why. */
+export type FilterStep = (msg: Message, ctx: Context) => boolean | string | Filtered | Promise<boolean | string | Filtered>;
 
 const brand = Symbol.for('vrsky.output');
 
@@ -70,12 +100,12 @@ export function output(body: string | Uint8Array | ArrayBuffer | object, content
   return { [brand]: true, body, contentType };
 }
 
-/** Gives a convert step its types, also without annotations: `export default defineConvert((message) => …)`. */
+/** Gives a convert step its types, also without annotations: `export default defineConvert((msg, ctx) => …)`. */
 export function defineConvert(step: ConvertStep): ConvertStep {
   return step;
 }
 
-/** Gives a filter its types, also without annotations: `export default defineFilter((message) => …)`. */
+/** Gives a filter its types, also without annotations: `export default defineFilter((msg, ctx) => …)`. */
 export function defineFilter(step: FilterStep): FilterStep {
   return step;
 }

@@ -1,7 +1,10 @@
 // What a step finds without importing it, besides the language itself.
 
 /** The message a step works on. */
-type Message = import('@vrsky/sdk/logic').Message;
+type Message = import('@vrsky/sdk').Message;
+
+/** What a step gets beside the message. */
+type Context = import('@vrsky/sdk').Context;
 
 interface Console {
   /** Writes a line to the step's log, which the message's trail shows. At most 50 lines and 8 KiB of one message are kept. */

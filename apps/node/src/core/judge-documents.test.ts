@@ -34,7 +34,7 @@ function bundle(part: Partial<Bundle> = {}): Bundle {
         revision: 2,
         hash: contentHash(canonicalJson(spec)),
         spec,
-        modules: [{ stepId: 'reshape', sha256: contentHash(code), code }],
+        modules: [{ stepId: 'reshape', sha256: contentHash(code), format: 'script', code }],
       },
     ],
     ...part,
@@ -71,7 +71,12 @@ describe('a bundle', () => {
     ['of another pool', () => signed(bundle({ pool: 'dedicated' })), 'BUNDLE.WRONG_POOL'],
     [
       'with code that does not match its hash',
-      () => signed(bundle({ pipelines: bundle().pipelines.map((p) => ({ ...p, modules: [{ stepId: 'reshape', sha256: contentHash('other'), code }] })) })),
+      () =>
+        signed(
+          bundle({
+            pipelines: bundle().pipelines.map((p) => ({ ...p, modules: [{ stepId: 'reshape', sha256: contentHash('other'), format: 'script', code }] })),
+          }),
+        ),
       'BUNDLE.CONTENT_CHANGED',
     ],
     ['with a step without code', () => signed(bundle({ pipelines: bundle().pipelines.map((p) => ({ ...p, modules: [] })) })), 'BUNDLE.CONTENT_CHANGED'],

@@ -1,4 +1,4 @@
-import type { Bundle, BundlePipeline } from '@vrsky/contracts/bundle';
+import type { Bundle, BundlePipeline, ModuleFormat } from '@vrsky/contracts/bundle';
 import { limits } from '@vrsky/contracts/limits';
 import type { RetryPolicy } from '@vrsky/contracts/pipeline-spec';
 
@@ -7,6 +7,7 @@ export interface StepPlan {
   name: string;
   kind: 'convert' | 'filter';
   sha256: string;
+  format: ModuleFormat;
   code: string;
 }
 
@@ -63,7 +64,7 @@ function planPipeline(tenantId: string, pipeline: BundlePipeline): PipelinePlan 
     steps: spec.steps.map((step) => {
       const module = modules.get(step.id);
       if (!module) throw new Error(`bug: a verified bundle has no code for step ${step.id}`);
-      return { stepId: step.id, name: step.name, kind: step.kind, sha256: module.sha256, code: module.code };
+      return { stepId: step.id, name: step.name, kind: step.kind, sha256: module.sha256, format: module.format, code: module.code };
     }),
     destinations,
     connections: [

@@ -38,6 +38,7 @@ export interface LogicMessage {
   id: string;
   customerId: string;
   traceId: string;
+  pipelineId: string;
   headers: [string, string][];
   contentType: string;
   payload: Uint8Array;

