@@ -149,13 +149,14 @@ export function createStepLanguage({ libs, sdk, globals }: StepTypes): StepLangu
   };
 }
 
-function fitSource(kind: 'convert' | 'filter'): string {
+/** A module that has a type error if, and only if, the step does not have the shape of its kind. */
+export function fitSource(kind: 'convert' | 'filter', step = './step.ts'): string {
   const type = kind === 'convert' ? 'ConvertStep' : 'FilterStep';
-  return `import type { ${type} } from '${stepModule}';\nimport step from './step.ts';\nexport const fit: ${type} = step;\n`;
+  return `import type { ${type} } from '${stepModule}';\nimport step from '${step}';\nexport const fit: ${type} = step;\n`;
 }
 
 /** The default export has the wrong shape, or there is none. */
-function misfit(diagnostic: ts.Diagnostic, step: ts.SourceFile, kind: 'convert' | 'filter'): CodeProblem {
+export function misfit(diagnostic: ts.Diagnostic, step: ts.SourceFile, kind: 'convert' | 'filter'): CodeProblem {
   const exported = step.statements.find(
     (statement) =>
       ts.isExportAssignment(statement) ||
@@ -215,7 +216,7 @@ function topLevelAwaits(file: ts.SourceFile): CodeProblem[] {
 }
 
 /** Parts of the language's library that TypeScript knows and the engine does not have. */
-function missingGlobals(file: ts.SourceFile, program: ts.Program): CodeProblem[] {
+export function missingGlobals(file: ts.SourceFile, program: ts.Program): CodeProblem[] {
   const checker = program.getTypeChecker();
   const problems: CodeProblem[] = [];
   const visit = (node: ts.Node): void => {
