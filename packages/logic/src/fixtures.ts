@@ -20,7 +20,7 @@ export function runFixtures(
 ): FixtureResult[] {
   const messages = fixtures.map(fixtureMessage);
   const inputs = messages.map((message) => ({ ...message, headersJson: JSON.stringify(message.headers) }));
-  const results = executor.run({ tenantId, steps: [step], messages: inputs, capture: false, limits });
+  const results = executor.run({ tenantId, steps: [step], messages: inputs, capture: true, limits });
   return fixtures.map((fixture, i) => judgeFixture(fixture, { payload: messages[i]?.payload, ...withoutUndefined(results[i] as (typeof results)[number]) }));
 }
 

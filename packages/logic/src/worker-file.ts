@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
 /**
@@ -8,8 +8,10 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
  * output, away from the worker, so that the package must be looked up from the directory the process was started in, or above.
  */
 export function workerFile(name: 'worker' | 'compile-worker'): URL {
-  // Built from parts, so that no bundler takes it for a dependency and moves the file without what it imports.
-  const beside = fileURLToPath(import.meta.url).replace(/[^/\\]+$/, `${name}.ts`);
+  const own = fileURLToPath(import.meta.url);
+  // Built from parts, so that no bundler takes it for a dependency and moves the file without what it imports. The command line's
+  // package has both as JavaScript, beside each other too.
+  const beside = own.replace(/[^/\\]+$/, `${name}${extname(own)}`);
   if (existsSync(beside)) return pathToFileURL(beside);
   const specifier = ['@vrsky', 'logic', name].join('/');
   return pathToFileURL(createRequire(join(process.cwd(), 'package.json')).resolve(specifier));

@@ -1,5 +1,5 @@
-import { type PipelineDraft, pipelineDraftSchema } from '@vrsky/contracts/pipeline-spec';
-import { AppError, isAppError } from '@vrsky/kernel/errors';
+import { pipelineDraftSchema } from '@vrsky/contracts/pipeline-spec';
+import { AppError } from '@vrsky/kernel/errors';
 import { z } from 'zod';
 import { rollout } from '../../features/nodes/server/rollout.ts';
 import { pipelineNameSchema } from '../../features/pipelines/schema.ts';
@@ -12,6 +12,7 @@ import { renamePipeline } from '../../features/pipelines/server/rename-pipeline.
 import { saveDraft } from '../../features/pipelines/server/save-draft.ts';
 import type { DraftProblem, PipelineDetail, PipelineSummary } from '../../features/pipelines/types.ts';
 import type { TenantContext } from '../context.ts';
+import { asPrecondition, requireVersion, saveMatching } from './draft-version.ts';
 import { idParams, noBody, noParams, noQuery, pageQuery } from './parameters.ts';
 import { type Route, route } from './route.ts';
 import { pageOf, pipelineSchema, pipelineSummarySchema, publishedSchema, rolloutSchema, savedSchema } from './schemas.ts';
@@ -104,7 +105,7 @@ export const pipelineRoutes: Route[] = [
       const current = await getPipeline(tenant, params);
       requireVersion(current.draftVersion, ifMatch);
       const saved = body.draft
-        ? await saveMatching(tenant, params.id, body.draft, current.draftVersion, ifMatch)
+        ? await saveMatching(tenant, { id: params.id, draft: body.draft, draftVersion: current.draftVersion }, ifMatch)
         : { draftVersion: current.draftVersion, problems: [] };
       if (body.name !== undefined) await renamePipeline(tenant, { id: params.id, name: body.name });
       return { body: { id: params.id, ...saved }, version: saved.draftVersion };
@@ -175,40 +176,6 @@ async function fill(tenant: TenantContext, id: string, parts: z.output<typeof cr
     id,
     draftVersion,
     draft: { ...draft, source: { ...draft.source, ...parts?.source }, steps: parts?.steps ?? [], destinations: parts?.destinations ?? [] },
-  });
-}
-
-async function saveMatching(
-  tenant: TenantContext,
-  id: string,
-  draft: PipelineDraft,
-  draftVersion: number,
-  ifMatch: number | null,
-): Promise<{ draftVersion: number; problems: DraftProblem[] }> {
-  return asPrecondition(ifMatch, saveDraft(tenant, { id, draft, draftVersion }));
-}
-
-/** A draft that changed while we worked is, to a caller with `If-Match`, the same as one that had changed before. */
-async function asPrecondition<T>(ifMatch: number | null, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (ifMatch !== null && isAppError(error) && error.code === 'PIPELINE.DRAFT_CHANGED') throw outOfDate(error);
-    throw error;
-  }
-}
-
-function requireVersion(version: number, ifMatch: number | null): void {
-  if (ifMatch !== null && ifMatch !== version) throw outOfDate();
-}
-
-function outOfDate(cause?: unknown): AppError {
-  return new AppError({
-    code: 'PIPELINE.OUT_OF_DATE',
-    kind: 'precondition',
-    message: 'If-Match names another version of the draft',
-    publicMessage: 'The pipeline was changed since you read it. Read it again, and send its new ETag.',
-    cause,
   });
 }
 

@@ -2,6 +2,7 @@ import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { pipelineRoutes } from './pipeline-routes.ts';
 import type { Route } from './route.ts';
+import { stepRoutes } from './step-routes.ts';
 
 /** Everything below `/api/v1`. */
-export const routes: readonly Route[] = [...pipelineRoutes, ...messageRoutes, ...deadLetterRoutes];
+export const routes: readonly Route[] = [...pipelineRoutes, ...stepRoutes, ...messageRoutes, ...deadLetterRoutes];
