@@ -1,0 +1,102 @@
+import * as asc from 'assemblyscript';
+import type { CodeProblem } from '../compile.ts';
+import { checkImports } from './check-module.ts';
+import { checkSource } from './check-source.ts';
+import { codeProblem, toProblem } from './explain.ts';
+import { libraryPrefix, readLibrary, stepModule } from './library.ts';
+import { type ParsedLibrary, parseLibrary } from './parsed-library.ts';
+
+export type AssemblyScriptResult = { ok: true; wasm: Uint8Array; problems: CodeProblem[] } | { ok: false; problems: CodeProblem[] };
+
+/** The step's file in messages and reasons. */
+const stepFile = 'step';
+const entry = { name: 'entry', text: `import './${stepFile}';\nexport { vrsky_run_v1 } from '${stepModule}/step';\n` };
+const stubRuntime = 0;
+
+let library: ParsedLibrary | undefined;
+
+/**
+ * Compiles a step in AssemblyScript to a module of logic ABI v1. Equal sources give equal bytes. The library is read and parsed by the first
+ * call of a thread; later ones are several times as fast.
+ */
+export async function compileAssemblyScript(kind: 'convert' | 'filter', source: string): Promise<AssemblyScriptResult> {
+  library ??= parseLibrary([...readLibrary(), entry]);
+  const program = asc.newProgram(optionsFor());
+  try {
+    return compile(program, library, kind, source);
+  } catch (cause) {
+    // What the compiler had in hand may be half done.
+    library = undefined;
+    return { ok: false, problems: [codeProblem(source, 0, 0, `The AssemblyScript compiler gave up on this code: ${(cause as Error).message}`)] };
+  } finally {
+    program.module.dispose();
+  }
+}
+
+function optionsFor(): asc.Options {
+  const options = asc.newOptions();
+  asc.setRuntime(options, stubRuntime);
+  asc.setOptimizeLevelHints(options, 3, 0);
+  asc.setFeature(options, asc.FEATURE_SIMD, true);
+  asc.setExportStart(options, '_initialize');
+  for (const name of ['abort', 'seed']) asc.addGlobalAlias(options, name, `${libraryPrefix}${stepModule}/host/${name}`);
+  return options;
+}
+
+function compile(program: asc.Program, parsed: ParsedLibrary, kind: 'convert' | 'filter', source: string): AssemblyScriptResult {
+  parsed.addTo(program);
+  asc.parse(program, withoutDefault(source), `${stepFile}.ts`, false);
+  const step = program.sources.at(-1) as asc.Source;
+  const syntax = problemsOf(program, step);
+  if (syntax.length > 0) return { ok: false, problems: syntax };
+  const misuses = checkSource(kind, step);
+  if (misuses.length > 0) return { ok: false, problems: misuses };
+
+  asc.initializeProgram(program);
+  program.parser.finish();
+  const compiler = new StepCompiler(program, step);
+  const module = compiler.compile();
+  const problems = problemsOf(program, step, compiler.blamed);
+  if (problems.some((problem) => problem.severity === 'error')) return { ok: false, problems };
+  if (!asc.validate(module)) throw new Error('it made an invalid module');
+  asc.optimize(module, 3, 0, false, false);
+  const wasm = new Uint8Array(module.toBinary(null).output);
+  const strange = checkImports(wasm, source);
+  return strange.length > 0 ? { ok: false, problems: [...problems, ...strange] } : { ok: true, wasm, problems };
+}
+
+/** The language has no default exports of expressions: `export default defineConvert(…)`, as in TypeScript, is read without them. */
+function withoutDefault(source: string): string {
+  return source.replace(
+    /^([ \t]*)(export\s+default\s+)(?=define(?:Convert|Filter)\s*\()/gm,
+    (_, indent: string, words: string) => indent + words.replace(/\S/g, ' '),
+  );
+}
+
+function problemsOf(program: asc.Program, step: asc.Source, blamed?: Map<asc.DiagnosticMessage, asc.Range>): CodeProblem[] {
+  const problems: CodeProblem[] = [];
+  for (let diagnostic = asc.nextDiagnostic(program); diagnostic; diagnostic = asc.nextDiagnostic(program)) {
+    const problem = toProblem(diagnostic, step, blamed?.get(diagnostic));
+    if (problem) problems.push(problem);
+  }
+  return problems;
+}
+
+/** Remembers which expression of the step it was at when a problem turned up in the library: a type that cannot be written, for example. */
+class StepCompiler extends asc.Compiler {
+  readonly blamed = new Map<asc.DiagnosticMessage, asc.Range>();
+  readonly #step: asc.Source;
+
+  constructor(program: asc.Program, step: asc.Source) {
+    super(program);
+    this.#step = step;
+  }
+
+  override compileExpression(expression: asc.Expression, contextualType: asc.Type, constraints?: asc.Constraints): asc.ExpressionRef {
+    const before = this.diagnostics.length;
+    const result = super.compileExpression(expression, contextualType, constraints);
+    if (expression.range.source === this.#step)
+      for (const diagnostic of this.diagnostics.slice(before)) if (!this.blamed.has(diagnostic)) this.blamed.set(diagnostic, expression.range);
+    return result;
+  }
+}
