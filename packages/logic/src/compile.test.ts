@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import * as sdk from '@vrsky/sdk';
 import { describe, expect, it } from 'vitest';
 import { testInput } from '../test/make.ts';
+import { abiModule, runModule, wat } from '../test/wat.ts';
 import { compileStep } from './compile.ts';
 import { loadEngine } from './engine.ts';
 import { createExecutor } from './executor.ts';
@@ -199,6 +200,33 @@ export default defineConvert((message) => {
     ]);
     expect(await problems('convert', 'const x = await Promise.resolve(1);\nexport default () => x')).toEqual([
       { at: '1:11-16', severity: 'error', message: 'A step cannot wait at its top level: use await inside of its function' },
+    ]);
+  });
+
+  it('takes a WebAssembly module in base64 as it is, when it is a step', async () => {
+    const step = (module: Uint8Array, lines = '') => ({
+      kind: 'convert' as const,
+      language: 'wasm' as const,
+      source: Buffer.from(module).toString('base64') + lines,
+    });
+    const module = runModule('(local.set $i (call $input_size)) (call $input_read (i32.const 0)) (call $output (i32.const 0) (local.get $i)) (i32.const 1)');
+    const compiled = await compileStep(step(module, '\n'));
+    if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems));
+    expect(compiled).toMatchObject({ format: 'wasm', code: Buffer.from(module).toString('base64') });
+    const [result] = executor.run({
+      tenantId: 'a',
+      steps: [{ stepId: 's', kind: 'convert', ...compiled }],
+      messages: [testInput('as it came')],
+      capture: false,
+      limits: defaultStepLimits,
+    });
+    expect(new TextDecoder().decode(result?.payload)).toBe('as it came');
+    const refused = async (source: string) => (await compileStep({ kind: 'convert', language: 'wasm', source })).problems.map(({ message }) => message);
+    expect(await refused('{}')).toEqual(['The module is not in base64']);
+    expect(await refused('aGVsbG8=')).toEqual(['The module cannot be used: this is not a valid WebAssembly module']);
+    expect(await refused(step(wat('(module (memory (export "memory") 1))')).source)).toEqual(['The module does not export the function vrsky_run_v1']);
+    expect(await refused(step(abiModule('(func (export "vrsky_run_v1") (result i32) i32.const 0) (func (export "_initialize") unreachable)')).source)).toEqual([
+      '_initialize failed: The module stopped itself (unreachable)',
     ]);
   });
 

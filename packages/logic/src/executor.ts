@@ -1,20 +1,28 @@
 import { limits } from '@vrsky/contracts/limits';
 import type { WasmModule } from '@vrsky/metering/webassembly';
+import type { UnusableStep } from './prepare-worker.ts';
 import { type SandboxInput, SandboxLoadError, type SandboxResult } from './sandbox.ts';
 import { createScriptSandbox, type ScriptImage, type ScriptSandbox } from './script-sandbox.ts';
-import { type FindSource, findInStack, sourceFinder, stripSourceMap } from './source-map.ts';
+import { type FindSource, findInStack, findInText, sourceFinder, stripSourceMap } from './source-map.ts';
 import { instructionLimit } from './step-limits.ts';
 import type { LogicCode, LogicStep, StepLimits, StepRun } from './types.ts';
+import { fromBase64, type PreparedModule, prepareModule, UnusableModule } from './wasm-module.ts';
+import { createWasmSandbox, type WasmSandbox } from './wasm-sandbox.ts';
 
 export interface ExecutorJob {
   tenantId: string;
-  steps: LogicStep[];
+  steps: ExecutorStep[];
   messages: SandboxInput[];
   capture: boolean;
   limits: StepLimits;
+  /** A step takes no further message when it has worked for so long; those that got through are returned, one at least. */
+  turnMs?: number;
   /** Called before a step runs on a message, so that a watchdog can name the one that hangs. */
   onMessage?: (index: number, step: number) => void;
 }
+
+/** A WebAssembly module can come compiled; it is compiled from its code otherwise. */
+export type ExecutorStep = LogicStep & { prepared?: PreparedModule | UnusableStep };
 
 export interface ExecutorResult {
   outcome: 'ok' | 'filtered' | 'failed';
@@ -29,8 +37,9 @@ export interface ExecutorResult {
 
 /** Runs steps in the calling thread. The pool has one in each worker; the same numbers come out of every one. */
 export interface Executor {
+  /** A result for each message; fewer only when the turn was over. */
   run(job: ExecutorJob): ExecutorResult[];
-  /** Drops the image of the step with this `stepKey`. */
+  /** Drops the step with this `stepKey`. */
   forget(key: string): void;
 }
 
@@ -39,15 +48,18 @@ const sandboxesMax = 64;
 /** An instance that holds more memory than this after a job is dropped. */
 const idleSandboxBytes = 4 * 1024 * 1024;
 
-interface Loaded {
-  image: ScriptImage | null;
-  failure: { reason: string; line?: number; column?: number } | null;
-  find: FindSource;
-}
+/** Steps that are kept loaded. */
+const loadedMax = 256;
+
+type Loaded =
+  | { format: 'script'; image: ScriptImage; find: FindSource }
+  | { format: 'wasm'; sandbox: WasmSandbox }
+  | { format: 'none'; failure: { reason: string; line?: number; column?: number } };
 
 export function createExecutor(options: { engine: WasmModule; isUtf8: (bytes: Uint8Array) => boolean }): Executor {
+  /** Of the engine, by tenant. */
   const sandboxes = new Map<string, ScriptSandbox>();
-  const images = new Map<string, Loaded>();
+  const loaded = new Map<string, Loaded>();
   let base: ScriptImage | undefined;
 
   function sandboxOf(tenantId: string): ScriptSandbox {
@@ -62,39 +74,42 @@ export function createExecutor(options: { engine: WasmModule; isUtf8: (bytes: Ui
     return sandbox;
   }
 
-  function imageOf(sandbox: ScriptSandbox, tenantId: string, step: LogicStep): Loaded {
-    const key = stepKey(tenantId, step);
-    let loaded = images.get(key);
-    if (!loaded) {
-      loaded = load(sandbox, step);
-      images.set(key, loaded);
-    }
-    return loaded;
+  function loadedOf(tenantId: string, step: ExecutorStep, memoryBytes: number): Loaded {
+    const key = stepKey(tenantId, step, memoryBytes);
+    const found = loaded.get(key) ?? (step.format === 'wasm' ? loadWasm(step, memoryBytes) : loadScript(sandboxOf(tenantId), step));
+    loaded.delete(key);
+    if (loaded.size >= loadedMax) loaded.delete(loaded.keys().next().value as string);
+    loaded.set(key, found);
+    return found;
   }
 
   return {
-    run({ tenantId, steps, messages, capture, limits: stepLimits, onMessage }) {
-      const sandbox = sandboxOf(tenantId);
+    run({ tenantId, steps, messages, capture, limits: stepLimits, turnMs = Number.POSITIVE_INFINITY, onMessage }) {
       const results: ExecutorResult[] = messages.map((message) => ({ outcome: 'ok', payload: undefined, contentType: message.contentType, steps: [] }));
+      let end = messages.length;
       // Step by step, not message by message: the step's image and code stay in the processor's cache.
       for (const [k, step] of steps.entries()) {
-        const { image, failure, find } = imageOf(sandbox, tenantId, step);
+        const turnEndsAt = performance.now() + turnMs;
+        onMessage?.(0, k);
+        const code = loadedOf(tenantId, step, stepLimits.memoryBytes);
+        const engine = code.format === 'script' ? sandboxOf(tenantId) : undefined;
         const outputs = createByteStore();
-        for (const [i, message] of messages.entries()) {
+        for (let i = 0; i < end; i++) {
+          const message = messages[i] as SandboxInput;
           const result = results[i] as ExecutorResult;
           if (result.outcome !== 'ok') continue;
-          if (image === null) {
-            stop(result, step, { stepId: step.stepId, result: 'failed', instructions: 0, durationUs: 0, code: 'load_failed', ...failure, logs: [] });
+          if (code.format === 'none') {
+            stop(result, step, { stepId: step.stepId, result: 'failed', instructions: 0, durationUs: 0, code: 'load_failed', ...code.failure, logs: [] });
             continue;
           }
           onMessage?.(i, k);
           const payload = result.payload ?? message.payload;
           const input = result.payload === undefined ? message : { ...message, payload, contentType: result.contentType };
-          const instructions = instructionLimit(stepLimits, payload.length);
+          const bounds = { ...stepLimits, instructions: instructionLimit(stepLimits, payload.length) };
           const startedAt = performance.now();
-          const made = sandbox.run(image, input, { ...stepLimits, instructions });
-          const durationUs = Math.round((performance.now() - startedAt) * 1000);
-          const run = describeRun(step.stepId, made, durationUs, { ...stepLimits, instructions }, find);
+          const made = code.format === 'wasm' ? code.sandbox.run(step.kind, input, bounds) : (engine as ScriptSandbox).run(code.image, input, bounds);
+          const endedAt = performance.now();
+          const run = describeRun(step.stepId, made, Math.round((endedAt - startedAt) * 1000), bounds, code.format === 'script' ? code.find : null);
           if (run.result === 'ok') {
             if (made.outcome === 'made') {
               result.payload = outputs.add(made.payload);
@@ -103,28 +118,39 @@ export function createExecutor(options: { engine: WasmModule; isUtf8: (bytes: Ui
             if (capture) run.output = { payload: result.payload ?? message.payload, contentType: result.contentType };
             result.steps.push(run);
           } else stop(result, step, run);
+          if (endedAt > turnEndsAt) end = i + 1;
         }
+        if (engine && engine.touchedBytes() > idleSandboxBytes) sandboxes.delete(tenantId);
       }
-      if (sandbox.touchedBytes() > idleSandboxBytes) sandboxes.delete(tenantId);
-      return results;
+      return results.slice(0, end);
     },
 
-    forget: (key) => void images.delete(key),
+    forget: (key) => void loaded.delete(key),
   };
 }
 
-/** What makes a loaded step the same: a tenant never shares one, and an image knows whether it converts or filters. */
-export function stepKey(tenantId: string, step: Pick<LogicStep, 'kind' | 'sha256' | 'format'>): string {
-  return `${tenantId} ${step.format} ${step.kind} ${step.sha256}`;
+/** What makes a loaded step the same: a tenant never shares one, and it knows whether it converts or filters, and its memory. */
+export function stepKey(tenantId: string, step: Pick<LogicStep, 'kind' | 'sha256' | 'format'>, memoryBytes: number): string {
+  return `${tenantId} ${step.format} ${step.kind} ${step.sha256} ${memoryBytes}`;
 }
 
-function load(sandbox: ScriptSandbox, step: LogicStep): Loaded {
+function loadScript(sandbox: ScriptSandbox, step: LogicStep): Loaded {
   const find = sourceFinder(step.code);
   try {
-    return { image: sandbox.load(step.kind, stripSourceMap(step.code)), failure: null, find };
+    return { format: 'script', image: sandbox.load(step.kind, stripSourceMap(step.code)), find };
   } catch (error) {
     if (!(error instanceof SandboxLoadError)) throw error;
-    return { image: null, failure: { reason: error.message, ...findInStack(error.stackText, find) }, find };
+    return { format: 'none', failure: { reason: error.message, ...findInStack(error.stackText, find) } };
+  }
+}
+
+function loadWasm(step: ExecutorStep, memoryBytes: number): Loaded {
+  if (step.prepared && 'unusable' in step.prepared) return { format: 'none', failure: { reason: step.prepared.unusable } };
+  try {
+    return { format: 'wasm', sandbox: createWasmSandbox(step.prepared ?? prepareModule(fromBase64(step.code), memoryBytes)) };
+  } catch (error) {
+    if (!(error instanceof SandboxLoadError || error instanceof UnusableModule)) throw error;
+    return { format: 'none', failure: { reason: error.message } };
   }
 }
 
@@ -136,7 +162,7 @@ function stop(result: ExecutorResult, step: LogicStep, run: StepRun): void {
   result.steps.push(run);
 }
 
-function describeRun(stepId: string, made: SandboxResult, durationUs: number, limits: StepLimits, find: FindSource): StepRun {
+function describeRun(stepId: string, made: SandboxResult, durationUs: number, limits: StepLimits, find: FindSource | null): StepRun {
   const run: StepRun = { stepId, result: 'failed', instructions: made.instructions, ...(made.split && { split: made.split }), durationUs, logs: made.logs };
   switch (made.outcome) {
     case 'kept':
@@ -145,7 +171,7 @@ function describeRun(stepId: string, made: SandboxResult, durationUs: number, li
     case 'dropped':
       return { ...run, result: 'filtered', code: 'filtered', reason: made.reason, ...(made.route !== undefined && { route: made.route }) };
     case 'threw':
-      return { ...run, code: 'threw', reason: made.reason, ...findInStack(made.stack, find) };
+      return { ...run, code: 'threw', reason: made.reason, ...(find ? findInStack(made.stack, find) : findInText(made.reason)) };
     case 'trapped':
       return { ...run, code: 'trapped', reason: made.reason };
     case 'bad_output':

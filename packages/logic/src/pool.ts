@@ -1,13 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { limits as platformLimits } from '@vrsky/contracts/limits';
 import { AppError } from '@vrsky/kernel/errors';
 import { aborted, type Part } from '@vrsky/kernel/lifecycle';
 import type { WasmModule } from '@vrsky/metering/webassembly';
 import { loadEngine } from './engine.ts';
 import { stepKey } from './executor.ts';
+import { preparedModule } from './module-store.ts';
+import type { UnusableStep } from './prepare-worker.ts';
 import { defaultStepLimits } from './step-limits.ts';
+import { createTurns, turnMs } from './turns.ts';
 import type { LogicMessage, LogicResult, LogicStep, StepLimits } from './types.ts';
+import type { PreparedModule } from './wasm-module.ts';
 import { decodeAnswer, encodeMessages, type WireAnswer, type WireJob } from './wire.ts';
 import type { LogicWorkerData } from './worker.ts';
 import { workerFile } from './worker-file.ts';
@@ -44,20 +47,17 @@ export interface LogicPool extends Part {
 export interface LogicPoolOptions {
   workers: number;
   log: (line: string) => void;
-  /** A step that runs longer on one message is ended with its worker. Its instructions end it long before. */
-  wallMs?: number;
 }
 
-/** Messages of one job: the longest that another tenant waits for its turn. */
-const jobMessagesMax = 64;
+/** Payloads of one job. */
 const jobBytesMax = 4 * 1024 * 1024;
-/** Messages waiting and running. */
+/** Messages waiting and running, of everyone and of one tenant. */
 const pendingMax = 16_384;
-/** Jobs that a worker has at a time: the next one waits in the thread, so that it is not idle between two. */
-const jobsAWorker = 2;
+const tenantPendingMax = 8_192;
 /** Steps whose images a worker keeps. */
 const stepsAWorker = 256;
 const startMsMax = 30_000;
+const watchMs = 100;
 /** A job that lost this many workers fails: there must be an end, whatever is wrong. */
 const deathsMax = 3;
 /** Of a thread's stack the engine's recursion uses at most a fraction; a trap for lack of stack would not be the same everywhere. */
@@ -65,6 +65,8 @@ const stackMb = 16;
 
 interface Task {
   run: LogicRun & { limits: StepLimits };
+  /** For each step that is a WebAssembly module, the module. */
+  prepared: (PreparedModule | UnusableStep | undefined)[];
   messages: LogicMessage[];
   /** Of the first message in the run's results. */
   offset: number;
@@ -80,6 +82,10 @@ interface Slot {
   tasks: Map<number, Task>;
   /** Steps the worker has, the least recently used first. */
   steps: Map<string, { tenantId: string }>;
+  /** Whether a job of a heavy tenant is among the tasks. */
+  isHeavy: boolean;
+  readonly jobs: number;
+  knows(tenantId: string): boolean;
   /** Whether the thread has started; on a busy machine that takes longer than any step may. */
   ready: boolean;
   seenRuns: number;
@@ -87,11 +93,10 @@ interface Slot {
 }
 
 export function createLogicPool(options: LogicPoolOptions): LogicPool {
-  const wallMs = options.wallMs ?? platformLimits.stepWallMsMax;
   const size = Math.max(1, Math.min(options.workers, availableParallelism() * 2));
   const slots: Slot[] = [];
-  /** Waiting tasks by tenant; tenants take turns in the order of the map. */
-  const waiting = new Map<string, Task[]>();
+  const turns = createTurns<Task>();
+  const pendingOf = new Map<string, number>();
   let starting: Promise<void> | undefined;
   let engine: WasmModule | undefined;
   let closed = false;
@@ -119,11 +124,18 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       name: 'logic',
     });
     worker.unref();
+    const tasks: Slot['tasks'] = new Map();
+    const steps: Slot['steps'] = new Map();
     const slot: Slot = {
       worker,
       progress: new Int32Array(progress),
-      tasks: new Map(),
-      steps: new Map(),
+      tasks,
+      steps,
+      isHeavy: false,
+      get jobs() {
+        return tasks.size;
+      },
+      knows: (tenantId) => size === 1 || [...steps.values()].some((step) => step.tenantId === tenantId),
       ready: false,
       seenRuns: 0,
       seenAtMs: performance.now(),
@@ -137,7 +149,7 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
     worker.on('error', (error) => {
       cause = String(error);
     });
-    worker.on('exit', () => lose(slot, (cause ?? slot.ready) ? `a step ran longer than ${wallMs} ms on one message` : 'the thread did not start'));
+    worker.on('exit', () => lose(slot, cause ?? (slot.ready ? 'a step ran longer than it may on one message' : 'the thread did not start')));
     slots.push(slot);
     return slot;
   }
@@ -145,15 +157,32 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
   function settle(slot: Slot, answer: WireAnswer): void {
     const task = slot.tasks.get(answer.job);
     if (!task) return;
-    slot.tasks.delete(answer.job);
-    finish(task, decodeAnswer(answer, task.run.steps, task.messages));
+    release(slot, answer.job);
+    const { tenantId, steps } = task.run;
+    const results = decodeAnswer(answer, steps, task.messages);
+    turns.note(tenantId, results.length, answer.busyUs);
+    // The turn was over before all messages were through.
+    if (results.length < task.messages.length) putBack(task, results.length, task.messages.length);
+    finish(task, results);
     dispatch();
   }
 
+  function release(slot: Slot, job: number): void {
+    slot.tasks.delete(job);
+    slot.isHeavy = [...slot.tasks.values()].some((task) => turns.isHeavy(task.run.tenantId));
+  }
+
   function finish(task: Task, results: LogicResult[]): void {
-    pending -= results.length;
+    settlePending(task.run.tenantId, results.length);
     completed += results.length;
     task.done(results, task.offset);
+  }
+
+  function settlePending(tenantId: string, count: number): void {
+    pending -= count;
+    const left = (pendingOf.get(tenantId) ?? 0) - count;
+    if (left > 0) pendingOf.set(tenantId, left);
+    else pendingOf.delete(tenantId);
   }
 
   /** A thread ended. The message it was at is to blame and fails; everything else it had is done again by another. */
@@ -166,43 +195,33 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
     const [, culpritJob, culprit = 0, culpritStep = 0] = slot.progress;
     for (const [job, task] of [...slot.tasks].reverse()) {
       if (job === culpritJob) {
-        split(task, culprit + 1, task.messages.length);
-        split(task, 0, culprit);
+        putBack(task, culprit + 1, task.messages.length);
+        putBack(task, 0, culprit);
         finish({ ...task, offset: task.offset + culprit }, [stopped(task, culpritStep)]);
       } else if (task.deaths >= deathsMax)
         finish(
           task,
           task.messages.map(() => stopped(task, 0)),
         );
-      else requeue({ ...task, deaths: task.deaths + 1 });
+      else turns.putBack(task.run.tenantId, { ...task, deaths: task.deaths + 1 });
     }
     dispatch();
   }
 
-  function split(task: Task, from: number, to: number): void {
-    if (to > from) requeue({ ...task, messages: task.messages.slice(from, to), offset: task.offset + from });
-  }
-
-  function requeue(task: Task): void {
-    const tenantId = task.run.tenantId;
-    const queue = waiting.get(tenantId);
-    if (queue) queue.unshift(task);
-    else waiting.set(tenantId, [task]);
+  function putBack(task: Task, from: number, to: number): void {
+    if (to > from) turns.putBack(task.run.tenantId, { ...task, messages: task.messages.slice(from, to), offset: task.offset + from });
   }
 
   function dispatch(): void {
-    for (;;) {
-      const first = waiting.entries().next().value;
-      if (!first) break;
-      const [tenantId, queue] = first;
-      const slot = pickSlot(tenantId);
-      if (!slot) break;
-      const task = queue.shift() as Task;
-      waiting.delete(tenantId);
-      if (queue.length > 0) waiting.set(tenantId, queue); // behind the others
-      send(slot, task);
+    // A lost worker is replaced when there is work for one.
+    while (pending > 0 && slots.length < size && engine && !closed) spawn(engine);
+    for (let turn = turns.next(slots, size); turn; turn = turns.next(slots, size)) {
+      const { tenantId, job: task, worker: slot } = turn;
+      const count = countOf(task.messages, turns.messagesOf(tenantId));
+      putBack(task, count, task.messages.length);
+      send(slot, count < task.messages.length ? { ...task, messages: task.messages.slice(0, count) } : task);
     }
-    if (pending > 0 && !watch) watch = setInterval(lookForHangs, Math.min(500, wallMs / 4)).unref();
+    if (pending > 0 && !watch) watch = setInterval(lookForHangs, watchMs).unref();
     if (pending === 0) {
       clearInterval(watch);
       watch = undefined;
@@ -214,32 +233,17 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
     }
   }
 
-  /** The least busy worker; among equals one that has the tenant's steps. A lost one is replaced when there is work for it. */
-  function pickSlot(tenantId: string): Slot | undefined {
-    while (slots.length < size && engine) spawn(engine);
-    let best: Slot | undefined;
-    let bestScore = jobsAWorker * 2;
-    for (const slot of slots) {
-      let score = slot.tasks.size * 2;
-      if (score >= jobsAWorker * 2) continue;
-      if (size > 1 && ![...slot.steps.values()].some((step) => step.tenantId === tenantId)) score++;
-      if (score < bestScore) {
-        best = slot;
-        bestScore = score;
-      }
-    }
-    return best;
-  }
-
   function send(slot: Slot, task: Task): void {
     const { tenantId, steps, capture, limits } = task.run;
     const job = nextJob;
     nextJob = (nextJob % 0x7fff_ffff) + 1; // a job is a 32-bit word in `progress`
-    const wireSteps = steps.map((step) => {
-      const key = stepKey(tenantId, step);
+    const wireSteps = steps.map(({ stepId, kind, sha256, format, code }, i) => {
+      const step = { stepId, kind, sha256, format };
+      const key = stepKey(tenantId, step, limits.memoryBytes);
       const known = slot.steps.delete(key);
       slot.steps.set(key, { tenantId });
-      return known ? { stepId: step.stepId, kind: step.kind, sha256: step.sha256, format: step.format } : step;
+      const prepared = task.prepared[i];
+      return known ? step : prepared ? { ...step, code: '', prepared } : { ...step, code };
     });
     const forget: WireJob['forget'] = [];
     for (const key of slot.steps.keys()) {
@@ -249,7 +253,8 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
     }
     if (slot.tasks.size === 0) slot.seenAtMs = performance.now();
     slot.tasks.set(job, task);
-    const wire: WireJob = { job, tenantId, steps: wireSteps, forget, capture: capture === true, limits, ...encodeMessages(task.messages) };
+    slot.isHeavy ||= turns.isHeavy(tenantId);
+    const wire: WireJob = { job, tenantId, steps: wireSteps, forget, capture: capture === true, limits, turnMs, ...encodeMessages(task.messages) };
     slot.worker.postMessage(wire, [wire.payloads]);
   }
 
@@ -260,11 +265,17 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       if (runs !== slot.seenRuns || slot.tasks.size === 0) {
         slot.seenRuns = runs;
         slot.seenAtMs = now;
-      } else if (now - slot.seenAtMs > (slot.ready ? wallMs : startMsMax)) {
+      } else if (now - slot.seenAtMs > (slot.ready ? wallMsOf(slot) : startMsMax)) {
         slot.seenAtMs = now;
         void slot.worker.terminate();
       }
     }
+  }
+
+  /** Until the worker begins with the first message, any of its jobs may be the one that is on. */
+  function wallMsOf({ tasks, progress }: Slot): number {
+    const running = tasks.get(progress[1] as number);
+    return running?.run.limits.wallMs ?? Math.max(...[...tasks.values()].map((task) => task.run.limits.wallMs));
   }
 
   return {
@@ -276,17 +287,31 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       if (closed) throw new AppError({ code: 'LOGIC.CLOSED', kind: 'unavailable', message: 'the logic pool is closed' });
       if (steps.length === 0) return messages.map((message) => ({ outcome: 'ok', payload: message.payload, contentType: message.contentType, steps: [] }));
       if (messages.length === 0) return [];
-      if (pending + messages.length > pendingMax)
-        throw new AppError({ code: 'LOGIC.BUSY', kind: 'exhausted', message: `more than ${pendingMax} messages wait for logic`, retryAfterMs: 100 });
+      const { tenantId } = request;
+      const own = pendingOf.get(tenantId) ?? 0;
+      if (pending + messages.length > pendingMax || own + messages.length > tenantPendingMax)
+        throw new AppError({
+          code: 'LOGIC.BUSY',
+          kind: 'exhausted',
+          message: `more than ${pendingMax} messages wait for logic, or more than ${tenantPendingMax} of ${tenantId}`,
+          retryAfterMs: 100,
+        });
       pending += messages.length;
+      pendingOf.set(tenantId, own + messages.length);
+      const limits: StepLimits = { ...defaultStepLimits, ...request.limits };
+      let prepared: Task['prepared'];
       try {
-        await start();
+        const ready = start();
+        prepared = await Promise.all(steps.map((step) => (step.format === 'wasm' ? preparedModule(step, limits.memoryBytes) : undefined)));
+        await ready.catch((error: unknown) => {
+          starting = undefined;
+          throw error;
+        });
+        if (closed) throw new AppError({ code: 'LOGIC.CLOSED', kind: 'unavailable', message: 'the logic pool was closed' });
       } catch (error) {
-        pending -= messages.length;
-        starting = undefined;
+        settlePending(tenantId, messages.length);
         throw error;
       }
-      const limits: StepLimits = { ...defaultStepLimits, ...request.limits };
       return await new Promise<LogicResult[]>((resolve, reject) => {
         const results = new Array<LogicResult>(messages.length);
         let left = messages.length;
@@ -295,9 +320,7 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
           left -= part.length;
           if (left === 0) resolve(results);
         };
-        const queue = waiting.get(request.tenantId) ?? [];
-        for (const [offset, part] of jobsOf(messages)) queue.push({ run: { ...request, limits }, messages: part, offset, done, fail: reject, deaths: 0 });
-        waiting.set(request.tenantId, queue);
+        turns.add(tenantId, { run: { ...request, limits }, prepared, messages, offset: 0, done, fail: reject, deaths: 0 });
         dispatch();
       });
     },
@@ -312,30 +335,25 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       closed = true;
       clearInterval(watch);
       const error = new AppError({ code: 'LOGIC.CLOSED', kind: 'unavailable', message: 'the logic pool was closed' });
-      const left = [...slots.flatMap((slot) => [...slot.tasks.values()]), ...[...waiting.values()].flat()];
-      waiting.clear();
+      const left = [...slots.flatMap((slot) => [...slot.tasks.values()]), ...turns.clear()];
       for (const task of left) task.fail(error);
       pending = 0;
+      pendingOf.clear();
       await Promise.all(slots.splice(0).map((slot) => slot.worker.terminate()));
     },
   };
 }
 
-/** Parts of a batch that are not too large for one job, with the position of their first message. */
-function jobsOf(messages: LogicMessage[]): [number, LogicMessage[]][] {
-  const jobs: [number, LogicMessage[]][] = [];
-  let from = 0;
+/** How many of the messages fit one job. */
+function countOf(messages: LogicMessage[], countMax: number): number {
   let bytes = 0;
-  for (const [i, message] of messages.entries()) {
-    if (i > from && (i - from >= jobMessagesMax || bytes + message.payload.length > jobBytesMax)) {
-      jobs.push([from, messages.slice(from, i)]);
-      from = i;
-      bytes = 0;
-    }
-    bytes += message.payload.length;
+  let count = 0;
+  for (const { payload } of messages) {
+    bytes += payload.length;
+    if (count > 0 && (count >= countMax || bytes > jobBytesMax)) break;
+    count++;
   }
-  jobs.push([from, messages.slice(from)]);
-  return jobs;
+  return count;
 }
 
 function stopped(task: Task, stepIndex: number): LogicResult {

@@ -81,3 +81,9 @@ export function findInStack(stack: string, find: FindSource): SourcePosition | n
   }
   return null;
 }
+
+/** The place that a compiler wrote at the end of a message, as AssemblyScript does: `… (step.ts:12:5)`. */
+export function findInText(text: string): SourcePosition | null {
+  const match = /\(step\.ts:(\d+):(\d+)\)$/.exec(text);
+  return match ? { line: Number(match[1]), column: Number(match[2]) } : null;
+}

@@ -1,17 +1,19 @@
-import type { ExecutorResult } from './executor.ts';
+import type { ExecutorResult, ExecutorStep } from './executor.ts';
 import type { SandboxInput } from './sandbox.ts';
-import type { LogicMessage, LogicResult, LogicStep, StepLimits, StepRun } from './types.ts';
+import type { LogicMessage, LogicResult, StepLimits, StepRun } from './types.ts';
 
 /** A job on its way to a worker: payloads in one buffer that is handed over, the rest in flat lists, which are cheap to copy. */
 export interface WireJob {
   job: number;
   tenantId: string;
-  /** `code` is left out when the worker has the step already. */
-  steps: (Omit<LogicStep, 'code'> & { code?: string })[];
+  /** `code` is left out when the worker has the step already, and empty when the module comes prepared. */
+  steps: (Omit<ExecutorStep, 'code'> & { code?: string })[];
   /** Keys of steps that the worker drops. */
   forget: string[];
   capture: boolean;
   limits: StepLimits;
+  /** How long a step may take messages. */
+  turnMs: number;
   ids: string[];
   customerIds: string[];
   traceIds: string[];
@@ -27,6 +29,8 @@ export interface WireJob {
 /** What comes back. Most messages pass: for them two numbers a step and the place of the payload are enough. */
 export interface WireAnswer {
   job: number;
+  /** What the job took in the worker. */
+  busyUs: number;
   payloads: ArrayBuffer;
   /** Where each new payload ends; the same as the one before when a message kept its own or has none. */
   ends: number[];
@@ -67,7 +71,8 @@ export function decodeMessages(job: WireJob): SandboxInput[] {
   }));
 }
 
-export function encodeAnswer(job: WireJob, results: ExecutorResult[]): WireAnswer {
+/** `results` are of the job's first messages: the others did not get their turn. */
+export function encodeAnswer(job: WireJob, results: ExecutorResult[], busyUs: number): WireAnswer {
   const stepCount = job.steps.length;
   const numbers = new Float64Array(results.length * stepCount * perRun);
   const special: WireAnswer['special'] = [];
@@ -85,6 +90,7 @@ export function encodeAnswer(job: WireJob, results: ExecutorResult[]): WireAnswe
   });
   return {
     job: job.job,
+    busyUs,
     ...pack(results.map((result, i) => (isPlain[i] && result.payload) || nothing)),
     contentTypes: results.map((result) => (result.payload === undefined ? null : result.contentType)),
     numbers,
@@ -95,7 +101,7 @@ export function encodeAnswer(job: WireJob, results: ExecutorResult[]): WireAnswe
 export function decodeAnswer(answer: WireAnswer, steps: { stepId: string }[], messages: LogicMessage[]): LogicResult[] {
   const bytes = new Uint8Array(answer.payloads);
   const special = new Map(answer.special.map(({ index, result }) => [index, result]));
-  return messages.map((message, i) => {
+  return messages.slice(0, answer.ends.length).map((message, i) => {
     const result = special.get(i);
     if (result) return toResult(result, message);
     const contentType = answer.contentTypes[i] as string | null;

@@ -1,8 +1,7 @@
 import { isUtf8 } from 'node:buffer';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { WasmModule } from '@vrsky/metering/webassembly';
-import { createExecutor, stepKey } from './executor.ts';
-import type { LogicStep } from './types.ts';
+import { createExecutor, type ExecutorStep, stepKey } from './executor.ts';
 import { decodeMessages, encodeAnswer, type WireJob } from './wire.ts';
 
 export interface LogicWorkerData {
@@ -17,25 +16,29 @@ if (!port) throw new Error('bug: this file is the entry of a worker thread');
 
 const executor = createExecutor({ engine, isUtf8 });
 const words = new Int32Array(progress);
-const codes = new Map<string, string>();
+const steps = new Map<string, ExecutorStep>();
 let runs = 0;
 
 port.on('message', (job: WireJob) => {
   for (const key of job.forget) {
-    codes.delete(key);
+    steps.delete(key);
     executor.forget(key);
   }
-  const steps = job.steps.map((step): LogicStep => {
-    const key = stepKey(job.tenantId, step);
-    if (step.code !== undefined) codes.set(key, step.code);
-    return { ...step, code: codes.get(key) as string };
+  const startedAt = performance.now();
+  const wanted = job.steps.map(({ code, ...step }): ExecutorStep => {
+    const key = stepKey(job.tenantId, step, job.limits.memoryBytes);
+    const known = code === undefined ? steps.get(key) : { ...step, code };
+    if (!known) throw new Error('bug: a step came without its code');
+    steps.set(key, known);
+    return { ...known, stepId: step.stepId };
   });
   const results = executor.run({
     tenantId: job.tenantId,
-    steps,
+    steps: wanted,
     messages: decodeMessages(job),
     capture: job.capture,
     limits: job.limits,
+    turnMs: job.turnMs,
     onMessage(index, step) {
       words[1] = job.job;
       words[2] = index;
@@ -43,7 +46,7 @@ port.on('message', (job: WireJob) => {
       Atomics.store(words, 0, ++runs);
     },
   });
-  const answer = encodeAnswer(job, results);
+  const answer = encodeAnswer(job, results, (performance.now() - startedAt) * 1_000);
   port.postMessage(answer, [answer.payloads, answer.numbers.buffer as ArrayBuffer]);
 });
 port.postMessage('ready');

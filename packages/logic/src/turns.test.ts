@@ -1,0 +1,95 @@
+import { describe, expect, it } from 'vitest';
+import { createTurns, type Turns } from './turns.ts';
+
+interface Worker {
+  name: string;
+  list: string[];
+  jobs: number;
+  isHeavy: boolean;
+  knows(tenantId: string): boolean;
+}
+
+function worker(name: string, knows: string[] = []): Worker {
+  return { name, list: [], jobs: 0, isHeavy: false, knows: (tenantId) => knows.includes(tenantId) };
+}
+
+/** Gives out all that can be given; each entry is the worker and the job. */
+function giveOut(turns: Turns<string>, workers: Worker[], size = workers.length): string[] {
+  const given: string[] = [];
+  for (let turn = turns.next(workers, size); turn; turn = turns.next(workers, size)) {
+    turn.worker.jobs++;
+    turn.worker.isHeavy ||= turns.isHeavy(turn.tenantId);
+    given.push(`${turn.worker.name} ${turn.job}`);
+  }
+  return given;
+}
+
+function done(of: Worker): void {
+  of.jobs = 0;
+  of.isHeavy = false;
+}
+
+describe('turns', () => {
+  it('go round the tenants, and keep the order of each', () => {
+    const turns = createTurns<string>();
+    for (const job of ['a1', 'a2', 'a3', 'b1', 'c1']) turns.add(job[0] as string, job);
+    turns.putBack('a', 'a0');
+    const one = worker('w');
+    const order: string[] = [];
+    while (order.length < 6) {
+      order.push(...giveOut(turns, [one]));
+      done(one);
+    }
+    expect(order).toEqual(['w a0', 'w b1', 'w c1', 'w a1', 'w a2', 'w a3']);
+  });
+
+  it('prefer the least busy worker, and one that knows the tenant', () => {
+    const turns = createTurns<string>();
+    const workers = [worker('v'), worker('w', ['a'])];
+    for (let i = 0; i < 5; i++) turns.add('a', `a${i}`);
+    expect(giveOut(turns, workers)).toEqual(['w a0', 'v a1', 'w a2', 'v a3']);
+  });
+
+  it('leave a worker to others beside a heavy tenant, and nothing waits behind its jobs', () => {
+    const turns = createTurns<string>();
+    turns.note('attacker', 1, 4_000);
+    const workers = [worker('v'), worker('w')];
+    for (let i = 0; i < 4; i++) turns.add('attacker', `x${i}`);
+    expect(giveOut(turns, workers)).toEqual(['v x0']);
+    turns.add('good', 'g0');
+    turns.add('good', 'g1');
+    turns.add('good', 'g2');
+    expect(giveOut(turns, workers)).toEqual(['w g0', 'w g1']);
+    done(workers[0] as Worker);
+    expect(giveOut(turns, workers)).toEqual(['v x1']);
+    done(workers[1] as Worker);
+    expect(giveOut(turns, workers)).toEqual(['w g2']);
+  });
+
+  it('give a heavy tenant the only worker, one job at a time', () => {
+    const turns = createTurns<string>();
+    turns.note('attacker', 1, 4_000);
+    turns.add('attacker', 'x0');
+    turns.add('attacker', 'x1');
+    turns.add('good', 'g0');
+    const only = worker('w');
+    expect(giveOut(turns, [only])).toEqual(['w x0']);
+    done(only);
+    expect(giveOut(turns, [only])).toEqual(['w g0']);
+    done(only);
+    expect(giveOut(turns, [only])).toEqual(['w x1']);
+  });
+
+  it('are as long in time for a heavy tenant as for others, and it is heavy until it has been light for a while', () => {
+    const turns = createTurns<string>();
+    expect([turns.messagesOf('a'), turns.isHeavy('a')]).toEqual([64, false]);
+    turns.note('a', 64, 64 * 5_000);
+    expect([turns.messagesOf('a'), turns.isHeavy('a')]).toEqual([2, true]);
+    turns.note('a', 64, 64 * 60); // cheap ones between do not hide it
+    expect(turns.isHeavy('a')).toBe(true);
+    for (let i = 0; i < 20; i++) turns.note('a', 64, 64 * 60);
+    expect([turns.messagesOf('a'), turns.isHeavy('a')]).toEqual([64, false]);
+    turns.note('a', 1, 60_000);
+    expect(turns.messagesOf('a')).toBe(1);
+  });
+});
