@@ -1,6 +1,7 @@
 import { builtinModules } from 'node:module';
 import path from 'node:path';
 import { type BuildFailure, type Message as BuildMessage, build } from 'esbuild';
+import { npmNames } from './npm-names.ts';
 import { type Locate, locateIn, type Place } from './place.ts';
 
 const builtins = new Set(builtinModules);
@@ -25,6 +26,7 @@ export async function bundle(entry: string, projectDir: string): Promise<BundleR
       mainFields: ['module', 'main'],
       conditions: ['module', 'default'],
       external: ['@vrsky/sdk'],
+      plugins: [npmNames],
       define: { 'process.env.NODE_ENV': '"production"', global: 'globalThis' },
       // The libraries in it were checked by their authors, and the author's own files before.
       banner: { js: '// @ts-nocheck' },

@@ -12,10 +12,10 @@ export interface Place {
 
 /** `src/step.ts:3:9 message`, which editors and terminals open at a click. */
 export function describePlace({ file, line, column, message }: Place): string {
-  return `${shown(file)}:${line}:${column} ${message}`;
+  return `${file.startsWith('npm:') ? file : shown(file)}:${line}:${column} ${message}`;
 }
 
-/** A place in a bundle, in the file it came from. */
+/** A place in a bundle, in the file it came from: one of the author's, or `npm:<name>@<version>/<file>`. */
 export type Locate = (line: number, column: number) => { file: string; line: number; column: number } | null;
 
 /** Reads a source map, on first use; its sources are relative to `dir`. */
@@ -25,6 +25,7 @@ export function locateIn(map: string, dir: string): Locate {
     parsed ??= new SourceMap(JSON.parse(map));
     const entry = parsed.findEntry(line - 1, column - 1);
     if (!('originalSource' in entry)) return null;
-    return { file: path.resolve(dir, entry.originalSource), line: entry.originalLine + 1, column: entry.originalColumn + 1 };
+    const file = entry.originalSource.startsWith('npm:') ? entry.originalSource : path.resolve(dir, entry.originalSource);
+    return { file, line: entry.originalLine + 1, column: entry.originalColumn + 1 };
   };
 }
