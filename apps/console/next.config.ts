@@ -9,7 +9,7 @@ const config: NextConfig = {
   turbopack: { root: repositoryRoot },
   outputFileTracingRoot: repositoryRoot,
   // Our packages export TypeScript source.
-  transpilePackages: ['@vrsky/bus', '@vrsky/contracts', '@vrsky/db', '@vrsky/kernel', '@vrsky/logic', '@vrsky/proto', '@vrsky/sdk'],
+  transpilePackages: ['@vrsky/bus', '@vrsky/contracts', '@vrsky/db', '@vrsky/kernel', '@vrsky/logic', '@vrsky/metering', '@vrsky/proto', '@vrsky/sdk'],
   // Loaded by Node from node_modules: native code, WebAssembly beside the script, or files read from disk at run time.
   serverExternalPackages: [
     '@node-rs/argon2',

@@ -54,8 +54,8 @@ const nameless = new Set([
   'overview.get',
   'pipelines.list',
   'pipelines.create',
-  'pipelines.checkStep',
-  'pipelines.runSample',
+  'pipelines.compileStep',
+  'pipelines.stepFiles',
   'messages.list',
   'deadLetters.list',
   'nodes.list',
@@ -151,7 +151,7 @@ describe('roles', () => {
         "messages.payloads": "owner admin developer operator viewer auditor",
         "nodes.list": "owner admin developer operator viewer auditor",
         "overview.get": "owner admin developer operator viewer auditor",
-        "pipelines.checkStep": "owner admin developer",
+        "pipelines.compileStep": "owner admin developer",
         "pipelines.create": "owner admin developer",
         "pipelines.delete": "owner admin developer",
         "pipelines.get": "owner admin developer operator viewer auditor",
@@ -159,8 +159,8 @@ describe('roles', () => {
         "pipelines.publish": "owner admin developer",
         "pipelines.rename": "owner admin developer",
         "pipelines.rollout": "owner admin developer operator viewer auditor",
-        "pipelines.runSample": "owner admin developer",
         "pipelines.saveDraft": "owner admin developer",
+        "pipelines.stepFiles": "owner admin developer operator viewer auditor",
         "receiver.info": "owner admin developer operator viewer auditor",
         "receiver.list": "owner admin developer operator viewer auditor",
         "session.get": "owner admin developer operator viewer auditor",
@@ -174,8 +174,10 @@ describe('REST', () => {
     path
       .replace('{id}', path.startsWith('/messages') ? messageId : pipelineId)
       .replace('{messageId}', messageId)
-      .replace('{destinationId}', 'out');
-  const bodyOf = (id: string): unknown => ({ createPipeline: { name: 'x' }, updatePipeline: { name: 'Mine now' } })[id];
+      .replace('{destinationId}', 'out')
+      .replace('{stepId}', 'step');
+  const step = { kind: 'filter', language: 'typescript', source: 'export default () => true;' };
+  const bodyOf = (id: string): unknown => ({ createPipeline: { name: 'x' }, updatePipeline: { name: 'Mine now' }, putStep: step })[id];
 
   it("another tenant's key finds nothing on any path that names a thing, and lists nothing of it", async () => {
     for (const route of routes) {

@@ -30,6 +30,12 @@ const destination = {
 };
 const step = (source: string) => ({ id: 'reshape', name: 'Reshape', kind: 'convert' as const, language: 'typescript' as const, source });
 
+const fixtureOf = (input: unknown, output: unknown) => ({
+  name: 'an order',
+  input: { payload: JSON.stringify(input), encoding: 'utf8' as const, contentType: 'application/json', headers: {} },
+  expect: { outcome: 'ok' as const, output: JSON.stringify(output), encoding: 'utf8' as const },
+});
+
 async function draftOf(id: string) {
   const { draft, draftVersion } = await getPipeline(acme(), { id });
   return { draft, draftVersion };
@@ -121,22 +127,47 @@ describe('publishing', () => {
     expect(await written()).toEqual(after);
   });
 
-  it('carries compiled steps without their samples', async () => {
+  it('carries compiled steps without samples and fixtures, which the revision keeps', async () => {
     const { id } = await createPipeline(acme(), { name: 'Stepped' });
     const { draft, draftVersion } = await draftOf(id);
-    const saved = await saveDraft(acme(), {
-      id,
-      draftVersion,
-      draft: { ...draft, steps: [{ ...step('export default (message) => message.json()'), sample: 'somebody@example.test' }], destinations: [destination] },
-    });
+    const fixture = fixtureOf({ a: 'fixture@example.test' }, { a: 'fixture@example.test' });
+    const stepped = { ...step('export default (message) => message.json()'), sample: 'somebody@example.test', fixtures: [fixture] };
+    const saved = await saveDraft(acme(), { id, draftVersion, draft: { ...draft, steps: [stepped], destinations: [destination] } });
     expect(saved.problems).toEqual([]);
     expect(await publishPipeline(acme(), { id, draftVersion: saved.draftVersion })).toMatchObject({ ok: true, revision: 1 });
-    const { bundle } = await written();
+    expect((await getPipeline(acme(), { id })).hasUnpublishedChanges).toBe(false);
+    const { bundle, revisions } = await written();
     const pipeline = JSON.parse(openEnvelope('bundle', bundle.envelope, acme().platform.trustedKeys)).pipelines.find(
       (item: { pipelineId: string }) => item.pipelineId === id,
     );
-    expect(pipeline.modules).toEqual([{ stepId: 'reshape', code: expect.any(String), sha256: contentHash(pipeline.modules[0].code) }]);
-    expect(bundle.envelope).not.toContain('somebody@example.test');
+    expect(pipeline.modules).toEqual([{ stepId: 'reshape', format: 'script', code: expect.any(String), sha256: contentHash(pipeline.modules[0].code) }]);
+    expect(contentHash(canonicalJson(pipeline.spec))).toBe(pipeline.hash);
+    expect(bundle.envelope).not.toContain('@example.test');
+    expect(revisions.find((row) => row.pipelineId === id)?.spec).toMatch(
+      /somebody@example.test.*fixture@example.test|fixture@example.test.*somebody@example.test/,
+    );
+  });
+
+  it('is stopped by a fixture that fails, with the reason where the fixture is', async () => {
+    const { id } = await createPipeline(acme(), { name: 'Fixtures' });
+    const { draft, draftVersion } = await draftOf(id);
+    const good = fixtureOf({ a: 1 }, { a: 1 });
+    const endless = {
+      ...step('export default (message) => { for (let i = 0; ; i++) if (i < 0) return message.json(); }'),
+      id: 'endless',
+      fixtures: [fixtureOf({}, {})],
+    };
+    const steps = [{ ...step('export default (message) => message.json()'), fixtures: [good, fixtureOf({ a: 1 }, { a: 2 })] }, endless];
+    const saved = await saveDraft(acme(), { id, draftVersion, draft: { ...draft, steps, destinations: [destination] } });
+    expect(saved.problems).toEqual([]);
+    expect(await publishPipeline(acme(), { id, draftVersion: saved.draftVersion })).toEqual({
+      ok: false,
+      problems: [
+        { path: '/steps/0/fixtures/1', partId: 'reshape', message: 'The fixture “an order” of “Reshape” fails. a is 1, not 2' },
+        { path: '/steps/1/fixtures/0', partId: 'endless', message: expect.stringContaining('more than 20,000,000 instructions') },
+      ],
+    });
+    expect((await getPipeline(acme(), { id })).publishedRevision).toBeNull();
   });
 
   it('the same again is the same revision; a change is the next one', async () => {

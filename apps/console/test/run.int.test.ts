@@ -1,7 +1,10 @@
+import { createHash } from 'node:crypto';
 import type { RunRequest, RunResponse } from '@vrsky/contracts/run';
 import { openEnvelope } from '@vrsky/contracts/signed';
 import { subjects } from '@vrsky/contracts/subjects';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { serveStepFile } from '../src/features/pipelines/server/serve-step-file.ts';
+import type { StepFiles } from '../src/features/pipelines/types.ts';
 import { trpc } from './calls.ts';
 import { projectedMessage, publishedPipeline } from './fixtures.ts';
 import { type Rig, startRig } from './rig.ts';
@@ -81,40 +84,29 @@ describe('recomputed payloads', () => {
   });
 });
 
-describe('a sample', () => {
-  const run = (source: string) =>
-    trpc('mutation', 'pipelines.runSample', { cookie: rig.acme.cookie, tenant: 'acme', input: { kind: 'convert', source, sample: '{"a":1}' } });
-
-  it('runs on a node with the compiled step and nothing stored', async () => {
-    await using node = await nodeThatAnswers({
-      ok: true,
-      input: { base64: '', bytes: 7, contentType: 'application/json', headers: {}, messageId: '' },
-      steps: [
-        {
-          id: 'sample',
-          result: 'ok',
-          instructions: 99,
-          durationUs: 10,
-          output: { base64: Buffer.from('{"b":1}').toString('base64'), bytes: 7, contentType: 'application/json' },
-          logs: [],
-        },
-      ],
-    });
-    const { data } = await run('export default function (message) { return { b: message.json().a }; }');
-    expect(data).toMatchObject({ ok: true, result: 'ok', output: { text: '{"b":1}', contentType: 'application/json' }, instructions: 99 });
-    expect(node.asked[0]).toMatchObject({
-      input: { payloadBase64: Buffer.from('{"a":1}').toString('base64'), contentType: 'application/json' },
-      pipeline: { steps: [{ id: 'sample', kind: 'convert' }], modules: [{ stepId: 'sample' }] },
-    });
+describe('what the step editor runs with', () => {
+  it('is served under names made of the content, to be kept for good', async () => {
+    const { data } = await trpc('query', 'pipelines.stepFiles', { cookie: rig.acme.cookie, tenant: 'acme' });
+    const { engine, types } = data as StepFiles;
+    for (const { url, bytes } of [engine, types]) {
+      const name = url.split('/').at(-1) ?? '';
+      const response = await serveStepFile(new Request(`http://console.test${url}`), { params: Promise.resolve({ name }) });
+      expect(response.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+      const body = await response.bytes();
+      expect(body).toHaveLength(bytes);
+      expect(name).toContain(createHash('sha256').update(body).digest('hex').slice(0, 20));
+      if (name.endsWith('.wasm')) expect(WebAssembly.validate(body)).toBe(true);
+      else expect(JSON.parse(new TextDecoder().decode(body))).toMatchObject({ sdk: expect.stringContaining('defineConvert'), globals: expect.any(String) });
+    }
+    const gone = await serveStepFile(new Request('http://console.test/'), { params: Promise.resolve({ name: 'engine-0.wasm' }) });
+    expect(gone.status).toBe(404);
   });
 
-  it('that does not compile says where, without asking a node', async () => {
-    const { data } = await run('export default function (message) {\n  return message.;\n}');
-    expect(data).toMatchObject({ ok: false, result: 'failed', line: 2, reason: expect.any(String) });
-  });
-
-  it('without a node is unavailable, not an error', async () => {
-    const { data } = await run('export default function () { return 1; }');
-    expect(data).toMatchObject({ ok: false, result: 'unavailable', reason: expect.stringContaining('No node answers') });
+  it('compiles on request what a page cannot, or says where the code is wrong', async () => {
+    const compile = (input: object) => trpc('mutation', 'pipelines.compileStep', { cookie: rig.acme.cookie, tenant: 'acme', input });
+    const source = 'export default function (msg: Message) {\n  return { b: msg.json().a };\n}';
+    expect((await compile({ kind: 'convert', language: 'typescript', source })).data).toMatchObject({ ok: true, format: 'script', problems: [] });
+    const wrong = await compile({ kind: 'convert', language: 'typescript', source: source.replace('json', 'jsn') });
+    expect(wrong.data).toMatchObject({ ok: false, problems: [{ line: 2, severity: 'error' }] });
   });
 });

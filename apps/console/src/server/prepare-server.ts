@@ -1,10 +1,11 @@
 import { ConfigError, EXIT_CONFIG } from '@vrsky/kernel/config';
 import { describeError } from '@vrsky/kernel/errors';
 import { compileKept } from '../features/pipelines/server/compile-steps.ts';
+import { stepFiles } from '../features/pipelines/server/step-files.ts';
 import { getConsoleConfig } from './config.ts';
 import { log } from './log.ts';
 
-/** Refuses to start with a wrong configuration, and has the compiler ready before the first person opens the editor. */
+/** Refuses to start with a wrong configuration, and has compiler and engine ready before the first person opens the step editor. */
 export async function prepareServer(): Promise<void> {
   try {
     getConsoleConfig();
@@ -13,7 +14,6 @@ export async function prepareServer(): Promise<void> {
     log.fatal(error.message);
     process.exit(EXIT_CONFIG); // the process is Next's, which would go on and answer every request with an error
   }
-  void compileKept({ kind: 'filter', source: 'export default () => true;' }).catch((error: unknown) =>
-    log.warn({ reason: describeError(error) }, 'the compiler is not ready yet'),
-  );
+  const warm = [compileKept({ kind: 'filter', language: 'typescript', source: 'export default () => true;' }), stepFiles()];
+  void Promise.all(warm).catch((error: unknown) => log.warn({ reason: describeError(error) }, 'the step editor is not ready yet'));
 }

@@ -10,18 +10,20 @@ interface JsonDiffProps {
   after: string;
   /** For screen readers: "What the step Reshape order changed". */
   label: string;
+  /** Takes the whole of its place, without a border of its own. */
+  fill?: boolean;
 }
 
 const marks = { same: ' ', added: '+', removed: '−' } as const;
 const words = { same: '', added: 'added: ', removed: 'removed: ' } as const;
 
-export function JsonDiffView({ before, after, label }: JsonDiffProps) {
+export function JsonDiffView({ before, after, label, fill = false }: JsonDiffProps) {
   const [whole, setWhole] = useState(false);
   const lines = useMemo(() => lineDiff(prettyText(before), prettyText(after), whole ? Number.MAX_SAFE_INTEGER : 3), [before, after, whole]);
   const unchanged = lines.every((line) => line.kind === 'same');
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reachable by keyboard
-    <section className={classes.diff} tabIndex={0} aria-label={label}>
+    <section className={classes.diff} data-fill={fill || undefined} tabIndex={0} aria-label={label}>
       {unchanged && <p className={classes.note}>The payload went through unchanged.</p>}
       <table>
         <tbody>

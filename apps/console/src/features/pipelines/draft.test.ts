@@ -1,7 +1,7 @@
 import { newInletPath } from '@vrsky/contracts/ids';
 import { type PipelineDraft, pipelineDraftSchema } from '@vrsky/contracts/pipeline-spec';
 import { expect, test } from 'vitest';
-import { addDestination, addStep, findPart, movePart, partsOf, pointerOf, removePart, updateStep } from './draft.ts';
+import { addDestination, addStep, findPart, movePart, partsOf, placeOfProblem, pointerOf, removePart, updateStep } from './draft.ts';
 
 const empty: PipelineDraft = {
   v: 1,
@@ -47,4 +47,10 @@ test('a part is found where the server reports its problems', () => {
   expect(pointerOf(filled(), 'convert-2')).toBe('/steps/2');
   expect(pointerOf(filled(), 'http-out')).toBe('/destinations/0');
   expect(pointerOf(filled(), 'source')).toBe('/source');
+});
+
+test('a problem leads to its part, and a fixture that fails to that fixture', () => {
+  expect(placeOfProblem({ path: '/steps/0/fixtures/2', partId: 'convert' })).toEqual({ partId: 'convert', fixture: 2 });
+  expect(placeOfProblem({ path: '/destinations/0/settings/url', partId: 'http-out' })).toEqual({ partId: 'http-out', fixture: null });
+  expect(placeOfProblem({ path: '/destinations', partId: null })).toBeNull();
 });

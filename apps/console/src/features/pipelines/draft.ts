@@ -1,4 +1,5 @@
 import type { DestinationSpec, PipelineDraft, SourceSpec, StepSpec } from '@vrsky/contracts/pipeline-spec';
+import { starterOf } from './starters.ts';
 
 export type DraftPart =
   | { kind: 'source'; part: SourceSpec }
@@ -22,7 +23,7 @@ export function findPart(draft: PipelineDraft, id: string): DraftPart | null {
 export function addStep(draft: PipelineDraft, kind: StepSpec['kind']): { draft: PipelineDraft; id: string } {
   const id = freeId(draft, kind);
   const name = kind === 'convert' ? 'Convert' : 'Filter';
-  const step: StepSpec = { id, name, kind, language: 'typescript', source: starters[kind] };
+  const step: StepSpec = { id, name, kind, language: 'typescript', source: starterOf(kind, 'typescript') };
   return { draft: { ...draft, steps: [...draft.steps, step] }, id };
 }
 
@@ -83,22 +84,9 @@ function freeId(draft: PipelineDraft, base: string): string {
   return `${base}-${n}`;
 }
 
-/** What a new step does until somebody edits it: nothing that could surprise. */
-const starters: Record<StepSpec['kind'], string> = {
-  convert: `import type { Message } from '@vrsky/sdk/logic';
-
-// Return what goes on: text, bytes, or any value (it is sent as JSON).
-export default function convert(message: Message) {
-  const body = message.json();
-  return { ...body, checked: true };
+/** Where a problem of the server leads: the part, and which fixture of it. */
+export function placeOfProblem({ path, partId }: { path: string; partId: string | null }): { partId: string; fixture: number | null } | null {
+  if (partId === null) return null;
+  const fixture = /^\/steps\/\d+\/fixtures\/(\d+)/.exec(path)?.[1];
+  return { partId, fixture: fixture === undefined ? null : Number(fixture) };
 }
-`,
-  filter: `import type { Message } from '@vrsky/sdk/logic';
-
-// Return true to let the message pass, or a sentence that says why not.
-export default function filter(message: Message) {
-  const body = message.json();
-  return body.id !== undefined || 'the message has no id';
-}
-`,
-};

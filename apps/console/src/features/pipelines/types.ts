@@ -1,3 +1,4 @@
+import type { ModuleFormat } from '@vrsky/contracts/bundle';
 import type { PipelineDraft } from '@vrsky/contracts/pipeline-spec';
 import type { RolloutView } from '../nodes/types.ts';
 
@@ -47,7 +48,7 @@ export interface CodeProblem {
   message: string;
 }
 
-/** Why a draft cannot be published: a path into the draft (JSON Pointer) and a sentence. */
+/** Why a draft cannot be published, such as a fixture that fails (`/steps/0/fixtures/2`): a path into the draft (JSON Pointer) and a sentence. */
 export interface DraftProblem {
   path: string;
   /** The part it belongs to, when it belongs to one. */
@@ -63,15 +64,13 @@ export interface SaveResult {
 
 export type PublishResult = { ok: true; revision: number; epoch: number; generation: number } | { ok: false; problems: DraftProblem[] };
 
-/** What a step made of a sample, run on a node. */
-export interface SampleRun {
-  ok: boolean;
-  result: 'ok' | 'filtered' | 'failed' | 'unavailable';
-  output: { text: string; contentType: string; bytes: number } | null;
-  reason: string | null;
-  line: number | null;
-  column: number | null;
-  instructions: number;
-  durationUs: number;
-  logs: string[];
+/** A step compiled on the server; `code` is base64 when the format is `wasm`. */
+export type CompiledView = { ok: true; format: ModuleFormat; code: string; problems: CodeProblem[] } | { ok: false; problems: CodeProblem[] };
+
+/** What the workers of the step editor load, and how much it is. */
+export interface StepFiles {
+  /** The engine that TypeScript runs on, metered as on a node. */
+  engine: { url: string; bytes: number };
+  /** Types of the language and of the SDK. */
+  types: { url: string; bytes: number };
 }

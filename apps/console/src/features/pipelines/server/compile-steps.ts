@@ -5,18 +5,21 @@ import type { StepSpec } from '@vrsky/contracts/pipeline-spec';
 import { type CompileResult, compileStep } from '@vrsky/logic/compile';
 import { singleton } from '../../../server/singleton.ts';
 
+export type StepSource = Pick<StepSpec, 'kind' | 'language' | 'source'>;
+export type CompiledStep = CompileResult & { ok: true };
+
 /** Compiled steps kept: a save compiles only what was edited, and a publish right after it nothing. */
-const KEPT_MAX = 500;
+const KEPT_MAX = 200;
 /** One for the process: a second copy of this module would start a second compiler, cold and as large as the first. */
 const compiler = singleton('compiler', () => ({ compile: compileStep, kept: new Map<string, Promise<CompileResult>>() }));
 
 /** Pure: the same source gives the same result, whoever asks. */
-export function compileKept(step: Pick<StepSpec, 'kind' | 'source'>): Promise<CompileResult> {
-  const key = createHash('sha256').update(`${step.kind}\n${step.source}`).digest('base64');
+export function compileKept({ kind, language, source }: StepSource): Promise<CompileResult> {
+  const key = createHash('sha256').update(`${kind}\n${language}\n${source}`).digest('base64');
   const { compile, kept } = compiler;
   const known = kept.get(key);
   if (known) return known;
-  const result = compile({ kind: step.kind, source: step.source });
+  const result = compile({ kind, language, source });
   kept.set(key, result);
   // A compiler that failed by itself said nothing about the source.
   result.catch(() => kept.delete(key));
@@ -24,6 +27,6 @@ export function compileKept(step: Pick<StepSpec, 'kind' | 'source'>): Promise<Co
   return result;
 }
 
-export function toModule(stepId: string, compiled: CompileResult & { ok: true }): StepModule {
-  return { stepId, code: compiled.code, sha256: contentHash(compiled.code) };
+export function toModule(stepId: string, { format, code }: CompiledStep): StepModule {
+  return { stepId, format, code, sha256: contentHash(code) };
 }

@@ -1,11 +1,13 @@
 import type { StepModule } from '@vrsky/contracts/bundle';
-import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
+import { canonicalJson } from '@vrsky/contracts/canonical-json';
 import type { PipelineSpec } from '@vrsky/contracts/pipeline-spec';
 import { type TenantTx, withTenant } from '@vrsky/db/client';
 import type { TenantContext } from '../../../server/context.ts';
 import { notifyLive } from '../../../server/live-channel.ts';
 import type { PublishResult } from '../types.ts';
+import { failingFixtures } from './failing-fixtures.ts';
 import { draftChanged, getPipelineRow, type PipelineRow, parseDraft } from './pipeline-row.ts';
+import { draftHash } from './publishable.ts';
 import { validateDraft } from './validate-draft.ts';
 import { lockBundle, nextFence, writeBundle } from './write-bundle.ts';
 
@@ -17,9 +19,11 @@ export async function publishPipeline(ctx: TenantContext, { id, draftVersion }: 
   const { tenantId } = ctx;
   const current = await withTenant(ctx.db, tenantId, (tx) => getPipelineRow(tx, tenantId, id));
   if (current.draftVersion !== draftVersion) throw draftChanged(current, draftVersion);
-  // Outside the transaction: compiling takes long.
+  // Outside the transaction: compiling takes long, and so may fixtures.
   const valid = await validateDraft(parseDraft(current));
   if (!valid.ok) return valid;
+  const failing = await failingFixtures(tenantId, valid);
+  if (failing.length > 0) return { ok: false, problems: failing };
   return withTenant(ctx.db, tenantId, async (tx) => {
     await lockBundle(tx, tenantId);
     const row = await getPipelineRow(tx, tenantId, id);
@@ -36,7 +40,7 @@ interface Publication {
 
 /** Publishing what is published already changes nothing: a second click, a repeated request. */
 async function findSame(tx: TenantTx, row: PipelineRow, { spec, modules }: Publication): Promise<PublishResult | null> {
-  if (row.publishedRevision === null || row.publishedEpoch === null || row.publishedHash !== contentHash(canonicalJson(spec))) return null;
+  if (row.publishedRevision === null || row.publishedEpoch === null || row.publishedHash !== draftHash(spec)) return null;
   const revision = await tx.revision.findUniqueOrThrow({
     where: { tenantId_pipelineId_number: { tenantId: row.tenantId, pipelineId: row.id, number: row.publishedRevision } },
   });
@@ -47,7 +51,7 @@ async function findSame(tx: TenantTx, row: PipelineRow, { spec, modules }: Publi
 async function publish(ctx: TenantContext, tx: TenantTx, row: PipelineRow, { spec, modules }: Publication): Promise<PublishResult> {
   const { tenantId } = ctx;
   const text = canonicalJson(spec);
-  const hash = contentHash(text);
+  const hash = draftHash(spec);
   const { _max } = await tx.revision.aggregate({ where: { tenantId, pipelineId: row.id }, _max: { number: true } });
   const number = (_max.number ?? 0) + 1;
   await tx.revision.create({

@@ -1,17 +1,17 @@
 import { router, tenantProcedure } from '../../../server/trpc.ts';
 import { rollout } from '../../nodes/server/rollout.ts';
 import type { RolloutView } from '../../nodes/types.ts';
-import { createPipelineInput, pipelineIdInput, publishPipelineInput, renamePipelineInput, sampleInput, saveDraftInput, stepCodeInput } from '../schema.ts';
-import type { CodeProblem, PipelineDetail, PipelineSummary, PublishResult, SampleRun, SaveResult } from '../types.ts';
-import { checkStep } from './check-step.ts';
+import { createPipelineInput, pipelineIdInput, publishPipelineInput, renamePipelineInput, saveDraftInput, stepSourceInput } from '../schema.ts';
+import type { CompiledView, PipelineDetail, PipelineSummary, PublishResult, SaveResult, StepFiles } from '../types.ts';
+import { compileView } from './compile-view.ts';
 import { createPipeline } from './create-pipeline.ts';
 import { deletePipeline } from './delete-pipeline.ts';
 import { getPipeline } from './get-pipeline.ts';
 import { listPipelines } from './list-pipelines.ts';
 import { publishPipeline } from './publish-pipeline.ts';
 import { renamePipeline } from './rename-pipeline.ts';
-import { runSample } from './run-sample.ts';
 import { saveDraft } from './save-draft.ts';
+import { stepFiles } from './step-files.ts';
 
 export const pipelinesRouter = router({
   list: tenantProcedure('pipeline.read').query(({ ctx }): Promise<PipelineSummary[]> => listPipelines(ctx.tenant)),
@@ -36,11 +36,9 @@ export const pipelinesRouter = router({
   publish: tenantProcedure('pipeline.publish')
     .input(publishPipelineInput)
     .mutation(({ ctx, input }): Promise<PublishResult> => publishPipeline(ctx.tenant, input)),
-  // Mutations by method, since code does not belong into a URL; they change nothing.
-  checkStep: tenantProcedure('pipeline.write')
-    .input(stepCodeInput)
-    .mutation(({ input }): Promise<CodeProblem[]> => checkStep(input)),
-  runSample: tenantProcedure('pipeline.write')
-    .input(sampleInput)
-    .mutation(({ ctx, input }): Promise<SampleRun> => runSample(ctx.tenant, input)),
+  stepFiles: tenantProcedure('pipeline.read').query((): Promise<StepFiles> => stepFiles()),
+  // A mutation by method, since code does not belong into a URL; it changes nothing.
+  compileStep: tenantProcedure('pipeline.write')
+    .input(stepSourceInput)
+    .mutation(({ input }): Promise<CompiledView> => compileView(input)),
 });

@@ -2,13 +2,13 @@ import type { StepModule } from '@vrsky/contracts/bundle';
 import { type PipelineDraft, type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
 import type { DraftProblem } from '../types.ts';
 import { compileKept, toModule } from './compile-steps.ts';
-import { toPublishable } from './publishable.ts';
 
+/** `spec` has samples and fixtures still. */
 export type ValidDraft = { ok: true; spec: PipelineSpec; modules: StepModule[] } | { ok: false; problems: DraftProblem[] };
 
 /** Everything that keeps a draft from being published: a sentence at each field, and each step's code problems at their lines. */
 export async function validateDraft(draft: PipelineDraft): Promise<ValidDraft> {
-  const parsed = pipelineSpecSchema.safeParse(toPublishable(draft));
+  const parsed = pipelineSpecSchema.safeParse(draft);
   const problems: DraftProblem[] = parsed.success
     ? []
     : parsed.error.issues.map((issue) => ({ path: toPointer(issue.path), partId: findPartId(draft, issue.path), message: issue.message }));

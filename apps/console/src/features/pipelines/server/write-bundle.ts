@@ -8,6 +8,7 @@ import { AppError } from '@vrsky/kernel/errors';
 import { z } from 'zod';
 import { OUTBOX_CHANNEL } from '../../../server/live-channel.ts';
 import type { Platform } from '../../../server/platform.ts';
+import { toPublishable } from './publishable.ts';
 
 /**
  * Holds back every other change of the tenant's bundle until this transaction ends. To be called before anything is read for it:
@@ -58,7 +59,7 @@ async function publishedPipelines(tx: TenantTx, tenantId: string): Promise<Bundl
             name: published.name,
             revision: published.number,
             hash: published.hash,
-            spec: pipelineSpecSchema.parse(JSON.parse(published.spec)),
+            spec: toPublishable(pipelineSpecSchema.parse(JSON.parse(published.spec))),
             modules: z.array(moduleSchema).parse(published.modules),
           },
         ]

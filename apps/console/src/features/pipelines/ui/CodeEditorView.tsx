@@ -1,10 +1,10 @@
 'use client';
 
-import { autocompletion, type CompletionContext } from '@codemirror/autocomplete';
-import { javascript, javascriptLanguage } from '@codemirror/lang-javascript';
+import { autocompletion } from '@codemirror/autocomplete';
+import { javascript } from '@codemirror/lang-javascript';
 import { HighlightStyle, syntaxHighlighting } from '@codemirror/language';
-import { type Diagnostic, setDiagnostics } from '@codemirror/lint';
-import { Compartment, EditorState } from '@codemirror/state';
+import { type Diagnostic, lintGutter, setDiagnostics } from '@codemirror/lint';
+import { Annotation, EditorState, type Extension } from '@codemirror/state';
 import { EditorView } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
 import { basicSetup } from 'codemirror';
@@ -15,22 +15,37 @@ interface CodeEditorProps {
   value: string;
   /** For screen readers: "TypeScript of Reshape order". */
   label: string;
-  language: 'typescript' | 'json';
+  language: 'typescript' | 'json' | 'text';
   problems?: CodeProblem[];
   readOnly?: boolean;
-  minHeight?: number;
+  /** Completion and hover. Must stay the same object. */
+  support?: Extension;
+  /** Takes the whole of its place, without a border of its own. Otherwise it is as high as its text, up to `maxHeight`. */
+  fill?: boolean;
   maxHeight?: number;
+  /** Puts the cursor there and shows it, each time it is another object. */
+  goTo?: { line: number; column: number } | null;
   onChange?: (value: string) => void;
 }
 
 /** CodeMirror with our colours. Tab leaves the editor (Escape first while a completion is open), so that the keyboard is never trapped. */
-export function CodeEditorView({ value, label, language, problems = [], readOnly = false, minHeight = 220, maxHeight = 480, onChange }: CodeEditorProps) {
+export function CodeEditorView({
+  value,
+  label,
+  language,
+  problems = none,
+  readOnly = false,
+  support = noExtension,
+  fill = false,
+  maxHeight = 480,
+  goTo = null,
+  onChange,
+}: CodeEditorProps) {
   const host = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
   const changed = useRef(onChange);
   changed.current = onChange;
   const initial = useRef(value);
-  const sizes = useRef(new Compartment());
 
   useEffect(() => {
     if (!host.current) return;
@@ -40,16 +55,17 @@ export function CodeEditorView({ value, label, language, problems = [], readOnly
         doc: initial.current,
         extensions: [
           basicSetup,
-          javascript({ typescript: language === 'typescript' }),
-          javascriptLanguage.data.of({ autocomplete: language === 'typescript' ? completeMessage : () => null }),
-          autocompletion(),
+          language === 'text' ? EditorView.lineWrapping : javascript({ typescript: language === 'typescript' }),
+          language === 'typescript' ? lintGutter() : autocompletion({ override: [] }),
+          support,
           syntaxHighlighting(colours),
           look,
-          sizes.current.of(EditorView.theme({ '.cm-scroller': { minHeight: `${minHeight}px`, maxHeight: `${maxHeight}px` } })),
+          EditorView.theme(fill ? { '&': { height: '100%' } } : { '.cm-scroller': { minHeight: '80px', maxHeight: `${maxHeight}px` } }),
           EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
           EditorState.readOnly.of(readOnly),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) changed.current?.(update.state.doc.toString());
+            if (update.docChanged && !update.transactions.some((transaction) => transaction.annotation(fromOutside)))
+              changed.current?.(update.state.doc.toString());
           }),
         ],
       }),
@@ -59,13 +75,14 @@ export function CodeEditorView({ value, label, language, problems = [], readOnly
       view.current = null;
       editor.destroy();
     };
-  }, [language, label, readOnly, minHeight, maxHeight]);
+  }, [language, label, readOnly, support, fill, maxHeight]);
 
   useEffect(() => {
     const editor = view.current;
     initial.current = value;
     // Undo, a conflict or a chosen sample: the text came from outside. What was typed here is there already.
-    if (editor && editor.state.doc.toString() !== value) editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value } });
+    if (editor && editor.state.doc.toString() !== value)
+      editor.dispatch({ changes: { from: 0, to: editor.state.doc.length, insert: value }, annotations: fromOutside.of(true) });
   }, [value]);
 
   useEffect(() => {
@@ -79,34 +96,32 @@ export function CodeEditorView({ value, label, language, problems = [], readOnly
     );
   }, [problems]);
 
-  return <div ref={host} style={{ border: '1px solid var(--vr-line)', borderRadius: 'var(--mantine-radius-md)', overflow: 'hidden' }} />;
+  useEffect(() => {
+    const editor = view.current;
+    if (!editor || !goTo) return;
+    const at = offsetOf(editor.state, goTo.line, goTo.column);
+    editor.dispatch({ selection: { anchor: at }, effects: EditorView.scrollIntoView(at, { y: 'center' }) });
+    editor.focus();
+  }, [goTo]);
+
+  return <div ref={host} style={fill ? filling : framed} />;
 }
+
+/** A text that the page put in: telling the page of it would be one more edit, and the end of redo. */
+const fromOutside = Annotation.define<boolean>();
+const none: CodeProblem[] = [];
+const noExtension: Extension = [];
+const filling = { height: '100%', overflow: 'hidden' } as const;
+const framed = { border: '1px solid var(--vr-line)', borderRadius: 'var(--mantine-radius-md)', overflow: 'hidden' } as const;
 
 function toDiagnostic(state: EditorState, problem: CodeProblem): Diagnostic {
-  const at = (line: number, column: number) => {
-    const row = state.doc.line(Math.min(Math.max(1, line), state.doc.lines));
-    return Math.min(row.to, row.from + Math.max(0, column - 1));
-  };
-  const from = at(problem.line, problem.column);
-  return { from, to: Math.max(from, at(problem.endLine, problem.endColumn)), severity: problem.severity, message: problem.message };
+  const from = offsetOf(state, problem.line, problem.column);
+  return { from, to: Math.max(from, offsetOf(state, problem.endLine, problem.endColumn)), severity: problem.severity, message: problem.message };
 }
 
-const members = [
-  { label: 'json', type: 'method', detail: '()', info: 'The body, parsed as JSON. Throws a clear error when it is not.', apply: 'json()' },
-  { label: 'text', type: 'method', detail: '()', info: 'The body as text (UTF-8).', apply: 'text()' },
-  { label: 'bytes', type: 'method', detail: '()', info: 'The body as bytes.', apply: 'bytes()' },
-  { label: 'headers', type: 'property', info: 'Headers of the request, names in lower case.' },
-  { label: 'contentType', type: 'property', info: 'The content type of the body.' },
-  { label: 'id', type: 'property', info: 'The id of the message.' },
-  { label: 'customerId', type: 'property', info: 'Your Customer-ID, set by the platform.' },
-  { label: 'traceId', type: 'property', info: 'The trace this message belongs to.' },
-  { label: 'receivedAt', type: 'property', info: 'When it was received, ISO 8601.' },
-];
-
-function completeMessage(context: CompletionContext) {
-  const word = context.matchBefore(/\bmessage\.\w*/);
-  if (!word) return null;
-  return { from: word.from + 'message.'.length, options: members, validFor: /^\w*$/ };
+function offsetOf(state: EditorState, line: number, column: number): number {
+  const row = state.doc.line(Math.min(Math.max(1, line), state.doc.lines));
+  return Math.min(row.to, row.from + Math.max(0, column - 1));
 }
 
 const colours = HighlightStyle.define([
@@ -133,5 +148,11 @@ const look = EditorView.theme({
   },
   '.cm-tooltip': { backgroundColor: 'var(--vr-surface)', border: '1px solid var(--vr-line)', borderRadius: '6px', color: 'var(--vr-text)', maxWidth: '480px' },
   '.cm-tooltip-autocomplete > ul > li[aria-selected]': { backgroundColor: 'var(--vr-accent-bg)', color: 'var(--vr-text)' },
+  '.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: '12px' },
+  '.cm-completionInfo': { padding: '8px 10px', maxWidth: '420px' },
+  '.cm-help': { padding: '8px 10px', fontSize: '12px', lineHeight: '18px' },
+  '.cm-signature': { margin: 0, fontFamily: 'var(--mantine-font-family-monospace)', whiteSpace: 'pre-wrap' },
+  '.cm-documentation': { margin: '4px 0 0', fontFamily: 'var(--mantine-font-family)', color: 'var(--vr-dim)', whiteSpace: 'pre-wrap' },
+  '.cm-gutter-lint': { width: '14px' },
   '.cm-diagnostic': { fontFamily: 'var(--mantine-font-family)', fontSize: '13px' },
 });

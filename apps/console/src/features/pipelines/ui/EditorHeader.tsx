@@ -18,10 +18,9 @@ import type { PipelineDetail } from '../types.ts';
 import classes from './PipelineEditor.module.css';
 import type { PipelineDraftEditor, SaveState } from './use-pipeline-draft.ts';
 
-/** Name, state, whether it is saved, undo and redo, and the way out to the nodes: Publish. */
+/** Name, state and what can be done with the whole pipeline. */
 export function EditorHeader({ pipeline, editor }: { pipeline: PipelineDetail; editor: PipelineDraftEditor }) {
   const slug = useSlug();
-  useUndoKeys(editor);
   return (
     <PageHeader
       title={pipeline.name}
@@ -29,22 +28,32 @@ export function EditorHeader({ pipeline, editor }: { pipeline: PipelineDetail; e
       back={{ href: paths.pipelines(slug), label: 'Pipelines' }}
       actions={
         <>
-          <SaveMark save={editor.save} onRetry={() => void editor.flush()} />
-          <Tooltip label="Undo (Ctrl Z)">
-            <ActionIcon aria-label="Undo" disabled={!editor.undo} onClick={() => editor.undo?.()}>
-              <IconArrowBackUp size={17} aria-hidden />
-            </ActionIcon>
-          </Tooltip>
-          <Tooltip label="Redo (Ctrl Shift Z)">
-            <ActionIcon aria-label="Redo" disabled={!editor.redo} onClick={() => editor.redo?.()}>
-              <IconArrowForwardUp size={17} aria-hidden />
-            </ActionIcon>
-          </Tooltip>
-          <PublishButton pipeline={pipeline} editor={editor} />
+          <EditorActions pipeline={pipeline} editor={editor} />
           <MoreMenu pipeline={pipeline} />
         </>
       }
     />
+  );
+}
+
+/** Whether it is saved, undo and redo, and the way out to the nodes: Publish. */
+export function EditorActions({ pipeline, editor }: { pipeline: PipelineDetail; editor: PipelineDraftEditor }) {
+  useUndoKeys(editor);
+  return (
+    <>
+      <SaveMark save={editor.save} onRetry={() => void editor.flush()} />
+      <Tooltip label="Undo (Ctrl Z)">
+        <ActionIcon aria-label="Undo" disabled={!editor.undo} onClick={() => editor.undo?.()}>
+          <IconArrowBackUp size={17} aria-hidden />
+        </ActionIcon>
+      </Tooltip>
+      <Tooltip label="Redo (Ctrl Shift Z)">
+        <ActionIcon aria-label="Redo" disabled={!editor.redo} onClick={() => editor.redo?.()}>
+          <IconArrowForwardUp size={17} aria-hidden />
+        </ActionIcon>
+      </Tooltip>
+      <PublishButton pipeline={pipeline} editor={editor} />
+    </>
   );
 }
 

@@ -12,15 +12,17 @@ interface PartListProps {
   pipeline: PipelineDetail;
   editor: PipelineDraftEditor;
   selectedId: string;
-  onSelect: (id: string) => void;
+  /** The part that has the keyboard when the list appears. */
+  focusId: string | null;
+  onSelect: (id: string, kind?: DraftPart['kind']) => void;
 }
 
 /** The pipeline as an ordered list: everything the canvas can do, by keyboard. */
-export function PartList({ pipeline, editor, selectedId, onSelect }: PartListProps) {
+export function PartList({ pipeline, editor, selectedId, focusId, onSelect }: PartListProps) {
   const { draft, edit, problems } = editor;
-  const add = (added: { draft: typeof draft; id: string }) => {
+  const add = (added: { draft: typeof draft; id: string }, kind: DraftPart['kind']) => {
     edit(added.draft);
-    onSelect(added.id);
+    onSelect(added.id, kind);
   };
   return (
     <section className={classes.list} aria-label="Parts of the pipeline">
@@ -30,12 +32,13 @@ export function PartList({ pipeline, editor, selectedId, onSelect }: PartListPro
             <PartRow
               item={item}
               selected={item.part.id === selectedId}
+              focused={item.part.id === focusId}
               problem={problems.some((problem) => problem.partId === item.part.id)}
               onSelect={() => onSelect(item.part.id)}
               onMove={(by) => edit(movePart(draft, item.part.id, by))}
               onRemove={() => {
                 edit(removePart(draft, item.part.id));
-                onSelect(draft.source.id);
+                onSelect(draft.source.id, 'source');
               }}
               last={item.kind === 'source' ? 0 : (item.kind === 'step' ? draft.steps : draft.destinations).length - 1}
             />
@@ -51,17 +54,17 @@ export function PartList({ pipeline, editor, selectedId, onSelect }: PartListPro
           </Menu.Target>
           <Menu.Dropdown>
             <Menu.Label>Step</Menu.Label>
-            <Menu.Item leftSection={<IconTransform size={16} aria-hidden />} onClick={() => add(addStep(draft, 'convert'))}>
+            <Menu.Item leftSection={<IconTransform size={16} aria-hidden />} onClick={() => add(addStep(draft, 'convert'), 'step')}>
               Convert with TypeScript
             </Menu.Item>
-            <Menu.Item leftSection={<IconFilter size={16} aria-hidden />} onClick={() => add(addStep(draft, 'filter'))}>
+            <Menu.Item leftSection={<IconFilter size={16} aria-hidden />} onClick={() => add(addStep(draft, 'filter'), 'step')}>
               Filter with TypeScript
             </Menu.Item>
             <Menu.Label>Destination</Menu.Label>
-            <Menu.Item leftSection={<IconSend size={16} aria-hidden />} onClick={() => add(addDestination(draft, ''))}>
+            <Menu.Item leftSection={<IconSend size={16} aria-hidden />} onClick={() => add(addDestination(draft, ''), 'destination')}>
               HTTP request
             </Menu.Item>
-            <Menu.Item leftSection={<IconWebhook size={16} aria-hidden />} onClick={() => add(addDestination(draft, pipeline.receiverUrl))}>
+            <Menu.Item leftSection={<IconWebhook size={16} aria-hidden />} onClick={() => add(addDestination(draft, pipeline.receiverUrl), 'destination')}>
               HTTP request to the test receiver
             </Menu.Item>
           </Menu.Dropdown>
@@ -74,6 +77,7 @@ export function PartList({ pipeline, editor, selectedId, onSelect }: PartListPro
 interface PartRowProps {
   item: DraftPart;
   selected: boolean;
+  focused: boolean;
   problem: boolean;
   last: number;
   onSelect: () => void;
@@ -81,11 +85,11 @@ interface PartRowProps {
   onRemove: () => void;
 }
 
-function PartRow({ item, selected, problem, last, onSelect, onMove, onRemove }: PartRowProps) {
+function PartRow({ item, selected, focused, problem, last, onSelect, onMove, onRemove }: PartRowProps) {
   const PartIcon = partIcon(item);
   return (
     <div className={classes.row} data-selected={selected || undefined} data-problem={problem || undefined}>
-      <button type="button" className={classes.part} onClick={onSelect} aria-current={selected ? 'true' : undefined}>
+      <button type="button" className={classes.part} onClick={onSelect} aria-current={selected ? 'true' : undefined} ref={focused ? takeFocus : undefined}>
         <PartIcon size={17} stroke={1.75} aria-hidden />
         <span className={classes.words}>
           <span className={classes.name}>{item.part.name}</span>
@@ -101,6 +105,10 @@ function PartRow({ item, selected, problem, last, onSelect, onMove, onRemove }: 
       )}
     </div>
   );
+}
+
+function takeFocus(button: HTMLButtonElement | null): void {
+  button?.focus();
 }
 
 function Tool({ label, icon: ToolIcon, disabled = false, onClick }: { label: string; icon: typeof IconTrash; disabled?: boolean; onClick: () => void }) {

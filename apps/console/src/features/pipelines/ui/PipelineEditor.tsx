@@ -4,10 +4,10 @@ import { Skeleton } from '@mantine/core';
 import { useDocumentTitle } from '@mantine/hooks';
 import { IconArrowRight } from '@tabler/icons-react';
 import dynamic from 'next/dynamic';
-import { useState } from 'react';
+import { useRef, useState } from 'react';
 import { MinuteChart } from '../../../ui/MinuteChart.tsx';
 import { Panel } from '../../../ui/Panel.tsx';
-import { findPart, updateDestination, updateSource, updateStep } from '../draft.ts';
+import { findPart, placeOfProblem, updateDestination, updateSource } from '../draft.ts';
 import { nextStep } from '../next-step.ts';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
 import { DestinationForm } from './DestinationForm.tsx';
@@ -18,8 +18,9 @@ import { PipelineMessages } from './PipelineMessages.tsx';
 import { ProblemList } from './ProblemList.tsx';
 import { RolloutPanel } from './RolloutPanel.tsx';
 import { SourceForm } from './SourceForm.tsx';
-import { StepForm } from './StepForm.tsx';
+import { StepSkeleton } from './step/StepSkeleton.tsx';
 import { type PipelineDraftEditor, usePipelineDraft } from './use-pipeline-draft.ts';
+import { type StepPlace, useStepPlace } from './use-step-place.ts';
 
 // The canvas library comes when the page stands; the list beside it can already do everything.
 const PipelineCanvas = dynamic(() => import('./PipelineCanvas.tsx').then((module) => module.PipelineCanvas), {
@@ -27,12 +28,44 @@ const PipelineCanvas = dynamic(() => import('./PipelineCanvas.tsx').then((module
   loading: () => <Skeleton height={220} radius="lg" />,
 });
 
+// Code editor, TypeScript and engine come when a step is opened.
+const StepWorkspace = dynamic(() => import('./step/StepWorkspace.tsx').then((module) => module.StepWorkspace), {
+  ssr: false,
+  loading: () => <StepSkeleton />,
+});
+
+/** A pipeline, or one of its steps in the whole window: the draft, its saving and its undo are the same. */
 export function PipelineEditor({ pipeline }: { pipeline: PipelineDetail }) {
-  useDocumentTitle(`${pipeline.name} · VRSky`);
   const editor = usePipelineDraft(pipeline);
+  const [place, go] = useStepPlace();
+  const left = useRef<string | null>(null);
+  const step = place && editor.draft.steps.find(({ id }) => id === place.step);
+  useDocumentTitle(`${step ? `${step.name} · ` : ''}${pipeline.name} · VRSky`);
+  if (step) {
+    left.current = step.id;
+    return <StepWorkspace key={step.id} pipeline={pipeline} editor={editor} step={step} fixture={place.fixture} onGo={go} />;
+  }
+  return <PipelineOverview pipeline={pipeline} editor={editor} left={left.current} onGo={go} />;
+}
+
+interface PipelineOverviewProps {
+  pipeline: PipelineDetail;
+  editor: PipelineDraftEditor;
+  /** The step that one comes back from. */
+  left: string | null;
+  onGo: (to: StepPlace) => void;
+}
+
+function PipelineOverview({ pipeline, editor, left, onGo }: PipelineOverviewProps) {
   const [selectedId, setSelectedId] = useState(pipeline.draft.source.id);
-  const selected = findPart(editor.draft, selectedId) ?? { kind: 'source' as const, part: editor.draft.source };
+  const found = findPart(editor.draft, selectedId);
+  const selected = found && found.kind !== 'step' ? found : { kind: 'source' as const, part: editor.draft.source };
   const next = nextStep(pipeline, editor.draft, editor.problems.length);
+  /** A step has a place of its own; the others are edited beside the list. */
+  const select = (id: string, kind = findPart(editor.draft, id)?.kind, fixture: number | null = null) => {
+    if (kind === 'step') onGo({ step: id, fixture });
+    else setSelectedId(id);
+  };
 
   return (
     <>
@@ -45,10 +78,16 @@ export function PipelineEditor({ pipeline }: { pipeline: PipelineDetail }) {
           </span>
         </p>
       )}
-      <ProblemList problems={editor.problems.filter((problem) => !isStillBeingBuilt(problem, pipeline))} onSelect={setSelectedId} />
-      <PipelineCanvas pipeline={pipeline} draft={editor.draft} problems={editor.problems} selectedId={selected.part.id} onSelect={setSelectedId} />
+      <ProblemList
+        problems={editor.problems.filter((problem) => !isStillBeingBuilt(problem, pipeline))}
+        onSelect={(problem) => {
+          const to = placeOfProblem(problem);
+          if (to) select(to.partId, undefined, to.fixture);
+        }}
+      />
+      <PipelineCanvas pipeline={pipeline} draft={editor.draft} problems={editor.problems} selectedId={selected.part.id} onSelect={select} />
       <div className={classes.work}>
-        <PartList pipeline={pipeline} editor={editor} selectedId={selected.part.id} onSelect={setSelectedId} />
+        <PartList pipeline={pipeline} editor={editor} selectedId={selected.part.id} focusId={left} onSelect={select} />
         <div className={classes.form}>
           <SelectedForm selected={selected} pipeline={pipeline} editor={editor} />
         </div>
@@ -70,7 +109,7 @@ function isStillBeingBuilt(problem: DraftProblem, pipeline: PipelineDetail): boo
 }
 
 interface SelectedFormProps {
-  selected: NonNullable<ReturnType<typeof findPart>>;
+  selected: Exclude<NonNullable<ReturnType<typeof findPart>>, { kind: 'step' }>;
   pipeline: PipelineDetail;
   editor: PipelineDraftEditor;
 }
@@ -79,11 +118,6 @@ function SelectedForm({ selected, pipeline, editor }: SelectedFormProps) {
   const { draft, edit, problems } = editor;
   if (selected.kind === 'source') {
     return <SourceForm source={selected.part} pipeline={pipeline} onChange={(change) => edit(updateSource(draft, change))} />;
-  }
-  if (selected.kind === 'step') {
-    return (
-      <StepForm key={selected.part.id} step={selected.part} pipelineId={pipeline.id} onChange={(change) => edit(updateStep(draft, selected.part.id, change))} />
-    );
   }
   return (
     <DestinationForm

@@ -5,7 +5,7 @@ import type { DraftProblem } from '../types.ts';
 import classes from './PipelineEditor.module.css';
 
 /** Why the draft cannot be published, each line a way to the part it is about. */
-export function ProblemList({ problems, onSelect }: { problems: DraftProblem[]; onSelect: (partId: string) => void }) {
+export function ProblemList({ problems, onSelect }: { problems: DraftProblem[]; onSelect: (problem: DraftProblem) => void }) {
   if (problems.length === 0) return null;
   return (
     <section className={classes.problems} aria-label="Problems of the draft">
@@ -16,7 +16,7 @@ export function ProblemList({ problems, onSelect }: { problems: DraftProblem[]; 
             {problem.partId === null ? (
               problem.message
             ) : (
-              <button type="button" onClick={() => onSelect(problem.partId ?? '')}>
+              <button type="button" onClick={() => onSelect(problem)}>
                 <b>{problem.partId}</b>: {problem.message}
                 {problem.code?.[0] ? ` (line ${problem.code[0].line}: ${problem.code[0].message})` : ''}
               </button>

@@ -30,7 +30,7 @@ export function demoDraft(source: SourceSpec, receiverUrl: string): PipelineDraf
   };
 }
 
-const reshapeSource = `import type { Message } from '@vrsky/sdk/logic';
+const reshapeSource = `import { defineConvert } from '@vrsky/sdk';
 
 interface Order {
   id: string;
@@ -40,8 +40,8 @@ interface Order {
 }
 
 /** What this returns is what the next step gets. */
-export default function reshape(message: Message) {
-  const order = message.json<Order>();
+export default defineConvert((msg) => {
+  const order = msg.json<Order>();
   const total = order.items.reduce((sum, item) => sum + item.quantity * item.price, 0);
   return {
     orderId: order.id,
@@ -51,16 +51,16 @@ export default function reshape(message: Message) {
     lines: order.items.length,
     total: Math.round(total * 100) / 100,
   };
-}
+});
 `;
 
-const paidOnlySource = `import type { Message } from '@vrsky/sdk/logic';
+const paidOnlySource = `import { defineFilter } from '@vrsky/sdk';
 
 /** Return true to keep a message; a text says why it is dropped. */
-export default function paidOnly(message: Message) {
-  const { status } = message.json<{ status: string }>();
+export default defineFilter((msg) => {
+  const { status } = msg.json<{ status: string }>();
   return status === 'paid' || \`status is \${status}, not paid\`;
-}
+});
 `;
 
 export const sampleOrder = {
