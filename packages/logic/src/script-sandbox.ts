@@ -1,3 +1,4 @@
+import { maxDepth } from '@vrsky/metering/meter';
 import type { WasmModule } from '@vrsky/metering/webassembly';
 import { createEngineInstance, engineLayout } from './engine-instance.ts';
 import { createHeapKeeper, type HeapImage } from './heap-image.ts';
@@ -192,7 +193,8 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
     phaseFrom = 0;
     spent.fill(0);
     engine.maxPages.value = limits.pages;
-    meter.start(limits.instructions);
+    // The engine bounds its own recursion, as an error the step can read; the threads it runs in have the stack for that.
+    meter.start(limits.instructions, maxDepth);
   }
 
   function buildBase(): ScriptImage {

@@ -83,6 +83,11 @@ export class Writer {
     }
   }
 
+  /** Replaces a byte that was written. */
+  patch(at: number, value: number): void {
+    this.#bytes[at] = value;
+  }
+
   u32(value: number): void {
     this.#reserve(5);
     let rest = value >>> 0;

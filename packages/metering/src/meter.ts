@@ -1,11 +1,13 @@
+import { depthUnitBytes } from './bounds.ts';
+import { depthBits, depthUnitsMax } from './fuel-word.ts';
 import { reserved } from './instrument.ts';
 import type { WasmGlobal, WasmInstance } from './webassembly.ts';
 
 /** What a host knows of the instructions of an instrumented instance, and the only place that knows how the module keeps them. */
 export interface Meter {
   /**
-   * Before a call: how many instructions it may execute. `depth` is how many bytes of stack nested calls may take, in the units of
-   * `docs/instructions.md`.
+   * Before a call: how many instructions it may execute, and how many bytes of stack nested calls may take, by the estimate of
+   * `docs/instructions.md`. After a trap the meter must be started again.
    */
   start(instructions: number, depth?: number): void;
   /** Instructions since `start`; the whole budget, no more, once it is exhausted. Also from inside of a host call. */
@@ -16,23 +18,32 @@ export interface Meter {
   exhausted(): 'instructions' | 'depth' | null;
 }
 
-/** A budget beyond this is cut down to it: a year of work. */
+/** A budget beyond this is cut down to it: a day of work. */
 export const maxInstructions = 2 ** 46;
+/** Stack that nested calls may take when a host says nothing: that much is there in every thread of Node and of browsers. */
+export const defaultDepth = 512 * 1024;
+/** The most that a host can allow, in a thread whose stack it has made large enough. */
+export const maxDepth = depthUnitsMax * depthUnitBytes;
 
 /** The meter of an instance of an instrumented module. */
 export function createMeter(instance: WasmInstance): Meter {
   const fuel = instance.exports[reserved.fuel] as WasmGlobal<bigint> | undefined;
   if (!fuel) throw new Error('the module of this instance is not instrumented');
   let budget = 0;
+  const depthLeft = (): bigint => BigInt.asIntN(depthBits, fuel.value);
+  const instructionsLeft = (): number => Number((fuel.value - depthLeft()) >> bits);
   return {
-    start(instructions) {
-      budget = Math.min(instructions, maxInstructions);
-      fuel.value = BigInt(budget);
+    start(instructions, depth = defaultDepth) {
+      budget = Math.min(Math.floor(instructions), maxInstructions);
+      const units = Math.min(Math.floor(depth / depthUnitBytes), depthUnitsMax);
+      fuel.value = (BigInt(budget) << bits) + BigInt(units);
     },
-    used: () => Math.min(budget, budget - Number(fuel.value)),
+    used: () => Math.min(budget, budget - instructionsLeft()),
     charge(instructions) {
-      fuel.value -= BigInt(instructions);
+      fuel.value -= BigInt(Math.ceil(instructions)) << bits;
     },
-    exhausted: () => (fuel.value < 0n ? 'instructions' : null),
+    exhausted: () => (instructionsLeft() < 0 ? 'instructions' : depthLeft() < 0n ? 'depth' : null),
   };
 }
+
+const bits = BigInt(depthBits);

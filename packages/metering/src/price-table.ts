@@ -6,7 +6,7 @@ export const priceTable = {
   version: 1,
   /** Every instruction that is not listed below. */
   other: 1,
-  /** Structure that compiles to nothing: unreachable, nop, block, loop, else, end, return, drop. */
+  /** Structure that compiles to nothing: unreachable, nop, block, loop, try, catch, delegate, else, end, return, drop. */
   structural: 0,
   /** memory.copy, memory.fill and memory.init cost this much more for every 8 bytes. */
   perEightBytes: 1,
@@ -26,7 +26,7 @@ export function hostCallPrice(bytes: number): number {
   return priceTable.hostCall + priceTable.perEightBytes * Math.floor(bytes / 8);
 }
 
-const structural = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x0b, 0x0f, 0x1a]);
+const structural = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x0b, 0x0f, 0x18, 0x19, 0x1a]);
 
 /** The fixed part of the price, by the instruction's first byte. */
 export const fixedPrice: Uint8Array = Uint8Array.from({ length: 256 }, (_, opcode) => (structural.has(opcode) ? priceTable.structural : priceTable.other));

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { MeteringError } from '../src/errors.ts';
 import { instrument, reserved } from '../src/instrument.ts';
+import { createMeter } from '../src/meter.ts';
 import { type WasmGlobal, type WasmInstance, wasm } from '../src/webassembly.ts';
 import { countEach } from './count-each.ts';
 
@@ -69,7 +70,7 @@ export interface Comparison {
   problem: string | null;
 }
 
-const fuel = 20_000_000n;
+const budget = 20_000_000;
 
 /** Calls what a module exports: as it is, metered, and counted one by one. */
 export function compare(module: Uint8Array): Comparison {
@@ -82,8 +83,8 @@ export function compare(module: Uint8Array): Comparison {
     return { ...outcome, refused: true };
   }
   const metered = instance(bytes);
-  const left = metered.instance.exports[reserved.fuel] as WasmGlobal<bigint>;
-  left.value = fuel;
+  const meter = createMeter(metered.instance);
+  meter.start(budget);
   // The start function, which runs on instantiation in the other two.
   if (reserved.start in metered.instance.exports && call(metered, reserved.start).startsWith('trap')) return outcome;
   const oracle = instance(countEach(module));
@@ -92,9 +93,9 @@ export function compare(module: Uint8Array): Comparison {
   for (const { name, kind } of wasm.Module.exports(new wasm.Module(module))) {
     const callee = plain.instance.exports[name];
     if (kind !== 'function' || (callee as () => void).length > 0) continue;
-    left.value = fuel;
+    meter.start(budget);
     const a = call(metered, name);
-    if (left.value < 0n || a.includes('call stack')) return outcome; // it would run for ever, or as deep as the stack of the day
+    if (meter.exhausted() !== null || a.includes('call stack')) return outcome; // it would run for ever, or as deep as the stack of the day
     count.value = 0n;
     const b = call(oracle, name);
     const c = call(plain, name);
@@ -104,7 +105,7 @@ export function compare(module: Uint8Array): Comparison {
       outcome.trapped++;
       continue;
     }
-    if (fuel - left.value !== count.value) return { ...outcome, problem: `${name}: metered counts ${fuel - left.value}, one by one it is ${count.value}` };
+    if (meter.used() !== Number(count.value)) return { ...outcome, problem: `${name}: metered counts ${meter.used()}, one by one it is ${count.value}` };
     outcome.completed++;
     outcome.instructions += Number(count.value);
   }
