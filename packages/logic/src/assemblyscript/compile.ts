@@ -11,7 +11,13 @@ export type AssemblyScriptResult = { ok: true; wasm: Uint8Array; problems: CodeP
 /** The step's file in messages and reasons. */
 const stepFile = 'step';
 const entry = { name: 'entry', text: `import './${stepFile}';\nexport { vrsky_run_v1 } from '${stepModule}/step';\n` };
+/** None of the language's memory managers. */
 const stubRuntime = 0;
+/** Functions of the SDK that the language uses as its own. */
+const inPlaceOf = {
+  host: ['abort', 'seed'],
+  memory: ['__alloc', '__collect', '__free', '__link', '__new', '__pin', '__realloc', '__renew', '__unpin', '__visit'],
+};
 
 let library: ParsedLibrary | undefined;
 
@@ -20,7 +26,7 @@ let library: ParsedLibrary | undefined;
  * call of a thread; later ones are several times as fast.
  */
 export async function compileAssemblyScript(kind: 'convert' | 'filter', source: string): Promise<AssemblyScriptResult> {
-  library ??= parseLibrary([...readLibrary(), entry]);
+  library ??= parseLibrary(readLibrary(), entry);
   const program = asc.newProgram(optionsFor());
   try {
     return compile(program, library, kind, source);
@@ -39,7 +45,8 @@ function optionsFor(): asc.Options {
   asc.setOptimizeLevelHints(options, 3, 0);
   asc.setFeature(options, asc.FEATURE_SIMD, true);
   asc.setExportStart(options, '_initialize');
-  for (const name of ['abort', 'seed']) asc.addGlobalAlias(options, name, `${libraryPrefix}${stepModule}/host/${name}`);
+  for (const [file, names] of Object.entries(inPlaceOf))
+    for (const name of names) asc.addGlobalAlias(options, name, `${libraryPrefix}${stepModule}/${file}/${name}`);
   return options;
 }
 

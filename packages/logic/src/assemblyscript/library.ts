@@ -14,8 +14,8 @@ export interface LibraryFile {
   text: string;
 }
 
-/** Parts of the language's library that need a host which a step does not have, and other memory managers than the one we use. */
-const leftOut = /^(atomics|crypto|performance|process|console|rt\/(?!common$|stub$|index-stub$).*|bindings\/.*)$/;
+/** Parts of the language's library that need a host which a step does not have, and its memory managers: ours is in the SDK. */
+const leftOut = /^(atomics|crypto|performance|process|console|rt\/(?!common$).*|bindings\/.*)$/;
 
 /** The language's own library and the SDK, always in the same order: the order decides what the compiler numbers how. */
 export function readLibrary(): LibraryFile[] {

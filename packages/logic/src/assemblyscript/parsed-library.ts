@@ -6,12 +6,11 @@ export interface ParsedLibrary {
   addTo(program: asc.Program): void;
 }
 
-/** Files whose code runs or whose exports the module has. */
-const entries = new Set([`${libraryPrefix}rt/index-stub`, 'entry']);
-
-export function parseLibrary(files: LibraryFile[]): ParsedLibrary {
+/** `entry` is the file whose exports are those of the module. */
+export function parseLibrary(library: LibraryFile[], entry: LibraryFile): ParsedLibrary {
   const program = asc.newProgram(asc.newOptions());
-  for (const { name, text } of files) asc.parse(program, text, `${name}.ts`, entries.has(name));
+  const files = [...library, entry];
+  for (const { name, text } of files) asc.parse(program, text, `${name}.ts`, name === entry.name);
   const problem = asc.nextDiagnostic(program);
   if (problem) throw new Error(`bug: the library does not parse: ${asc.formatDiagnostic(problem, false, true)}`);
   program.module.dispose();

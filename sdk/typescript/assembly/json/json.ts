@@ -21,11 +21,6 @@ let missingKey: string | null = null;
 let missingIndex: i32 = 0;
 /** The values of the text that was read last. */
 let root: usize = 0;
-/** Where `at` was last, so that a loop over an array does not begin anew for every element. */
-let lastArray: usize = 0;
-let lastIndex: i32 = 0;
-let lastEntry: usize = 0;
-
 /**
  * A value of a JSON text. It was checked as a whole when the text was read; what is in it is looked up and converted when you ask for it.
  *
@@ -39,6 +34,8 @@ export class Json {
   private end: u32;
   private size: u32;
   private close: u32;
+  private lastIndex: i32;
+  private lastEntry: u32;
 
   /** Reads a JSON text. It must be JSON, or the message fails. */
   static parse(text: string): Json {
@@ -123,7 +120,7 @@ export class Json {
   /** The element with this index, from 0; of an object, the value of its member at this place. Missing when there is none. */
   at(index: i32): Json {
     if (<u32>index < <u32>this.length) {
-      const entry = seek(this, index);
+      const entry = this.seek(index);
       return changetype<Json>(load<u8>(this.start) == 0x7b ? entry + KEY : entry);
     }
     if (this.exists) {
@@ -138,7 +135,7 @@ export class Json {
   keyAt(index: i32): string {
     if (!this.isObject) wrongKind(this, null, 'an object');
     if (<u32>index >= this.size) stop(`${path(this)} has ${this.size} members, none at ${index}`);
-    const entry = seek(this, index);
+    const entry = this.seek(index);
     return readString(load<u32>(entry), load<u32>(entry, 4));
   }
 
@@ -205,6 +202,17 @@ export class Json {
     return this.start == 0 ? 'undefined' : decode(this.start, this.textSize);
   }
 
+  /** The entry of an element, or of a member's key. There must be one. */
+  private seek(index: i32): usize {
+    const isObject = load<u8>(this.start) == 0x7b;
+    const from = this.lastIndex <= index;
+    let entry = from ? <usize>this.lastEntry : changetype<usize>(this) + CONTAINER;
+    for (let i = from ? this.lastIndex : 0; i < index; i++) entry = isObject ? <usize>load<u32>(entry, 8) : changetype<Json>(entry).next;
+    this.lastIndex = index;
+    this.lastEntry = entry;
+    return entry;
+  }
+
   /** Where the value's JSON text is. */
   get textStart(): usize {
     return this.start;
@@ -258,22 +266,6 @@ function sameAscii(bytes: usize, units: usize, size: u32): bool {
     units += 2;
   }
   return true;
-}
-
-/** The entry of an element, or of a member's key. */
-function seek(container: Json, index: i32): usize {
-  const isObject = load<u8>(container.textStart) == 0x7b;
-  let entry = changetype<usize>(container) + CONTAINER;
-  let i: i32 = 0;
-  if (lastArray == changetype<usize>(container) && lastIndex <= index) {
-    entry = lastEntry;
-    i = lastIndex;
-  }
-  for (; i < index; i++) entry = isObject ? <usize>load<u32>(entry, 8) : changetype<Json>(entry).next;
-  lastArray = changetype<usize>(container);
-  lastIndex = index;
-  lastEntry = entry;
-  return entry;
 }
 
 /** The string between two quotes, or a key; `close` is where it ends, with flags. */

@@ -4,13 +4,14 @@ import { skipWide } from '../utf8';
  * Reads a JSON text once, from its first byte to its last, and leaves a tape: an entry for every value and every key, in order.
  *
  * - a scalar: where it starts, where it ends
- * - an array or object: where it starts, the entry after it, how many elements or members it has, where it ends
+ * - an array or object: where it starts, the entry after it, how many elements or members it has, where it ends; and of which element or
+ *   member the place was looked up last, so that a loop over them does not begin anew for every one: its index and its entry
  * - a key: where it starts, where it ends, the next key (or the entry after the object); the member's value follows at once
  *
  * All are u32. Ends of strings are those of their contents and carry two flags. What a value is, its first byte tells.
  */
 export const SCALAR: usize = 8;
-export const CONTAINER: usize = 16;
+export const CONTAINER: usize = 24;
 export const KEY: usize = 12;
 
 /** The string has escapes. */
@@ -21,7 +22,7 @@ export const PLACE: u32 = 0x3fffffff;
 
 const DEPTH_MAX: i32 = 1000;
 /** A key, and a value after it. */
-const STEP: usize = 32;
+const STEP: usize = 40;
 
 /** What is wrong with the text that `parse` read last, and where. */
 export let problem: string = '';
@@ -66,6 +67,8 @@ export function parse(text: usize, size: usize): usize {
       if (++depth > DEPTH_MAX) return refuse('it is nested too deeply', at, end);
       store<u32>(to, container, 4);
       store<u32>(to, count, 8);
+      store<u32>(to, 0, 16);
+      store<u32>(to, to + CONTAINER, 20);
       container = to;
       inObject = first == 0x7b;
       count = 0;
