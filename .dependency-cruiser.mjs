@@ -112,7 +112,7 @@ export default {
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '((^|/)(\\.next|dist|gen|generated|test-results|playwright-report)/|next-env\\.d\\.ts$)' },
+    exclude: { path: '(^sdk/typescript/assembly/|(^|/)(\\.next|dist|gen|generated|test-results|playwright-report)/|next-env\\.d\\.ts$)' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'types', 'default'], extensions: ['.ts', '.tsx', '.mjs', '.js', '.json'] },

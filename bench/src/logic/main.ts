@@ -98,7 +98,7 @@ const expected = decoder.decode(native(payload));
 const got = decoder.decode(here(convert)[0]?.payload);
 if (got !== expected) throw new Error(`the step made ${got}, not ${expected}`);
 
-const pool = createLogicPool({ workers: 1, log: console.error });
+const pool = createLogicPool({ workers: 1, log: (line) => process.stderr.write(`${line}\n`) });
 const through = (step: LogicStep, batches: number) =>
   Promise.all(Array.from({ length: batches }, () => pool.run({ tenantId: 'a', steps: [step], messages: batch })));
 
