@@ -1,4 +1,5 @@
 import type { CallGraph } from './call-graph.ts';
+import { depthSign } from './fuel-word.ts';
 import { event, eventSize, exitNode, type FlowGraph, type FunctionBody } from './function-body.ts';
 import type { ModuleInfo } from './module.ts';
 
@@ -6,6 +7,8 @@ import type { ModuleInfo } from './module.ts';
 export const depthUnitBytes = 128;
 /** What a module may execute between two checks of the budget, in one function and those it calls. */
 const uncheckedMax = 16_384;
+/** Stack that may be taken, though counted, between two checks: as far below zero as it may go. */
+const uncheckedUnits = depthSign / 2;
 /** Stack that may be taken without being counted, by functions that do not call themselves. */
 const uncountedBytes = 64 * 1024;
 
@@ -20,41 +23,52 @@ export interface FunctionPlan {
 }
 
 /**
- * Decides which functions check and which are paid for by their callers. Endless work passes a loop or a recursive function; work
- * that has an end, however far it is (forty functions that call the next one twice), passes a check every `uncheckedMax` instructions.
+ * Decides which functions check, and which are paid for by their callers. Endless work passes a loop, a call by reference or a function
+ * that breaks a cycle of calls, which all check; work that has an end, however far it is (forty functions that call the next one twice),
+ * passes a check every `uncheckedMax` instructions.
  */
 export function planFunctions(info: ModuleInfo, graph: FlowGraph, bodies: FunctionBody[], calls: CallGraph): FunctionPlan[] {
   const plans: FunctionPlan[] = bodies.map(() => ({ leafCost: -1, checksEntry: false, depthUnits: 0 }));
+  countStack(info, bodies, calls, plans);
   const imported = info.importedFunctions;
-  /** Of what a node executes, what is not behind a check; and the uncounted stack below it. */
-  const unchecked = new Float64Array(calls.nodes);
-  const uncounted = new Float64Array(calls.nodes);
   const paths = createPathCosts(graph);
-  for (const node of calls.order) {
-    const body = bodies[node - imported];
-    const isOwn = node >= imported && body !== undefined;
-    let work = 0;
-    let stack = 0;
-    for (const callee of calls.callees(node)) {
-      work = isOwn ? work + (unchecked[callee] as number) : Math.max(work, unchecked[callee] as number);
-      stack = Math.max(stack, uncounted[callee] as number);
+  /** Of what a function executes, and takes of the stack, what is not behind a check. */
+  const work = new Float64Array(info.functions);
+  const units = new Float64Array(info.functions);
+  for (const index of calls.directOrder) {
+    const body = bodies[index - imported];
+    const plan = plans[index - imported];
+    if (!body || !plan) continue;
+    let ownWork = 0;
+    let ownUnits = 0;
+    for (let block = body.firstBlock; block < body.endBlock; block++) ownWork += graph.cost.get(block);
+    for (const callee of calls.callees(index)) {
+      if (callee >= info.functions) continue;
+      ownWork += work[callee] as number;
+      ownUnits = Math.max(ownUnits, units[callee] as number);
     }
-    if (!isOwn) {
-      unchecked[node] = work;
-      uncounted[node] = stack;
-      continue;
-    }
-    const plan = plans[node - imported] as FunctionPlan;
-    for (let block = body.firstBlock; block < body.endBlock; block++) work += graph.cost.get(block);
-    const recursive = calls.recursive[node] === 1;
-    plan.checksEntry = recursive || work > uncheckedMax;
-    unchecked[node] = plan.checksEntry ? 0 : work;
-    if (recursive || stack + body.frameBytes > uncountedBytes) plan.depthUnits = Math.ceil(body.frameBytes / depthUnitBytes);
-    else stack += body.frameBytes;
-    uncounted[node] = stack;
-    if (!plan.checksEntry && plan.depthUnits === 0 && !calls.referred.has(node)) plan.leafCost = paths.constantCost(body, plans, imported);
+    ownUnits += plan.depthUnits;
+    plan.checksEntry = calls.breaksCycle[index] === 1 || ownWork > uncheckedMax || ownUnits > uncheckedUnits;
+    work[index] = plan.checksEntry ? 0 : ownWork;
+    units[index] = plan.checksEntry ? plan.depthUnits : ownUnits;
+    if (!plan.checksEntry && plan.depthUnits === 0 && !calls.referred.has(index)) plan.leafCost = paths.constantCost(body, plans, imported);
   }
   return plans;
+}
+
+/** Calls are counted that can be endless, and those of functions on top of so many others that they need much stack without. */
+function countStack(info: ModuleInfo, bodies: FunctionBody[], calls: CallGraph, plans: FunctionPlan[]): void {
+  const uncounted = new Float64Array(calls.nodes);
+  for (const node of calls.order) {
+    let below = 0;
+    for (const callee of calls.callees(node)) below = Math.max(below, uncounted[callee] as number);
+    uncounted[node] = below;
+    const body = bodies[node - info.importedFunctions];
+    const plan = plans[node - info.importedFunctions];
+    if (!body || !plan) continue;
+    if (calls.recursive[node] === 1 || below + body.frameBytes > uncountedBytes) plan.depthUnits = Math.ceil(body.frameBytes / depthUnitBytes);
+    else uncounted[node] = below + body.frameBytes;
+  }
 }
 
 function createPathCosts(graph: FlowGraph): { constantCost(body: FunctionBody, plans: FunctionPlan[], imported: number): number } {

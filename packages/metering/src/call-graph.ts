@@ -15,6 +15,10 @@ export interface CallGraph {
   recursive: Uint8Array;
   /** Functions that a table or a reference can hold. */
   referred: Set<number>;
+  /** Every endless chain of direct calls passes one of these. */
+  breaksCycle: Uint8Array;
+  /** Functions, those it calls directly before each, but for the ones that break a cycle. */
+  directOrder: Int32Array;
 }
 
 export function createCallGraph(info: ModuleInfo, graph: FlowGraph, bodies: FunctionBody[], sharesTables: boolean): CallGraph {
@@ -62,6 +66,7 @@ export function createCallGraph(info: ModuleInfo, graph: FlowGraph, bodies: Func
     nodeOfType,
     callees: (node) => callees.data.subarray(starts[node], starts[node + 1]),
     ...findCycles(nodes, starts, callees.data),
+    ...breakCycles(info.functions, starts, callees.data),
     referred,
   };
 }
@@ -117,4 +122,52 @@ function findCycles(nodes: number, starts: Int32Array, callees: Int32Array): { o
     }
   }
   return { order, recursive };
+}
+
+/**
+ * A walk in depth over direct calls: a call of a function that the walk is inside of closes a cycle. Functions with most calls from and to
+ * come first, so that a few of these break most cycles (an interpreter's loop, say).
+ */
+function breakCycles(functions: number, starts: Int32Array, callees: Int32Array): { breaksCycle: Uint8Array; directOrder: Int32Array } {
+  const degree = new Int32Array(functions);
+  for (let f = 0; f < functions; f++) {
+    for (let i = starts[f] as number; i < (starts[f + 1] as number); i++) {
+      const callee = callees[i] as number;
+      if (callee >= functions) continue;
+      degree[callee] = (degree[callee] as number) + 1;
+      degree[f] = (degree[f] as number) + 1;
+    }
+  }
+  const roots = Int32Array.from({ length: functions }, (_, i) => i).sort((a, b) => (degree[b] as number) - (degree[a] as number) || a - b);
+  const breaksCycle = new Uint8Array(functions);
+  const directOrder = new Int32Array(functions);
+  const state = new Uint8Array(functions); // 1 on the way, 2 done
+  const next = starts.slice(0, functions);
+  const path = new Int32Array(functions);
+  let ordered = 0;
+  for (const root of roots) {
+    if (state[root] !== 0) continue;
+    let depth = 0;
+    path[0] = root;
+    state[root] = 1;
+    while (depth >= 0) {
+      const node = path[depth] as number;
+      const at = next[node] as number;
+      if (at === starts[node + 1]) {
+        state[node] = 2;
+        directOrder[ordered++] = node;
+        depth--;
+        continue;
+      }
+      next[node] = at + 1;
+      const callee = callees[at] as number;
+      if (callee >= functions) continue;
+      if (state[callee] === 1) breaksCycle[callee] = 1;
+      else if (state[callee] === 0) {
+        state[callee] = 1;
+        path[++depth] = callee;
+      }
+    }
+  }
+  return { breaksCycle, directOrder };
 }

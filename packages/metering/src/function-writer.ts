@@ -1,6 +1,6 @@
 import type { FunctionPlan } from './bounds.ts';
 import type { Writer } from './bytes.ts';
-import { depthBits, depthMask, depthSign, instruction } from './fuel-word.ts';
+import { depthBits, depthMask, instruction } from './fuel-word.ts';
 import { dynamicPrice, edgeKind, event, eventSize, exitNode, type FlowGraph, type FunctionBody } from './function-body.ts';
 import { type FunctionType, type ModuleInfo, valueTypes } from './module.ts';
 import { op } from './opcodes.ts';
@@ -121,6 +121,16 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
     out.u8(op.i64LtS);
     trapIf(published);
   };
+  /** Traps when either part of the word is below zero: both signs are brought to the same place. */
+  const checkBoth = (published: boolean): void => {
+    getFuel();
+    getFuel();
+    out.u8(op.i64Const);
+    out.s64(64 - depthBits);
+    out.u8(op.i64Shl);
+    out.u8(op.i64Or);
+    check(published);
+  };
   const trapIf = (published: boolean): void => {
     out.u8(op.if);
     out.u8(valueTypes.empty);
@@ -139,26 +149,14 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
 
   if (!isLeaf) {
     const price = due(body.firstBlock, onEntry);
-    if (checksEntry || depthUnits > 0) {
+    const starts = payAt[body.firstBlock] === -1 ? (blockCharge[body.firstBlock] as number) * instruction : price;
+    const amount = starts + depthUnits;
+    if (amount !== 0) {
       getFuel();
-      subtract(price + depthUnits);
-      if (price + depthUnits !== 0) teeFuel();
-      if (checksEntry) check(false);
-      else {
-        out.u8(op.i32WrapI64);
-      }
-      if (depthUnits > 0) {
-        if (checksEntry) {
-          getFuel();
-          out.u8(op.i32WrapI64);
-        }
-        out.u8(op.i32Const);
-        out.s64(depthSign);
-        out.u8(op.i32And);
-        trapIf(false);
-      }
+      subtract(amount);
+      setFuel();
     }
-    startBlock(body.firstBlock);
+    if (checksEntry) checkBoth(false);
     if (body.needsExitBlock) {
       out.u8(op.block);
       writeBlockType(body.type.results);
@@ -246,7 +244,9 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
         if (target.sharesTables) {
           getFuel();
           subtract(due(block, e));
+          teeFuel();
           publish();
+          checkBoth(true);
           copyTo(end);
           takeBack();
           setFuel();
@@ -284,7 +284,9 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
         if (target.sharesTables) {
           getFuel();
           subtract(due(block, e));
+          teeFuel();
           publish();
+          checkBoth(true);
           out.u8(op.callIndirect);
           copied = position + 1;
           copyTo(end);
@@ -361,6 +363,7 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
     subtract(price);
     if (price !== 0) teeFuel();
     publish();
+    checkBoth(true);
     getFuel();
     subtract(-released);
     out.u8(op.localGet);
