@@ -1,6 +1,7 @@
 import { giveContentType, giveReason, giveRoute, logLine, stop } from './host';
 import { Bytes, JsonNode } from './json/write';
 import { Message, Metadata } from './message';
+import { TextWriter } from './text-writer';
 import { encode, encodedSizeMax } from './utf8';
 import * as vrsky from './vrsky';
 
@@ -40,10 +41,12 @@ export function json<T>(value: T): Result {
   return send(bytes, 'application/json');
 }
 
-/** Sends text as UTF-8. It has the content type of the message if none is given. */
-export function text(body: string, contentType: string = ''): Result {
+/** Sends text, a string or a TextWriter, as UTF-8. It has the content type of the message if none is given. */
+export function text<T>(body: T, contentType: string = ''): Result {
+  if (body instanceof TextWriter) return send(changetype<TextWriter>(body).finish(), contentType);
   const bytes = new Bytes();
-  bytes.at = encode(body, bytes.reserve(encodedSizeMax(body)));
+  if (isString<T>()) bytes.at = encode(changetype<string>(body), bytes.reserve(encodedSizeMax(changetype<string>(body))));
+  else ERROR('text(…) takes a string or a TextWriter');
   return send(bytes, contentType);
 }
 
@@ -65,6 +68,12 @@ function send(bytes: Bytes, contentType: string): Result {
   return CONVERTED;
 }
 
+/** Beside the reason of a filter. */
+export class FilterOptions {
+  /** The route that the message takes, if the pipeline has it. */
+  route: string = '';
+}
+
 /** What a step has beside the message. */
 export class Context {
   readonly metadata: Metadata = new Metadata();
@@ -74,10 +83,10 @@ export class Context {
     logLine(show<A>(a) + next<B>(b) + next<C>(c) + next<D>(d));
   }
 
-  /** Drops the message and says why; the message takes the named route if one is given and the pipeline has it. */
-  filter(reason: string, route: string = ''): Result {
+  /** Drops the message and says why: `return ctx.filter('not paid yet')`, also with `{ route: 'unpaid' }` to send it another way. */
+  filter(reason: string, options: FilterOptions | null = null): Result {
     giveReason(reason == '' ? 'The step filtered the message and gave no reason' : reason);
-    if (route != '') giveRoute(route);
+    if (options !== null && options.route != '') giveRoute(options.route);
     return FILTERED;
   }
 

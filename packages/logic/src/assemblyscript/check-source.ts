@@ -5,6 +5,14 @@ import { stepModule } from './library.ts';
 
 const defining = { convert: 'defineConvert', filter: 'defineFilter' } as const;
 
+/** What cannot even be parsed, though TypeScript can. */
+export function checkDefault(kind: 'convert' | 'filter', source: string): CodeProblem[] {
+  const match = /^[ \t]*export\s+default\b(?!\s+(?!function\b|class\b|async\b)[\w$.]+\s*\()/m.exec(source);
+  if (!match) return [];
+  const start = match.index + match[0].indexOf('export');
+  return [codeProblem(source, start, match.index + match[0].length, `A step is defined with export default ${defining[kind]}((msg, ctx) => { … })`)];
+}
+
 /** What a step must and must not have, whatever its types. */
 export function checkSource(kind: 'convert' | 'filter', step: asc.Source): CodeProblem[] {
   const imports = strangeImports(step);

@@ -24,7 +24,18 @@ export function readLibrary(): LibraryFile[] {
   const sdk = dirname(require.resolve(`${stepModule}/assembly/index.ts`));
   const ours = textsIn(sdk).map(({ name, text }) => ({ name: name.startsWith('std/') ? name.slice('std/'.length) : `${stepModule}/${name}`, text }));
   const files = [...textsIn(language).filter(({ name }) => !leftOut.test(name)), ...ours];
-  return files.map(({ name, text }) => ({ name: libraryPrefix + name, text }));
+  return files.map(({ name, text }) => ({ name: libraryPrefix + name, text: name === numbers ? withOurNumbers(text) : text }));
+}
+
+/** Where the language writes numbers as text. */
+const numbers = 'util/number';
+
+/** A number that a step writes into a text looks as in JavaScript, and as in the JSON it writes. */
+function withOurNumbers(text: string): string {
+  const ours = ['dtoa', 'dtoa_buffered'];
+  for (const name of ours) if (!text.includes(`export function ${name}<`)) throw new Error(`bug: the language has no function ${name} in ${numbers}`);
+  const rest = text.replace(/export function (dtoa|dtoa_buffered)</g, 'function $1_of_language<');
+  return `${rest}\nexport { ${ours.join(', ')} } from '${stepModule}/number-text';\n`;
 }
 
 function textsIn(directory: string): LibraryFile[] {
