@@ -61,22 +61,36 @@ export const exitNode = -1;
 /** The basic blocks of all functions of a module and the edges between them. */
 export class FlowGraph {
   /** Per block: sum of the fixed prices. */
-  readonly cost = new IntList(16_384);
+  readonly cost: IntList;
   /** Per block: 1 when branches lead back to it. */
-  readonly repeated = new IntList(16_384);
+  readonly repeated: IntList;
   /** Per edge. */
-  readonly from = new IntList(16_384);
-  readonly to = new IntList(16_384);
-  readonly kind = new IntList(16_384);
+  readonly from: IntList;
+  readonly to: IntList;
+  readonly kind: IntList;
   /** Per edge: how often it is taken of a thousand times, by a guess. */
-  readonly weight = new IntList(16_384);
-  readonly events = new IntList(65_536);
+  readonly weight: IntList;
+  readonly events: IntList;
   /** Places where an instruction names a local, so that the name can be changed. */
-  readonly locals = new IntList(65_536);
-
+  readonly locals: IntList;
   /** Edges by the block they leave, as linked lists. */
-  readonly #firstOut = new IntList(16_384);
-  readonly #nextOut = new IntList(16_384);
+  readonly #firstOut: IntList;
+  readonly #nextOut: IntList;
+
+  /** `codeBytes`: how much code there is, from which follows how much is to be kept of it. */
+  constructor(codeBytes: number) {
+    const list = (perByte: number): IntList => new IntList(64 + Math.ceil(codeBytes * perByte));
+    this.cost = list(0.05);
+    this.repeated = list(0.05);
+    this.#firstOut = list(0.05);
+    this.from = list(0.07);
+    this.to = list(0.07);
+    this.kind = list(0.07);
+    this.weight = list(0.07);
+    this.#nextOut = list(0.07);
+    this.events = list(0.6);
+    this.locals = list(0.2);
+  }
 
   newBlock(): number {
     this.repeated.push(0);
@@ -135,6 +149,7 @@ export interface FunctionBody {
   /** It cannot be billed by its callers: it may end early, at a known count. */
   stops: boolean;
   changesTables: boolean;
+  catches: boolean;
 }
 
 const frameKind = { function: 0, block: 1, loop: 2, if: 3, try: 4 } as const;
@@ -207,6 +222,7 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
     hasIndirectCalls: false,
     stops: false,
     changesTables: false,
+    catches: false,
   };
 
   /** The basic block that is being read; -1 in code that cannot be reached. */
@@ -294,7 +310,7 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
   }
   function calls(callee: FunctionType): void {
     height += callee.results.length - callee.params.length;
-    if (!info.hasExceptions) return;
+    if (!info.catchesExceptions) return;
     // The call may end in an exception: what follows is not executed then, so it is another block.
     const before = block;
     closeBlock();
@@ -369,6 +385,7 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
         graph.newEdge(top.condition, block, edgeKind.plain, 500);
         break;
       case 0x06: // try
+        body.catches = true;
         open(frameKind.try);
         break;
       case 0x07: // catch

@@ -42,7 +42,7 @@ function expectSame(text: string, name: string, args: (number | bigint)[], impor
   return (metered as { count: number }).count;
 }
 
-const programs: Record<string, { text: string; name: string; args: (number | bigint)[] }[]> = {
+const programs: Record<string, { text: string; name: string; args: (number | bigint)[]; imports?: WasmImports }[]> = {
   'straight code': [{ name: 'f', args: [20, 22], text: '(module (func (export "f") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))' }],
   'an empty function': [{ name: 'f', args: [], text: '(module (func (export "f")))' }],
   'both arms of an if': [0, 1].map((x) => ({
@@ -121,6 +121,78 @@ const programs: Record<string, { text: string; name: string; args: (number | big
       text: '(module (func $odd (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (return (i32.const 0)))) (return_call $even (i32.sub (local.get 0) (i32.const 1)))) (func $even (export "f") (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (return (i32.const 1)))) (return_call $odd (i32.sub (local.get 0) (i32.const 1)))))',
     },
   ],
+  'exceptions thrown and caught': [0, 1, 2, 3].map((x) => ({
+    name: 'f',
+    args: [x],
+    text: `(module (tag $a (param i32)) (tag $b)
+      (func $deep (param i32) (result i32)
+        (if (i32.eq (local.get 0) (i32.const 1)) (then (throw $a (i32.const 40))))
+        (if (i32.eq (local.get 0) (i32.const 2)) (then (throw $b)))
+        (i32.add (local.get 0) (i32.const 7)))
+      (func $between (param i32) (result i32) (i32.mul (call $deep (local.get 0)) (i32.add (i32.const 1) (i32.const 2))))
+      (func (export "f") (param i32) (result i32) (local $sum i32)
+        (loop $again
+          (local.set $sum (i32.add (local.get $sum)
+            (try (result i32)
+              (do (i32.add (call $between (local.get 0)) (i32.const 1)))
+              (catch $a (i32.add (i32.const 2)))
+              (catch_all (i32.const 5) (drop (i32.const 6))))))
+          (br_if $again (i32.lt_s (local.get $sum) (i32.const 100))))
+        local.get $sum))`,
+  })),
+  'exceptions thrown again and delegated': [
+    {
+      name: 'f',
+      args: [],
+      text: `(module (tag $a (param i32))
+      (func $t (throw $a (i32.const 3)))
+      (func $r (try $l (do (call $t)) (catch_all (drop (i32.const 1)) (rethrow $l))))
+      (func (export "f") (result i32)
+        (try (result i32)
+          (do (try (do (call $r) (drop (i32.const 9))) (delegate 0)) (i32.const 4))
+          (catch $a (i32.add (i32.const 2))))))`,
+    },
+  ],
+  'exceptions of the host, caught': [
+    {
+      name: 'f',
+      args: [],
+      imports: {
+        h: {
+          h: () => {
+            throw new Error('no');
+          },
+        },
+      },
+      text: '(module (import "h" "h" (func $h)) (func $g (call $h) (drop (i32.const 1))) (func (export "f") (result i32) (try (result i32) (do (call $g) (i32.const 1)) (catch_all (i32.const 2)))))',
+    },
+  ],
+  'tail calls through a table, private and shared': ['', '(export "t" (table 0))'].map((shared) => ({
+    name: 'f',
+    args: [50],
+    text: `(module (type $t (func (param i32) (result i32))) (table funcref (elem $odd $even)) ${shared}
+      (func $odd (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (return (i32.const 0)))) (return_call_indirect (type $t) (i32.sub (local.get 0) (i32.const 1)) (i32.const 1)))
+      (func $even (export "f") (param i32) (result i32) (if (i32.eqz (local.get 0)) (then (return (i32.const 1)))) (return_call_indirect (type $t) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0))))`,
+  })),
+  'tail calls of the host and of what callers pay for': [0, 1].map((x) => ({
+    name: 'f',
+    args: [x],
+    imports: { h: { h: (value: number) => value + 1 } },
+    text: '(module (import "h" "h" (func $h (param i32) (result i32))) (func $leaf (param i32) (result i32) (i32.mul (local.get 0) (i32.const 5))) (func (export "f") (param i32) (result i32) (if (local.get 0) (then (return_call $h (local.get 0)))) (return_call $leaf (i32.const 4))))',
+  })),
+  'imported functions in a table, private and shared': ['', '(export "t" (table 0))'].map((shared) => ({
+    name: 'f',
+    args: [1],
+    imports: { h: { h: (value: number) => value + 1 } },
+    text: `(module (import "h" "h" (func $h (param i32) (result i32))) (type $t (func (param i32) (result i32))) (table funcref (elem $h)) ${shared} (func (export "f") (param i32) (result i32) (call_indirect (type $t) (local.get 0) (i32.const 0))))`,
+  })),
+  'functions of many parameters': [
+    {
+      name: 'f',
+      args: [],
+      text: `(module (func $g (param ${'i32 '.repeat(200)}) (result i32) (local i64) (local.set 200 (i64.const 1)) (i32.add (local.get 126) (i32.add (local.get 127) (i32.add (local.get 199) (i32.wrap_i64 (local.get 200)))))) (func $h (result i32) (loop (br_if 0 (i32.const 0))) (call $g ${Array.from({ length: 200 }, (_, i) => `(i32.const ${i})`).join(' ')})) (func (export "f") (result i32) (call $h)))`,
+    },
+  ],
   'bulk memory, priced by its length': [
     {
       name: 'f',
@@ -166,7 +238,7 @@ const programs: Record<string, { text: string; name: string; args: (number | big
 describe('instrument', () => {
   for (const [what, runs] of Object.entries(programs)) {
     it(`counts ${what} as one counts by hand, and changes no result`, () => {
-      for (const { text, name, args } of runs) expectSame(text, name, args);
+      for (const { text, name, args, imports } of runs) expectSame(text, name, args, imports);
     });
   }
 
@@ -244,6 +316,10 @@ describe('instrument', () => {
     'a loop through br_table': '(module (func (export "f") (loop (br_table 0 0 (i32.const 1)))))',
     'a loop of bulk copies': '(module (memory 1) (func (export "f") (loop (memory.copy (i32.const 0) (i32.const 1) (i32.const 60000)) (br 0))))',
     'a loop of memory.grow': '(module (memory 1 2) (func (export "f") (loop (drop (memory.grow (i32.const 1))) (br 0))))',
+    'a loop behind a trap that is caught by nobody': '(module (func $g (loop (br 0))) (func (export "f") (call $g) unreachable))',
+    'a loop around an exception': '(module (tag $a) (func $t (throw $a)) (func (export "f") (loop (try (do (call $t)) (catch_all)) (br 0))))',
+    'work that has no end in this life, without any cycle': `(module (func $f0 (drop (i32.const 1))) ${Array.from({ length: 60 }, (_, i) => `(func $f${i + 1} (call $f${i}) (call $f${i}))`).join(' ')} (func (export "f") (call $f60)))`,
+    'endless recursion through functions with large frames': `(module (func $f (export "f") ${'(local i64 i64 i64 i64 i64 i64 i64 i64)'.repeat(100)} (call $f) (drop (i64.add (local.get 0) (local.get 799)))))`,
     'a loop that calls an empty function': '(module (func $g) (func (export "f") (loop (call $g) (br 0))))',
   };
   for (const [what, text] of Object.entries(endless)) {
@@ -265,6 +341,33 @@ describe('instrument', () => {
       return meter.used();
     });
     expect(new Set(used).size).toBe(1);
+  });
+
+  it('limits nested calls by the stack they take, also when exceptions unwind it again and again', () => {
+    const nested = (locals: string) =>
+      `(module (tag $a) (func $f (export "f") (param i32) ${locals} (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1)))) (else (throw $a))))
+        (func (export "many") (param i32) (loop (try (do (call $f (i32.const 1000))) (catch_all)) (br_if 0 (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))))`;
+    const deepest = (text: string): number => {
+      const { exports } = new wasm.Instance(new wasm.Module(instrument(wat(text)).module));
+      const meter = createMeter({ exports });
+      const fits = (levels: number): boolean => {
+        meter.start(budget);
+        expect(() => (exports.f as (levels: number) => void)(levels)).toThrow();
+        return meter.exhausted() === null;
+      };
+      let low = 1;
+      for (let step = 1 << 15; step > 0; step >>= 1) if (fits(low + step)) low += step;
+      return low;
+    };
+    const small = deepest(nested(''));
+    expect(small).toBeGreaterThan(2000);
+    expect(small / deepest(nested('(local i64)'.repeat(256)))).toBeGreaterThan(8);
+
+    const { exports } = new wasm.Instance(new wasm.Module(instrument(wat(nested(''))).module));
+    const meter = createMeter({ exports });
+    meter.start(budget);
+    (exports.many as (times: number) => void)(5000);
+    expect(meter.exhausted()).toBeNull();
   });
 
   it('keeps a trap of the module a trap, with budget left', () => {
@@ -352,6 +455,18 @@ describe('instrument', () => {
     'a reserved export name': ['(module (func (export "vrsky:fuel")))', /"vrsky:fuel" is reserved/],
     'atomic instructions': ['(module (memory 1 1) (func nop) (func (drop (i32.atomic.load (i32.const 0)))))', /^function 1, offset 0x[0-9a-f]+: threads/],
     'shared memory': ['(module (memory 1 1 shared))', /^offset 0x[0-9a-f]+: shared/],
+    // (func try_table end)
+    'exceptions of the second proposal': [
+      Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0, 10, 8, 1, 6, 0, 0x1f, 0x40, 0, 0x0b, 0x0b]),
+      /not a valid|^function 0, offset 0x[0-9a-f]+: exceptions of the second proposal/,
+    ],
+    'too many parameters': [`(module (func (param ${'i32 '.repeat(995)})))`, /at most 990 parameters; type 0 has 995/],
+    'too many operands': [
+      `(module (func ${'(i32.const 1)'.repeat(10_100)} ${'drop '.repeat(10_100)}))`,
+      /^function 0, offset 0x[0-9a-f]+: .*10000 operands at a time, not 10100/,
+    ],
+    'a memory of 64 bits': [Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 5, 3, 1, 4, 1]), /not a valid|64-bit/],
+    'types of garbage-collected objects': [Uint8Array.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 3, 1, 0x5f, 0]), /^offset 0x[0-9a-f]+: types of garbage/],
     'too many locals': [`(module (func (local ${'i32 '.repeat(49_500)})))`, /^function 0, offset 0x[0-9a-f]+: .*49000 locals, not 49500/],
   };
   for (const [what, [input, message]] of Object.entries(refused)) {
@@ -359,6 +474,11 @@ describe('instrument', () => {
       expect(() => instrument(typeof input === 'string' ? wat(input) : input)).toThrow(message);
     });
   }
+
+  it('refuses a start function where there may be none', () => {
+    const module = wat('(module (func $s) (start $s))');
+    expect(() => instrument(module, { refuseStart: true })).toThrow(/^function 0, offset 0x[0-9a-f]+: a start function is not supported/);
+  });
 
   it('refuses relaxed SIMD, whose result depends on the processor', () => {
     // (func (result v128) v128.const 0 ×2, i8x16.relaxed_swizzle)

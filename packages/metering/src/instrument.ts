@@ -71,16 +71,26 @@ export function instrument(module: Uint8Array, options: InstrumentOptions = {}):
   refuseUnwanted(info, options);
 
   const sharesTables = info.sharesFunctionReferences || options.scheme === 'shared';
-  const graph = new FlowGraph();
-  const bodies = readBodies(info, graph);
+  let { graph, bodies } = readBodies(info);
+  if (bodies.some((body) => body.catches)) {
+    // Calls end basic blocks then, in all functions.
+    info.catchesExceptions = true;
+    ({ graph, bodies } = readBodies(info));
+  }
   const calls = createCallGraph(info, graph, bodies, sharesTables);
   const plans = planFunctions(info, graph, bodies, calls);
   const placement = placeCharges(graph, bodies, plans, info.importedFunctions);
 
   const { types, typeIndex } = createTypes(info);
+  const fuelTypes = new Map<number, number>();
   const typeWithFuel = (index: number): number => {
-    const { params, results } = info.types[index] as FunctionType;
-    return typeIndex({ params: [...params, valueTypes.i64], results: [...results, valueTypes.i64] });
+    let found = fuelTypes.get(index);
+    if (found === undefined) {
+      const { params, results } = info.types[index] as FunctionType;
+      found = typeIndex({ params: [...params, valueTypes.i64], results: [...results, valueTypes.i64] });
+      fuelTypes.set(index, found);
+    }
+    return found;
   };
   const wrappers = new Map<number, Wrapper>();
   const firstWrapper = info.functions;
@@ -181,14 +191,16 @@ function refuseUnwanted(info: ModuleInfo, options: InstrumentOptions): void {
   if (options.virtualMemory && info.memories.length === 0) throw new MeteringError('virtual memory needs a memory');
 }
 
-function readBodies(info: ModuleInfo, graph: FlowGraph): FunctionBody[] {
+function readBodies(info: ModuleInfo): { graph: FlowGraph; bodies: FunctionBody[] } {
   const section = info.sections.get(sectionId.code);
-  if (!section) return [];
+  if (!section) return { graph: new FlowGraph(0), bodies: [] };
+  const graph = new FlowGraph(section.end - section.start);
   const reader = new Reader(info.bytes, section.start);
-  return Array.from({ length: reader.u32() }, (_, i) => {
+  const bodies = Array.from({ length: reader.u32() }, (_, i) => {
     const size = reader.u32();
     return readFunctionBody(info, graph, reader, reader.at + size, i);
   });
+  return { graph, bodies };
 }
 
 function createTypes(info: ModuleInfo): { types: FunctionType[]; typeIndex(type: FunctionType): number } {

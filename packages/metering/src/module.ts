@@ -90,6 +90,8 @@ export class ModuleInfo {
   start = -1;
   /** Functions that elements of tables and initial values of globals refer to. */
   readonly referredFunctions = new Set<number>();
+  /** A function catches exceptions: a call may end in one and the function goes on. */
+  catchesExceptions = false;
   /** A function reference can go from the module to its host, or come from there. */
   sharesFunctionReferences = false;
 
@@ -103,10 +105,6 @@ export class ModuleInfo {
 
   get functions(): number {
     return this.importedFunctionTypes.length + this.functionTypes.length;
-  }
-
-  get hasExceptions(): boolean {
-    return this.tags.length > 0;
   }
 
   functionTypeIndex(index: number): number {

@@ -35,6 +35,8 @@ interface WasmApi {
   Instance: new (module: WasmModule, imports?: WasmImports) => WasmInstance;
   Memory: new (options: { initial: number; maximum?: number }) => WasmMemory;
   Global: new (type: { value: string; mutable?: boolean }, value: number | bigint) => WasmGlobal;
+  Tag: new (type: { parameters: string[] }) => object;
+  JSTag: object;
   Table: new (options: { element: string; initial: number }) => object;
   RuntimeError: new (message?: string) => Error;
 }

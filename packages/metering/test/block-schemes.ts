@@ -17,8 +17,8 @@ export const publishedExport = 'published';
  */
 export function instrumentBlocks(bytes: Uint8Array, scheme: 'naive' | 'local', publishes = false): Uint8Array {
   const info = parseModule(bytes);
-  const graph = new FlowGraph();
   const section = info.sections.get(sectionId.code);
+  const graph = new FlowGraph(bytes.length);
   const reader = new Reader(bytes, section?.start ?? 0);
   const bodies = Array.from({ length: section ? reader.u32() : 0 }, (_, i) => {
     const size = reader.u32();
@@ -26,6 +26,7 @@ export function instrumentBlocks(bytes: Uint8Array, scheme: 'naive' | 'local', p
   });
   const fuel = info.importedGlobals + info.globals.length;
   const types = [...info.types];
+  if (bodies.some((body) => body.catches)) throw new Error('the blocks of a module that catches exceptions are others');
   const code = new Writer(bytes.length * 2);
   code.u32(bodies.length);
   const out = new Writer(65_536);

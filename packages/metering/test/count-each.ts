@@ -2,7 +2,7 @@
  * The oracle: counts instruction by instruction. It has its own reader of the format and knows nothing of basic blocks: before every
  * instruction it adds the instruction's price to an exported global `count`.
  */
-const free = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x0b, 0x0f, 0x1a]);
+const free = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x0b, 0x0f, 0x18, 0x19, 0x1a]);
 
 export function countEach(module: Uint8Array): Uint8Array {
   let at = 8;
@@ -53,7 +53,10 @@ export function countEach(module: Uint8Array): Uint8Array {
           at++;
           skipLimits();
         } else if (kind === 2) skipLimits();
-        else {
+        else if (kind === 4) {
+          at++;
+          readU32();
+        } else {
           at += 2;
           importedGlobals++;
         }
@@ -65,7 +68,7 @@ export function countEach(module: Uint8Array): Uint8Array {
   }
   const global = importedGlobals + ownGlobals;
   const has = (id: number): boolean => sections.some((section) => section.id === id);
-  const order = [1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 10, 11];
+  const order = [1, 2, 3, 4, 5, 13, 6, 7, 8, 9, 12, 10, 11];
   for (const id of [6, 7]) if (!has(id)) sections.push({ id, body: [0] });
   sections.sort((a, b) => order.indexOf(a.id) - order.indexOf(b.id));
 
@@ -132,9 +135,11 @@ export function countEach(module: Uint8Array): Uint8Array {
       const leb = (): void => {
         while ((bytes[position++] as number) > 127);
       };
-      if (opcode === 0x02 || opcode === 0x03 || opcode === 0x04)
+      if (opcode === 0x02 || opcode === 0x03 || opcode === 0x04 || opcode === 0x06)
         leb(); // a block type is a LEB too
       else if (
+        (opcode >= 0x07 && opcode <= 0x09) ||
+        opcode === 0x18 ||
         opcode === 0x0c ||
         opcode === 0x0d ||
         opcode === 0x10 ||
