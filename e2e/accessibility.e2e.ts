@@ -1,6 +1,7 @@
 import AxeBuilder from '@axe-core/playwright';
 import type { DevFile } from '@vrsky/contracts/dev-file';
 import { expect, signIn, test } from './app.ts';
+import { instructionsOf, paste } from './step.ts';
 
 const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
@@ -40,7 +41,17 @@ for (const colorScheme of ['light', 'dark'] as const) {
       .first()
       .click();
     await expect(page.getByText('No problems found')).toBeVisible();
+    await expect(instructionsOf(page)).toHaveText(/[\d,]{5,}/);
     expect((await new AxeBuilder({ page }).withTags(rules).analyze()).violations, 'a step').toEqual([]);
+    await paste(page, 'TypeScript of Reshape order', 'export default (msg: Message) => msg.jsn();');
+    await expect(page.getByText('1 error')).toBeVisible();
+    await page.getByRole('button', { name: 'Save as fixture' }).click();
+    await expect(page.getByText('As expected')).toBeVisible();
+    expect((await new AxeBuilder({ page }).withTags(rules).analyze()).violations, 'a fixture of a step that fails').toEqual([]);
+    // The demo pipeline stays as it was.
+    for (const undo = page.getByRole('button', { name: 'Undo' }); await undo.isEnabled(); ) await undo.click();
+    await expect(page.getByText('Draft saved')).toBeVisible();
+    await page.getByRole('button', { name: 'Orders', exact: true }).click();
     await page
       .getByRole('button', { name: /HTTP request/ })
       .first()

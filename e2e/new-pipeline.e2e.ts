@@ -1,20 +1,13 @@
-import type { Page } from '@playwright/test';
 import { expect, signIn, test } from './app.ts';
+import { instructionsOf, paste } from './step.ts';
 
-const convert = `import type { Message } from '@vrsky/sdk/logic';
+const convert = `import { defineConvert } from '@vrsky/sdk';
 
-export default function convert(message: Message) {
-  const { first, last } = message.json();
+export default defineConvert((msg) => {
+  const { first, last } = msg.json();
   return { name: \`\${last}, \${first}\` };
-}
+});
 `;
-
-/** Replaces what is in a code editor, as pasting does. */
-async function paste(page: Page, label: string, text: string): Promise<void> {
-  await page.getByLabel(label).click();
-  await page.keyboard.press('ControlOrMeta+a');
-  await page.keyboard.insertText(text);
-}
 
 const post = (url: string, body: unknown) => fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
 
@@ -34,14 +27,15 @@ test('a pipeline is built, published and used without leaving its page', async (
   await page.getByRole('button', { name: 'Add part' }).click();
   await page.getByRole('menuitem', { name: 'Convert with TypeScript' }).click();
 
-  await paste(page, 'TypeScript of Convert', convert.replace('message.json()', 'message.jsn()'));
+  await paste(page, 'TypeScript of Convert', convert.replace('msg.json()', 'msg.jsn()'));
   await expect(page.getByText(/Line 4: .*jsn/).first()).toBeVisible();
   await paste(page, 'TypeScript of Convert', convert);
   await expect(page.getByText('No problems found')).toBeVisible();
   await paste(page, 'Sample message', '{"first":"Ada","last":"Lovelace"}');
-  await expect(page.getByLabel('output', { exact: true })).toContainText('Lovelace, Ada');
-  await expect(page.getByText(/[\d,]+ instructions/)).toBeVisible();
+  await expect(page.getByRole('region', { name: 'Result' })).toContainText('Lovelace, Ada');
+  await expect(instructionsOf(page)).toHaveText(/[\d,]{5,}/);
 
+  await page.getByRole('button', { name: 'Names', exact: true }).click();
   await page.getByRole('button', { name: 'Add part' }).click();
   await page.getByRole('menuitem', { name: 'HTTP request to the test receiver' }).click();
   await page.getByRole('button', { name: 'Publish revision 1' }).click();
@@ -78,7 +72,9 @@ test('the same by keyboard alone', async ({ page, dev }) => {
   await expect(page.getByRole('heading', { name: 'By keyboard' })).toBeVisible();
 
   await choose('Filter with TypeScript');
-  await expect(page.getByRole('heading', { name: 'Filter with TypeScript' })).toBeVisible();
+  await expect(page.getByRole('heading', { name: 'Filter step Filter' })).toBeAttached();
+  await press('By keyboard');
+  await expect(page.getByRole('button', { name: /^Filter/ })).toBeFocused();
   await choose('HTTP request to the test receiver');
   await expect(page.getByRole('heading', { name: 'HTTP out' })).toBeVisible();
 

@@ -48,6 +48,7 @@ describe('recomputed payloads', () => {
           id: 's',
           result: 'failed',
           instructions: 12,
+          split: { decode: 5, logic: 4, encode: 3 },
           durationUs: 3,
           output: { base64: Buffer.from(text).toString('base64'), bytes: 400_000, contentType: 'text/plain' },
           logs: ['hello'],
@@ -71,7 +72,17 @@ describe('recomputed payloads', () => {
       ok: true,
       input: { text: null, base64: 'AAH/', bytes: 3 },
       inputHeaders: { 'x-a': '1' },
-      steps: [{ result: 'failed', instructions: 12, logs: ['hello'], reason: 'It threw.', line: 3, output: { bytes: 400_000 } }],
+      steps: [
+        {
+          result: 'failed',
+          instructions: 12,
+          split: { decode: 5, logic: 4, encode: 3 },
+          logs: ['hello'],
+          reason: 'It threw.',
+          line: 3,
+          output: { bytes: 400_000 },
+        },
+      ],
     });
     // Cut where it is still text.
     expect((data as { steps: { output: { text: string } }[] }).steps[0]?.output.text).toBe('é'.repeat(131_072));

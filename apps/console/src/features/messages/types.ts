@@ -77,6 +77,8 @@ export type MessagePayloads =
         id: string;
         result: 'ok' | 'filtered' | 'failed';
         instructions: number;
+        /** By what they were for, where the language tells them apart. */
+        split: { decode: number; logic: number; encode: number } | null;
         durationUs: number;
         output: PayloadView | null;
         logs: string[];

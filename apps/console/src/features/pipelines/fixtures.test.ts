@@ -20,8 +20,10 @@ const run: BenchRun = {
 const step: StepSpec = { id: 's', name: 'S', kind: 'convert', language: 'typescript', source: '' };
 const input: Fixture['input'] = { payload: '{}', encoding: 'utf8', contentType: 'application/json', headers: {} };
 
-test('a result is expected as it is: text as text, bytes in Base64, a reason as the reason', () => {
-  expect(toExpectation(run, 'convert')).toEqual({ outcome: 'ok', output: '{"a":1}', encoding: 'utf8' });
+test('a result is expected as it is: JSON in lines, text as text, bytes in Base64, a reason as the reason', () => {
+  expect(toExpectation(run, 'convert')).toEqual({ outcome: 'ok', output: '{\n  "a": 1\n}', encoding: 'utf8' });
+  const plain = { ...run, output: { text: '{"a":1}', base64: '', bytes: 7, contentType: 'text/plain' } };
+  expect(toExpectation(plain, 'convert')).toEqual({ outcome: 'ok', output: '{"a":1}', encoding: 'utf8' });
   const binary = { ...run, output: { text: null, base64: 'AP8=', bytes: 2, contentType: '' } };
   expect(toExpectation(binary, 'convert')).toEqual({ outcome: 'ok', output: 'AP8=', encoding: 'base64' });
   expect(toExpectation({ ...run, result: 'filtered', reason: 'not paid', output: null }, 'filter')).toEqual({ outcome: 'filtered', reason: 'not paid' });

@@ -1,5 +1,6 @@
 import { limits } from '@vrsky/contracts/limits';
 import type { Fixture, StepSpec } from '@vrsky/contracts/pipeline-spec';
+import { prettyText } from '../../ui/pretty-text.ts';
 import type { BenchRun } from './workbench/bench-types.ts';
 
 /** The most characters that a payload or an output in a draft may have. */
@@ -11,8 +12,9 @@ export function toExpectation(run: BenchRun, kind: StepSpec['kind']): Fixture['e
   if (run.result === 'failed') return { outcome: 'failed', ...(run.reason !== null && { reason: run.reason }) };
   // What a filter lets pass is what came in.
   if (kind === 'filter' || !run.output) return { outcome: 'ok', encoding: 'utf8' };
-  const { text, base64 } = run.output;
-  const output = text ?? base64;
+  const { text, base64, contentType } = run.output;
+  // JSON is compared as values: its lines are for reading. Other text must be as it is.
+  const output = text === null ? base64 : contentType.includes('json') ? prettyText(text) : text;
   return output.length > FIXTURE_TEXT_MAX ? null : { outcome: 'ok', output, encoding: text === null ? 'base64' : 'utf8' };
 }
 

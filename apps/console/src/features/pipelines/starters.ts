@@ -36,8 +36,23 @@ export default defineFilter((msg, ctx) => {
 `,
   },
   assemblyscript: {
-    convert: '',
-    filter: '',
+    convert: `import { defineConvert, json, JsonObject } from '@vrsky/sdk';
+
+// Return what goes on: json(…), text(…), bytes(…), or pass() for the message as it came.
+export default defineConvert((msg, ctx) => {
+  const body = msg.json();
+  return json(new JsonObject().set('id', body.get('id')).set('checked', true));
+});
+`,
+    filter: `import { defineFilter } from '@vrsky/sdk';
+
+// Return true to let the message pass, or ctx.filter(…) with a sentence that says why not.
+export default defineFilter((msg, ctx) => {
+  const body = msg.json();
+  if (!body.get('id').exists) return ctx.filter('the message has no id');
+  return true;
+});
+`,
   },
   // A module is uploaded.
   wasm: { convert: '', filter: '' },

@@ -44,6 +44,7 @@ function toPayloads({ input, steps }: RunResponse & { ok: true }): MessagePayloa
       id: step.id,
       result: step.result,
       instructions: step.instructions,
+      split: step.split ?? null,
       durationUs: step.durationUs,
       output: step.output && toPayload(step.output),
       logs: step.logs,

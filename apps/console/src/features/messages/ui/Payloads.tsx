@@ -6,7 +6,7 @@ import { useState } from 'react';
 import { toErrorView } from '../../../trpc/to-error-view.ts';
 import { CodeBlock } from '../../../ui/CodeBlock.tsx';
 import { Facts } from '../../../ui/Facts.tsx';
-import { formatBytes, formatCount } from '../../../ui/format.ts';
+import { formatBytes, formatCount, formatNumber } from '../../../ui/format.ts';
 import { JsonDiff } from '../../../ui/JsonDiff.tsx';
 import { prettyText } from '../../../ui/pretty-text.ts';
 import type { MessagePayloads, PayloadView, StepTrailView } from '../types.ts';
@@ -78,6 +78,11 @@ export function StepPayload({ step, index, payloads }: { step: StepTrailView; in
         </div>
       )}
       {run.output && step.kind === 'convert' && <Change before={before} after={run.output} name={step.name} />}
+      {run.split && (
+        <p className={classes.kind}>
+          Instructions: {formatNumber(run.split.decode)} to decode, {formatNumber(run.split.logic)} in its logic, {formatNumber(run.split.encode)} to encode
+        </p>
+      )}
       {run.logs.length > 0 && (
         <details className={classes.details}>
           <summary>{formatCount(run.logs.length, 'line')} logged</summary>

@@ -60,6 +60,7 @@ export function CodeEditorView({
           support,
           syntaxHighlighting(colours),
           look,
+          EditorView.theme(language === 'typescript' ? {} : { '&': { fontSize: '12px' }, '.cm-scroller': { lineHeight: '18px' } }),
           EditorView.theme(fill ? { '&': { height: '100%' } } : { '.cm-scroller': { minHeight: '80px', maxHeight: `${maxHeight}px` } }),
           EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
           EditorState.readOnly.of(readOnly),

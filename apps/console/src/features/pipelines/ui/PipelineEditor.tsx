@@ -9,13 +9,13 @@ import { MinuteChart } from '../../../ui/MinuteChart.tsx';
 import { Panel } from '../../../ui/Panel.tsx';
 import { findPart, placeOfProblem, updateDestination, updateSource } from '../draft.ts';
 import { nextStep } from '../next-step.ts';
-import type { DraftProblem, PipelineDetail } from '../types.ts';
+import type { PipelineDetail } from '../types.ts';
 import { DestinationForm } from './DestinationForm.tsx';
 import { EditorHeader } from './EditorHeader.tsx';
 import { PartList } from './PartList.tsx';
 import classes from './PipelineEditor.module.css';
 import { PipelineMessages } from './PipelineMessages.tsx';
-import { ProblemList } from './ProblemList.tsx';
+import { isStillBeingBuilt, ProblemList } from './ProblemList.tsx';
 import { RolloutPanel } from './RolloutPanel.tsx';
 import { SourceForm } from './SourceForm.tsx';
 import { StepSkeleton } from './step/StepSkeleton.tsx';
@@ -101,11 +101,6 @@ function PipelineOverview({ pipeline, editor, left, onGo }: PipelineOverviewProp
       <PipelineMessages pipelineId={pipeline.id} />
     </>
   );
-}
-
-/** A draft without a destination is unfinished, not wrong: the line above already says what comes next. */
-function isStillBeingBuilt(problem: DraftProblem, pipeline: PipelineDetail): boolean {
-  return pipeline.publishedRevision === null && problem.path === '/destinations';
 }
 
 interface SelectedFormProps {

@@ -1,7 +1,7 @@
 'use client';
 
 import { IconAlertTriangle } from '@tabler/icons-react';
-import type { DraftProblem } from '../types.ts';
+import type { DraftProblem, PipelineDetail } from '../types.ts';
 import classes from './PipelineEditor.module.css';
 
 /** Why the draft cannot be published, each line a way to the part it is about. */
@@ -26,4 +26,9 @@ export function ProblemList({ problems, onSelect }: { problems: DraftProblem[]; 
       </ul>
     </section>
   );
+}
+
+/** A draft without a destination is unfinished, not wrong: the line above already says what comes next. */
+export function isStillBeingBuilt(problem: DraftProblem, pipeline: PipelineDetail): boolean {
+  return pipeline.publishedRevision === null && problem.path === '/destinations';
 }

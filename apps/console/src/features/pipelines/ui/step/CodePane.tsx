@@ -68,6 +68,7 @@ function CodeState({ bench: { code, problems }, language }: { bench: Bench; lang
         <IconX size={14} aria-hidden /> Not checked
       </span>
     );
+  if (code === 'none') return null;
   if (code !== 'checked')
     return (
       <span className={classes.state} role="status">

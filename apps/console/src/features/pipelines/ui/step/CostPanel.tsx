@@ -20,7 +20,7 @@ export function CostPanel({ run }: { run: BenchRun | null }) {
       <dl>
         <div>
           <dt>Instructions</dt>
-          <dd data-testid="instructions">{run ? formatNumber(run.instructions) : '–'}</dd>
+          <dd>{run ? formatNumber(run.instructions) : '–'}</dd>
         </div>
         <div>
           <dt>
@@ -45,7 +45,7 @@ function Limit({ run }: { run: BenchRun | null }) {
     <>
       <meter className="visually-hidden" aria-label="Instructions of the limit" min={0} max={run?.limit ?? 1} value={run?.instructions ?? 0} />
       <div className={classes.meter} aria-hidden>
-        {run && <i style={{ width: `${Math.min(100, share * 100)}%` }} data-tone={share >= 1 ? 'bad' : share > 0.5 ? 'wait' : undefined} />}
+        {run && <i style={{ width: `${Math.min(100, share * 100)}%`, minWidth: 2 }} data-tone={share >= 1 ? 'bad' : share > 0.5 ? 'wait' : undefined} />}
       </div>
       <p className={classes.legend}>{run ? `${formatShare(share)} of the limit of ${formatNumber(run.limit)} for this input` : 'Nothing has run yet'}</p>
     </>

@@ -4,7 +4,6 @@ import { Button, Select, TextInput } from '@mantine/core';
 import { IconCheck } from '@tabler/icons-react';
 import type { Fixture, StepSpec } from '@vrsky/contracts/pipeline-spec';
 import { JsonDiff } from '../../../../ui/JsonDiff.tsx';
-import { prettyText } from '../../../../ui/pretty-text.ts';
 import { toExpectation, updateFixture } from '../../fixtures.ts';
 import { CodeEditor } from '../CodeEditor.tsx';
 import classes from './Step.module.css';
@@ -38,18 +37,29 @@ export function ExpectPane({ step, index, bench, readOnly, onChange }: ExpectPan
   return (
     <>
       <div className={classes.facts}>
-        <Select
-          size="xs"
-          label="Expects"
-          value={chosen}
-          data={step.kind === 'filter' ? choices.slice(1).map((item) => (item.value === 'ok' ? { ...item, label: 'Passes' } : item)) : choices}
-          allowDeselect={false}
-          readOnly={readOnly}
-          onChange={(value) => {
-            if (value === 'filtered' || value === 'failed') set({ outcome: value });
-            else set({ outcome: 'ok', encoding: 'utf8', ...(value === 'output' && { output: output?.text ?? '' }) });
-          }}
-        />
+        <div className={classes.expects}>
+          <Select
+            size="xs"
+            label="Expects"
+            value={chosen}
+            data={step.kind === 'filter' ? choices.slice(1).map((item) => (item.value === 'ok' ? { ...item, label: 'Passes' } : item)) : choices}
+            allowDeselect={false}
+            readOnly={readOnly}
+            onChange={(value) => {
+              if (value === 'filtered' || value === 'failed') set({ outcome: value });
+              else set({ outcome: 'ok', encoding: 'utf8', ...(value === 'output' && { output: output?.text ?? '' }) });
+            }}
+          />
+          {verdict?.ok ? (
+            <span className={classes.state} data-tone="good" role="status" style={{ height: 30 }}>
+              <IconCheck size={14} aria-hidden /> As expected
+            </span>
+          ) : (
+            <Button variant="default" disabled={readOnly || now === null || verdict === undefined} onClick={() => now && set(now)}>
+              Expect the current result
+            </Button>
+          )}
+        </div>
         {expect.outcome !== 'ok' && (
           <TextInput
             size="xs"
@@ -63,16 +73,6 @@ export function ExpectPane({ step, index, bench, readOnly, onChange }: ExpectPan
             }}
           />
         )}
-        <div style={{ display: 'flex', alignItems: 'center', gap: 8 }}>
-          {verdict?.ok && (
-            <span className={classes.state} data-tone="good" role="status">
-              <IconCheck size={14} aria-hidden /> As expected
-            </span>
-          )}
-          <Button variant="default" size="compact-xs" ml="auto" disabled={readOnly || now === null || verdict?.ok !== false} onClick={() => now && set(now)}>
-            Expect the current result
-          </Button>
-        </div>
       </div>
       {verdict && !verdict.ok && (
         <p className={classes.reason} data-tone="bad" role="status">
@@ -91,7 +91,7 @@ export function ExpectPane({ step, index, bench, readOnly, onChange }: ExpectPan
               Expected output. JSON is compared as values, anything else byte for byte.
             </p>
             <CodeEditor
-              value={prettyText(expect.output)}
+              value={expect.output}
               label="Expected output"
               language="json"
               readOnly={readOnly}

@@ -40,7 +40,7 @@ export function ResultPane(props: ResultPaneProps) {
         <h2>Output</h2>
         {run && <Outcome run={run} kind={step.kind} />}
         <div className={classes.end}>
-          {bench.isStale && run && <Loader size={12} aria-label="Running" />}
+          {bench.isStale && run && bench.problems.length === 0 && <Loader size={12} aria-label="Running" />}
           <SegmentedControl
             size="xs"
             aria-label="What to show of the output"

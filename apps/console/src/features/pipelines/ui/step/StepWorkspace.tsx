@@ -7,7 +7,7 @@ import { useNeeds, useSession } from '../../../tenancy/api.tsx';
 import { placeOfProblem, updateStep } from '../../draft.ts';
 import type { PipelineDetail } from '../../types.ts';
 import { fixtureMessage, typedMessage } from '../../workbench/messages.ts';
-import { ProblemList } from '../ProblemList.tsx';
+import { isStillBeingBuilt, ProblemList } from '../ProblemList.tsx';
 import type { PipelineDraftEditor } from '../use-pipeline-draft.ts';
 import type { StepPlace } from '../use-step-place.ts';
 import { CodePane } from './CodePane.tsx';
@@ -69,7 +69,7 @@ export function StepWorkspace({ pipeline, editor, step, fixture: asked, onGo }: 
       <div className={classes.notes}>
         <ProblemList
           // What the code says of itself is beside the code.
-          problems={editor.problems.filter((problem) => problem.partId !== step.id || problem.code === undefined)}
+          problems={editor.problems.filter((problem) => (problem.partId !== step.id || problem.code === undefined) && !isStillBeingBuilt(problem, pipeline))}
           onSelect={(problem) => {
             const place = placeOfProblem(problem);
             onGo(place && editor.draft.steps.some(({ id }) => id === place.partId) ? { step: place.partId, fixture: place.fixture } : null);

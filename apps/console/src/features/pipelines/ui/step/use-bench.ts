@@ -18,7 +18,7 @@ const FIXTURES_AFTER_MS = 600;
 export interface Bench {
   problems: CodeProblem[];
   /** What is known of the code that stands there now. */
-  code: 'compiling' | 'checking' | 'checked' | { failed: string };
+  code: 'none' | 'compiling' | 'checking' | 'checked' | { failed: string };
   run: BenchRun | null;
   /** Why there is no result though there is code that runs. */
   runFailed: string | null;
@@ -81,7 +81,7 @@ export function useBench(workbench: Workbench | null, { step, input, message }: 
   return {
     problems: useMemo(() => (here ? (problems ?? []) : []), [here, problems]),
     code: failure ? { failed: failure.message } : !here || compiled.isPending ? 'compiling' : typescript && checked.isPending ? 'checking' : 'checked',
-    run: run.data ?? null,
+    run: step.source === '' ? null : (run.data ?? null),
     runFailed: run.error?.message ?? null,
     isStale: !here || benchStep === null || run.isPlaceholderData || tried !== input,
     fixtures,
