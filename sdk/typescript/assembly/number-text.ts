@@ -1,5 +1,7 @@
 /** Numbers as text, in place of the language's own, which writes 30.0 and not always the shortest digits: the same as in JavaScript. */
+
 import { NUMBER_SIZE_MAX, writeNumber } from './json/number-write';
+import { __new, __renew } from './memory';
 
 const scratch = memory.data(48);
 

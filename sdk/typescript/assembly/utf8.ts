@@ -1,5 +1,7 @@
 /** UTF-8 to the language's strings, which are UTF-16, and back. */
 
+import { __new, __renew } from './memory';
+
 /** Room that must follow whatever is read or written sixteen bytes at a time. */
 export const SLACK: usize = 16;
 

@@ -1,4 +1,5 @@
 import { stop } from '../host';
+import { __new, __renew } from '../memory';
 import { decode, decodeTo } from '../utf8';
 import { isInteger, readInteger, readNumber } from './number-read';
 import { CONTAINER, ESCAPED, hexDigit, KEY, PLACE, parse, problem, problemAt, SCALAR, WIDE } from './parse';
@@ -30,12 +31,12 @@ let root: usize = 0;
 @unmanaged
 export class Json {
   /** An entry of the tape; see `parse`. The missing value is the null pointer, where memory is zero. */
-  private start: u32;
-  private end: u32;
-  private size: u32;
-  private close: u32;
-  private lastIndex: i32;
-  private lastEntry: u32;
+  private start: u32 = 0;
+  private end: u32 = 0;
+  private size: u32 = 0;
+  private close: u32 = 0;
+  private lastIndex: i32 = 0;
+  private lastEntry: u32 = 0;
 
   /** Reads a JSON text. It must be JSON, or the message fails. */
   static parse(text: string): Json {

@@ -145,6 +145,7 @@ export class Bytes {
       else this.unsigned(<u64>value);
     } else if (isArray<T>()) {
       if (isNullable<T>() && changetype<usize>(value) == 0) this.word(0x6c6c756e, 4);
+      // @ts-expect-error: it is an array here, which TypeScript does not see
       else this.list<valueof<T>>(changetype<valueof<T>[]>(value));
     } else if (value instanceof Json) this.json(changetype<Json>(value));
     else if (value instanceof JsonNode) this.node(changetype<JsonNode>(value));
