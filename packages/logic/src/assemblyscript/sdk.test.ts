@@ -93,7 +93,11 @@ test('reading JSON: kinds, what is missing, and where something is not as expect
     'a b': {},
   });
   const expected: [expression: string, text: string][] = [
-    ["`${o.strOr('none', 'd')}${o.numOr('no', 2.5)}${o.intOr('no', -3)}${o.boolOr('no', true)}${o.strOr('id', 'd')}`", 'd2.5-3trueA'],
+    ["[o.kind, o.get('id').kind, o.get('n').kind, o.get('list').kind, o.get('none').kind, o.get('yes').kind, o.get('no').kind].join(',')", '6,4,3,5,1,2,0'],
+    ["o.length.toString() + ' ' + o.get('list').length.toString() + ' ' + o.keys().join('+')", '7 2 id+n+big+list+none+yes+a b'],
+    ["[o.has('none'), o.has('no'), o.get('none').isNull, o.get('none').exists, o.get('no').get('x').at(3).isNull].join(' ')", 'true false true true true'],
+    ["o.get('no') || o.at(9) ? 'there' : 'missing'", 'missing'],
+    ["[o.strOr('none', 'd'), o.numOr('no', 2.5).toString(), o.intOr('no', -3).toString(), o.strOr('id', 'd')].join()", 'd,2.5,-3,A'],
     ["o.get('list').toString() + o.get('list').at(1).get('sku').toString()", '[{"sku":"x","qty":2},{"sku":5}]5'],
     ["o.str('no')", 'no is missing, a string was expected'],
     ["o.get('list').at(1).str('sku')", 'list[1].sku is a number, a string was expected'],
@@ -184,7 +188,7 @@ export default defineConvert((msg, ctx) => text(\`\${names.get(msg.text())} \${+
 });
 
 test('random numbers are those of the platform', async () => {
-  const code = 'return text(`${Math.random()} ${Math.random()}`);';
+  const code = "return text(Math.random().toString() + ' ' + Math.random().toString());";
   const [first, second] = [await run(code), await run(code)];
   expect(first.text).toMatch(/^0\.\d+ 0\.\d+$/);
   expect(second.text).toBe(first.text);

@@ -94,16 +94,19 @@ export function parse(text: usize, size: usize): usize {
     }
     // A value has ended.
     while (true) {
-      at = skipSpace(at);
+      let next = <u32>load<u8>(at);
+      if (next <= 0x20) {
+        at = skipSpace(at);
+        next = load<u8>(at);
+      }
       if (container == 0) {
         if (at != end) return refuse('there is more after its end', at, end);
         heap.realloc(tape, to - tape);
         return tape;
       }
-      const next = load<u8>(at);
       if (next == 0x2c) {
         count++;
-        at = skipSpace(at + 1);
+        if (load<u8>(++at) <= 0x20) at = skipSpace(at);
         if (inObject) {
           store<u32>(key, to, 8);
           key = to;
@@ -152,9 +155,11 @@ function skipKey(at: usize, end: usize, entry: usize): usize {
   if (close == 0) return 0;
   store<u32>(entry, at + 1);
   store<u32>(entry, close, 4);
-  at = skipSpace((close & PLACE) + 1);
+  at = (close & PLACE) + 1;
+  if (load<u8>(at) <= 0x20) at = skipSpace(at);
   if (load<u8>(at) != 0x3a) return refuse('a colon was expected', at, end);
-  return skipSpace(at + 1);
+  if (load<u8>(++at) <= 0x20) at = skipSpace(at);
+  return at;
 }
 
 /** From after the opening quote. Returns where the closing quote is, with flags, or 0. */
@@ -163,7 +168,15 @@ function skipString(at: usize, end: usize): u32 {
   while (true) {
     const bytes = v128.load(at);
     // Compared as signed numbers, bytes of 0x80 and above are below the space, like control characters.
-    const stops = i8x16.bitmask(v128.or(v128.or(i8x16.eq(bytes, i8x16.splat(0x22)), i8x16.eq(bytes, i8x16.splat(0x5c))), i8x16.lt_s(bytes, i8x16.splat(0x20))));
+    const stops = i8x16.bitmask(
+      v128.or(
+        v128.or(
+          i8x16.eq(bytes, i8x16(0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22)),
+          i8x16.eq(bytes, i8x16(0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c)),
+        ),
+        i8x16.lt_s(bytes, i8x16(0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20)),
+      ),
+    );
     if (stops == 0) {
       at += 16;
       continue;

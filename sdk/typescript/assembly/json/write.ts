@@ -49,30 +49,38 @@ export class Bytes {
 
   /** Writes a string in quotes, with the escapes of JSON.stringify. */
   string(text: string): void {
-    const length = text.length;
+    this.at = this.quoted(text, this.reserve(<usize>text.length + 2));
+  }
+
+  /** Writes a comma, if it is not the first one of its object, and a key. */
+  key(key: string): void {
+    let to = this.reserve(<usize>key.length + 4);
+    if (load<u8>(to - 1) != 0x7b) store<u8>(to++, 0x2c);
+    to = this.quoted(key, to);
+    store<u8>(to, 0x3a);
+    this.at = to + 1;
+  }
+
+  /** There is room for the text if no character of it needs more than a byte, and for two bytes after it. */
+  private quoted(text: string, to: usize): usize {
     let from = changetype<usize>(text);
-    const end = from + ((<usize>length) << 1);
-    let to = this.reserve(<usize>length + 2);
+    const end = from + ((<usize>text.length) << 1);
     store<u8>(to++, 0x22);
-    while (from + 16 <= end) {
-      const units = v128.load(from);
-      if (v128.any_true(special(units))) break;
-      v128.store64_lane(to, i8x16.narrow_i16x8_u(units, units), 0);
-      from += 16;
-      to += 8;
-    }
     while (from < end) {
-      const unit = <u32>load<u16>(from);
-      if (unit < 0x20 || unit == 0x22 || unit == 0x5c || unit >= 0x80) {
+      // What lies beyond the text does not count.
+      const left = (end - from) >> 1;
+      const units = v128.load(from);
+      if (i16x8.bitmask(special(units)) & (left < 8 ? (1 << left) - 1 : 255)) {
         this.at = to;
         to = this.specials(from, end);
         break;
       }
-      store<u8>(to++, unit);
-      from += 2;
+      v128.store64_lane(to, i8x16.narrow_i16x8_u(units, units), 0);
+      from += 16;
+      to += min(left, 8);
     }
-    store<u8>(to++, 0x22);
-    this.at = to;
+    store<u8>(to, 0x22);
+    return to + 1;
   }
 
   /** What is left of a string from its first special character on. */
@@ -107,7 +115,7 @@ export class Bytes {
       }
     }
     this.at = to;
-    return this.reserve(1);
+    return this.reserve(2);
   }
 
   /** Infinity and NaN become null, as with JSON.stringify. */
@@ -181,8 +189,8 @@ function put(unit: u32, to: usize): usize {
 /** Sets lanes of characters that need an escape or more than one byte. */
 function special(units: v128): v128 {
   return v128.or(
-    v128.or(i16x8.eq(units, i16x8.splat(0x22)), i16x8.eq(units, i16x8.splat(0x5c))),
-    v128.or(i16x8.lt_u(units, i16x8.splat(0x20)), i16x8.gt_u(units, i16x8.splat(0x7f))),
+    v128.or(i16x8.eq(units, i16x8(0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22, 0x22)), i16x8.eq(units, i16x8(0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c, 0x5c))),
+    v128.or(i16x8.lt_u(units, i16x8(0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20, 0x20)), i16x8.gt_u(units, i16x8(0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f, 0x7f))),
   );
 }
 
@@ -296,9 +304,8 @@ export class JsonObject extends JsonNode {
   }
 
   private key(key: string): Bytes {
-    const bytes = this.proceed();
-    bytes.string(key);
-    bytes.byte(0x3a);
+    const bytes = this.resume();
+    bytes.key(key);
     return bytes;
   }
 }
