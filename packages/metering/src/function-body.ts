@@ -38,6 +38,10 @@ export const event = {
   functionReference: 16,
   /** The end of the function, when it is reached. */
   end: 17,
+  /** The bits of a number can be seen here that could be a NaN; a: the number's type, whose canonical NaN goes before the instruction. */
+  showsNan: 18,
+  /** The same after the instruction, for vectors: a is 32 or 64, the size of a lane. */
+  makesNan: 19,
 } as const;
 
 /** Events are in order of position, five numbers each: position, kind, basic block, a, where the instruction ends. */
@@ -150,6 +154,8 @@ export interface FunctionBody {
   stops: boolean;
   changesTables: boolean;
   catches: boolean;
+  /** Types of numbers whose NaN is to be made canonical. */
+  nanTypes: number[];
 }
 
 const frameKind = { function: 0, block: 1, loop: 2, if: 3, try: 4 } as const;
@@ -223,6 +229,7 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
     stops: false,
     changesTables: false,
     catches: false,
+    nanTypes: [],
   };
 
   /** The basic block that is being read; -1 in code that cannot be reached. */
@@ -237,6 +244,7 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
   let deadFrom = 0;
   /** It starts after the end of a block, from where the validator, who knows less, still sees a way. */
   let deadAfterEnd = false;
+  let previous = 0;
   const frames: Frame[] = [];
   let top: Frame = newFrame(frameKind.function, 0, type.results.length, 0);
   frames.push(top);
@@ -248,6 +256,12 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
     events.push3(position, kind, block);
     events.push(a);
     events.push(reader.at);
+  }
+  /** Whether the number on top of the operands can be a NaN that an operation made: not when it was just loaded, or is a constant. */
+  function showsNan(at: number, numberType: number): void {
+    if (block < 0 || !info.canonicalNan || previous === 0x2a || previous === 0x2b || previous === 0x43 || previous === 0x44) return;
+    note(at, event.showsNan, numberType);
+    if (!body.nanTypes.includes(numberType)) body.nanTypes.push(numberType);
   }
   function closeBlock(): void {
     cost.data[block] = blockCost;
@@ -565,11 +579,25 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
       case 0x1b:
       case 0xd1:
         break;
+      case 0x38: // f32.store
+      case 0x39: // f64.store
+        skipMemoryArgument(at);
+        showsNan(at, opcode === 0x38 ? valueTypes.f32 : valueTypes.f64);
+        break;
+      case 0x98: // f32.copysign, i32.reinterpret_f32
+      case 0xbc:
+        showsNan(at, valueTypes.f32);
+        break;
+      case 0xa6: // f64.copysign, i64.reinterpret_f64
+      case 0xbd:
+        showsNan(at, valueTypes.f64);
+        break;
       default:
         if (opcode >= 0x28 && opcode <= 0x3e) skipMemoryArgument(at);
         else if (opcode < 0x45 || opcode > 0xc4) refuse(at, `opcode 0x${opcode.toString(16)} is not supported`);
     }
     if (height > highest) highest = height;
+    previous = opcode;
   }
   if (highest > bodyLimits.operands) refuse(start, `a function has at most ${bodyLimits.operands} operands at a time, not ${highest}`);
   body.frameBytes = frameOverheadBytes + localBytes + highest * operandBytes;
@@ -642,12 +670,26 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
       skipMemoryArgument(at);
       reader.at += 1;
     }
+    const lane = nanLane(operation);
+    if (lane === 0 || block < 0 || !info.canonicalNan) return;
+    note(at, event.makesNan, lane);
+    if (!body.nanTypes.includes(valueTypes.v128)) body.nanTypes.push(valueTypes.v128);
   }
 
   function skipMemoryArgument(at: number): void {
     if ((reader.u32() & 0x40) !== 0) refuse(at, 'more than one memory is not supported');
     reader.skipLeb();
   }
+}
+
+/** Size of the lanes of a vector in which an operation can make a NaN, or put one that was made; 0 for other operations. */
+function nanLane(operation: number): 0 | 32 | 64 {
+  if (operation === 19 || operation === 32) return 32; // splat, replace_lane
+  if (operation === 20 || operation === 34) return 64;
+  // Roundings, square roots, arithmetic, minimum and maximum (pmin and pmax only choose), demotion and promotion.
+  if ((operation >= 103 && operation <= 106) || (operation >= 227 && operation <= 233) || operation === 94) return 32;
+  if (operation === 116 || operation === 117 || operation === 122 || operation === 148 || (operation >= 239 && operation <= 245) || operation === 95) return 64;
+  return 0;
 }
 
 const emptyType: FunctionType = { params: [], results: [] };

@@ -20,6 +20,8 @@ export interface Target {
   growFunction: number;
   /** What a reference to a function has the host's type, so that calls by reference pass the fuel through the global. */
   sharesTables: boolean;
+  /** The count is published at heads of loops. */
+  publishesLoops: boolean;
   /** Index of a type with fuel as one more parameter and one more result. */
   typeWithFuel(type: number): number;
   typeIndex(type: FunctionType): number;
@@ -42,15 +44,19 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
   const isLeaf = leafCost >= 0;
   const fuel = body.type.params.length;
   const savesIndex = body.hasIndirectCalls && !target.sharesTables;
-  const operand = fuel + 1 + body.locals;
+  const operand = fuel + (isLeaf ? 0 : 1) + body.locals;
   const tableIndex = operand + (body.hasDynamicPrices ? 1 : 0);
-  const temporaries = (body.hasDynamicPrices ? 1 : 0) + (savesIndex ? 1 : 0);
+  const temporaries: number[] = [];
+  if (body.hasDynamicPrices) temporaries.push(valueTypes.i32);
+  if (savesIndex) temporaries.push(valueTypes.i32);
+  temporaries.push(...body.nanTypes);
+  const numberOf = (type: number): number => operand + temporaries.indexOf(type);
 
-  out.u32(body.localGroups + (temporaries > 0 ? 1 : 0));
+  out.u32(body.localGroups + temporaries.length);
   out.raw(bytes, body.localsAt, body.codeAt);
-  if (temporaries > 0) {
-    out.u32(temporaries);
-    out.u8(valueTypes.i32);
+  for (const type of temporaries) {
+    out.u32(1);
+    out.u8(type);
   }
 
   // Locals after the parameters move up by one. Most of their indices are one byte before and after, which is changed in the copy.
@@ -184,6 +190,14 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
         copied = end;
         continue;
       }
+      case event.showsNan:
+        copyTo(position);
+        writeCanonicalNumber(out, a, numberOf(a));
+        continue;
+      case event.makesNan:
+        copyTo(end);
+        writeCanonicalLanes(out, a, numberOf(valueTypes.v128));
+        continue;
       case event.memorySize:
         if (target.pages < 0) continue;
         copyTo(position);
@@ -207,9 +221,11 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
           getFuel();
           subtract(price);
           if (price !== 0) teeFuel();
-          publish();
-          getFuel();
-          check(true);
+          if (target.publishesLoops) {
+            publish();
+            getFuel();
+          }
+          check(target.publishesLoops);
         }
         break;
       case event.catch:
@@ -421,6 +437,39 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
     else if (results.length === 1) out.u8(results[0] as number);
     else out.s64(target.typeIndex({ params: [], results }));
   }
+}
+
+/** A NaN on top of the operands becomes the one with no sign and no payload: only a NaN differs from itself. */
+function writeCanonicalNumber(out: Writer, type: number, local: number): void {
+  const wide = type === valueTypes.f64;
+  out.u8(op.localTee);
+  out.u32(local);
+  out.u8(wide ? op.f64Const : op.f32Const);
+  out.raw(Uint8Array.from(wide ? [0, 0, 0, 0, 0, 0, 0xf8, 0x7f] : [0, 0, 0xc0, 0x7f]));
+  for (let i = 0; i < 2; i++) {
+    out.u8(op.localGet);
+    out.u32(local);
+  }
+  out.u8(wide ? op.f64Eq : op.f32Eq);
+  out.u8(op.select);
+}
+
+/** The same for every lane of a vector. */
+function writeCanonicalLanes(out: Writer, lane: number, local: number): void {
+  const nan = lane === 64 ? [0, 0, 0, 0, 0, 0, 0xf8, 0x7f] : [0, 0, 0xc0, 0x7f];
+  out.u8(op.localTee);
+  out.u32(local);
+  out.u8(op.simd);
+  out.u32(op.v128Const);
+  out.raw(Uint8Array.from({ length: 16 }, (_, i) => nan[i % nan.length] as number));
+  for (let i = 0; i < 2; i++) {
+    out.u8(op.localGet);
+    out.u32(local);
+  }
+  out.u8(op.simd);
+  out.u32(lane === 64 ? op.f64x2Eq : op.f32x4Eq);
+  out.u8(op.simd);
+  out.u32(op.v128Bitselect);
 }
 
 function readIndex(bytes: Uint8Array, at: number): { value: number; end: number } {

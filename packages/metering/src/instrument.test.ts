@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { countEach } from '../test/count-each.ts';
 import { wat } from '../test/wat.ts';
-import { instrument, reserved } from './instrument.ts';
+import { type InstrumentOptions, instrument, reserved } from './instrument.ts';
 import { createMeter, type Meter } from './meter.ts';
 import { type WasmGlobal, type WasmImports, wasm } from './webassembly.ts';
 
@@ -474,6 +474,37 @@ describe('instrument', () => {
       expect(() => instrument(typeof input === 'string' ? wat(input) : input)).toThrow(message);
     });
   }
+
+  it('shows a NaN that an operation made with the same bits on every processor, at the same count, and leaves loaded ones alone', () => {
+    const run = (body: string, options: InstrumentOptions = {}): unknown[] => {
+      const module = wat(
+        `(module (memory 1) (data (i32.const 64) "\\01\\00\\00\\00\\00\\00\\f4\\ff") (func (export "f") (param f64 f32) (result i64) ${body}))`,
+      );
+      const { exports } = new wasm.Instance(new wasm.Module(instrument(module, options).module));
+      const meter = createMeter({ exports });
+      meter.start(budget);
+      return [BigInt.asUintN(64, (exports.f as (a: number, b: number) => bigint)(0, 0)).toString(16), meter.used()];
+    };
+    const wide = '(f64.div (local.get 0) (local.get 0))';
+    const narrow = '(f32.div (local.get 1) (local.get 1))';
+    const bodies: Record<string, [string, string]> = {
+      reinterpret: [`(i64.reinterpret_f64 ${wide})`, '7ff8000000000000'],
+      'reinterpret f32': [`(i64.extend_i32_u (i32.reinterpret_f32 ${narrow}))`, '7fc00000'],
+      store: [`(f64.store (i32.const 0) (f64.neg ${wide})) (i64.load (i32.const 0))`, '7ff8000000000000'],
+      'store f32': [`(f32.store (i32.const 0) ${narrow}) (i64.load32_u (i32.const 0))`, '7fc00000'],
+      copysign: [`(i64.reinterpret_f64 (f64.copysign (f64.const 1) (f64.neg ${wide})))`, '3ff0000000000000'],
+      'a vector': [`(i64x2.extract_lane 1 (f32x4.sqrt (f32x4.splat (f32.sub (local.get 1) (f32.const 4)))))`, '7fc000007fc00000'],
+      'a vector of f64': [`(i64x2.extract_lane 0 (f64x2.div (f64x2.splat (local.get 0)) (f64x2.splat (local.get 0))))`, '7ff8000000000000'],
+      'a lane': [`(i64x2.extract_lane 1 (f64x2.replace_lane 1 (v128.const i64x2 0 0) (f64.neg ${wide})))`, '7ff8000000000000'],
+      'a loaded one': ['(f64.store (i32.const 0) (f64.load (i32.const 64))) (i64.load (i32.const 0))', 'fff4000000000001'],
+      'a number': ['(i64.reinterpret_f64 (f64.add (local.get 0) (f64.const 1.5)))', '3ff8000000000000'],
+    };
+    for (const [what, [body, bits]] of Object.entries(bodies)) {
+      const [shown, count] = run(body);
+      expect(shown, what).toBe(bits);
+      expect(run(body, { canonicalNan: false })[1], what).toBe(count);
+    }
+  });
 
   it('refuses a start function where there may be none', () => {
     const module = wat('(module (func $s) (start $s))');

@@ -39,6 +39,16 @@ export interface InstrumentOptions {
   allowedImports?: readonly AllowedImport[];
   /** Refuses a module with a start function: its format has no place for one. */
   refuseStart?: boolean;
+  /**
+   * Wherever the bits of a NaN that an operation made can be seen, they are the same on every processor; on when left out. Off, a module
+   * that looks at them can count differently on another kind of processor.
+   */
+  canonicalNan?: boolean;
+  /**
+   * The count after a trap of the module's own may miss what was executed since the last call of the host or by reference. Saves a
+   * few percent of time, for a module that one trusts.
+   */
+  trusted?: boolean;
   /** `shared`: as if the host could see the module's tables. The count is the same, only the run takes longer. */
   scheme?: 'auto' | 'shared';
 }
@@ -71,6 +81,7 @@ export function instrument(module: Uint8Array, options: InstrumentOptions = {}):
   refuseUnwanted(info, options);
 
   const sharesTables = info.sharesFunctionReferences || options.scheme === 'shared';
+  info.canonicalNan = options.canonicalNan ?? true;
   let { graph, bodies } = readBodies(info);
   if (bodies.some((body) => body.catches)) {
     // Calls end basic blocks then, in all functions.
@@ -118,7 +129,20 @@ export function instrument(module: Uint8Array, options: InstrumentOptions = {}):
   const firstGlobal = info.importedGlobals + info.globals.length;
   const pages = options.virtualMemory ? firstGlobal + 1 : -1;
   const growFunction = firstWrapper + wrappers.size;
-  const target: Target = { info, graph, plans, placement, fuel: firstGlobal, pages, growFunction, sharesTables, typeWithFuel, typeIndex, reference };
+  const target: Target = {
+    info,
+    graph,
+    plans,
+    placement,
+    fuel: firstGlobal,
+    pages,
+    growFunction,
+    sharesTables,
+    publishesLoops: options.trusted !== true,
+    typeWithFuel,
+    typeIndex,
+    reference,
+  };
 
   const code = new Writer(Math.ceil(module.length * 1.6) + 1024);
   code.u32(bodies.length + wrappers.size + (pages < 0 ? 0 : 1));

@@ -90,6 +90,8 @@ export class ModuleInfo {
   start = -1;
   /** Functions that elements of tables and initial values of globals refer to. */
   readonly referredFunctions = new Set<number>();
+  /** Where the bits of a NaN can be seen they are to be the same on every processor. */
+  canonicalNan = false;
   /** A function catches exceptions: a call may end in one and the function goes on. */
   catchesExceptions = false;
   /** A function reference can go from the module to its host, or come from there. */

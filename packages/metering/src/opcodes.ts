@@ -31,4 +31,15 @@ export const op = {
   i32WrapI64: 0xa7,
   i64ExtendI32U: 0xad,
   refFunc: 0xd2,
+  select: 0x1b,
+  f32Const: 0x43,
+  f64Const: 0x44,
+  f32Eq: 0x5b,
+  f64Eq: 0x61,
+  /** Before these. */
+  simd: 0xfd,
+  v128Const: 12,
+  f32x4Eq: 65,
+  f64x2Eq: 71,
+  v128Bitselect: 82,
 } as const;
