@@ -18,7 +18,7 @@ const dir = scratchDir('packages');
 /** What the sample costs, in any place and on any machine. A change of these is a change of what customers pay. */
 const golden = {
   typescript: { convert: 127_893 },
-  assemblyscript: { convert: 0 },
+  assemblyscript: { convert: 10_920 },
 } as const;
 
 const languages = ['typescript', 'assemblyscript'] as const;
