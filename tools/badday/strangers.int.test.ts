@@ -245,9 +245,12 @@ describe('a tenant who tries the doors of another', () => {
       const concrete = path
         .replace('{id}', path.startsWith('/messages') ? messageId : pipeline.id)
         .replace('{messageId}', messageId)
-        .replace('{destinationId}', 'out');
+        .replace('{destinationId}', 'out')
+        .replace('{stepId}', 'convert');
       if (method === 'POST' && path === '/pipelines') continue; // makes one of their own
-      const body = method === 'PATCH' ? { body: { name: 'Mine now' }, headers: { 'if-match': '*' } } : {};
+      const headers = { 'if-match': '*' };
+      const step = { kind: 'convert', language: 'typescript', source: 'export default () => "mine now"' };
+      const body = method === 'PATCH' ? { body: { name: 'Mine now' }, headers } : method === 'PUT' ? { body: step, headers } : {};
       const answer = await globex.call(method, concrete, body);
       const name = `${method} ${path}`;
       if (path.includes('{')) expect(answer, name).toMatchObject({ status: 404, body: { status: 404, requestId: expect.any(String) } });

@@ -311,7 +311,7 @@ function compile({ id, kind, source }: StepInput): Promise<BundlePipeline['modul
   if (!found) {
     found = compileStep({ kind, language: 'typescript', source }).then((result) => {
       if (!result.ok) throw new Error(`step ${id} does not compile: ${JSON.stringify(result.problems)}`);
-      return { stepId: id, sha256: result.sha256, format: result.format, code: result.code };
+      return { stepId: id, sha256: contentHash(result.code), format: result.format, code: result.code };
     });
     compiled.set(key, found);
   }
