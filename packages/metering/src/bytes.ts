@@ -101,6 +101,16 @@ export class Writer {
   /** A signed number of at most 53 bits. */
   s64(value: number): void {
     this.#reserve(10);
+    if (value === (value | 0)) {
+      // Nearly all are small, and whole numbers of 32 bits are faster.
+      let small = value | 0;
+      while (small > 63 || small < -64) {
+        this.#bytes[this.#length++] = (small & 0x7f) | 0x80;
+        small >>= 7;
+      }
+      this.#bytes[this.#length++] = small & 0x7f;
+      return;
+    }
     let rest = value;
     for (;;) {
       const byte = ((rest % 128) + 128) % 128;

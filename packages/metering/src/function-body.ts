@@ -77,6 +77,8 @@ export class FlowGraph {
   readonly events: IntList;
   /** Places where an instruction names a local, so that the name can be changed. */
   readonly locals: IntList;
+  /** There is an event for a reference to a function. */
+  refersToFunctions = false;
   /** Edges by the block they leave, as linked lists. */
   readonly #firstOut: IntList;
   readonly #nextOut: IntList;
@@ -532,7 +534,9 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
       case 0xd2: {
         // ref.func
         const referred = reader.u32();
-        if (live) note(at, event.functionReference, referred);
+        if (!live) break;
+        graph.refersToFunctions = true;
+        note(at, event.functionReference, referred);
         break;
       }
       case 0x23: // global.get, global.set

@@ -246,6 +246,7 @@ function createTypes(info: ModuleInfo): { types: FunctionType[]; typeIndex(type:
 /** Functions that instructions refer to. */
 function functionReferences(graph: FlowGraph): number[] {
   const found: number[] = [];
+  if (!graph.refersToFunctions) return found;
   for (let e = 0; e < graph.events.length; e += eventSize) if (graph.events.get(e + 1) === event.functionReference) found.push(graph.events.get(e + 3));
   return found;
 }

@@ -2,7 +2,7 @@ import { MeteringError } from './errors.ts';
 import { externalKind, type FunctionType, type ModuleInfo, sectionId } from './module.ts';
 
 /** Within these an engine takes the module also with the counting in it. */
-export const moduleLimits = { bytes: 64 * 1024 * 1024, functions: 200_000, params: 990, results: 990 } as const;
+export const moduleLimits = { bytes: 32 * 1024 * 1024, functions: 200_000, params: 990, results: 990 } as const;
 export const bodyLimits = { bytes: 2_500_000, locals: 49_000, operands: 10_000, nesting: 20_000, branchTargets: 65_000 } as const;
 
 /** The largest function that engines take. */

@@ -73,6 +73,13 @@ describe('createMeter', () => {
     expect([meter.used(), meter.exhausted()]).toEqual([5000, 'instructions']);
   });
 
+  it('stays exhausted however much a host charges', () => {
+    const { meter } = metered(loop);
+    meter.start(1000);
+    for (let i = 0; i < 50; i++) meter.charge(1e300);
+    expect([meter.used(), meter.exhausted()]).toEqual([1000, 'instructions']);
+  });
+
   it('cuts an endless budget down to one it can hold', () => {
     const { call, meter } = metered(loop);
     meter.start(Number.MAX_VALUE);

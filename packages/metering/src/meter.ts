@@ -40,10 +40,13 @@ export function createMeter(instance: WasmInstance): Meter {
     },
     used: () => Math.min(budget, budget - instructionsLeft()),
     charge(instructions) {
-      fuel.value -= BigInt(Math.ceil(instructions)) << bits;
+      const left = fuel.value - (BigInt(Math.min(Math.ceil(instructions), maxInstructions)) << bits);
+      // Far below zero it stays where it is, and does not come back from above.
+      if (left > lowest) fuel.value = left;
     },
     exhausted: () => (instructionsLeft() < 0 ? 'instructions' : depthLeft() < 0n ? 'depth' : null),
   };
 }
 
 const bits = BigInt(depthBits);
+const lowest = -(1n << 62n);
