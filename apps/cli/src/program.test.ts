@@ -1,11 +1,14 @@
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { scratchDir } from '@vrsky/testkit/scratch';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { exitCodes } from './exit-codes.ts';
 import { version } from './installation.ts';
 import { runProgram } from './program.ts';
 import { createTerminal } from './terminal.ts';
+
+// Compilers start slowly on a busy machine.
+vi.setConfig({ testTimeout: 60_000 });
 
 const dir = scratchDir('cli');
 
