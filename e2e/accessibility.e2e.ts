@@ -1,9 +1,7 @@
-import AxeBuilder from '@axe-core/playwright';
 import type { DevFile } from '@vrsky/contracts/dev-file';
 import { expect, signIn, test } from './app.ts';
+import { violationsOf } from './axe.ts';
 import { instructionsOf, paste } from './step.ts';
-
-const rules = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'];
 
 const pages: Record<string, (dev: DevFile) => string> = {
   Overview: (dev) => `/t/${dev.tenant.slug}`,
@@ -22,7 +20,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     test.setTimeout(180_000);
     await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
     await page.goto('/sign-in');
-    expect((await new AxeBuilder({ page }).withTags(rules).analyze()).violations, 'sign-in').toEqual([]);
+    expect(await violationsOf(page), 'sign-in').toEqual([]);
     await signIn(page, dev.user);
     const sent = await fetch(dev.demo.ingestUrl, { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"id":"A-9","status":"paid"}' });
     const { messageId } = (await sent.json()) as { messageId: string };
@@ -32,8 +30,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
       await page.waitForLoadState('load');
       await expect(page.locator('main [aria-hidden] .mantine-Skeleton-root')).toHaveCount(0);
-      const { violations } = await new AxeBuilder({ page }).withTags(rules).analyze();
-      expect(violations, name).toEqual([]);
+      expect(await violationsOf(page), name).toEqual([]);
     }
     await page.goto(`/t/${dev.tenant.slug}/pipelines/${dev.demo.pipelineId}`);
     await page
@@ -42,12 +39,12 @@ for (const colorScheme of ['light', 'dark'] as const) {
       .click();
     await expect(page.getByText('No problems found')).toBeVisible();
     await expect(instructionsOf(page)).toHaveText(/[\d,]{5,}/);
-    expect((await new AxeBuilder({ page }).withTags(rules).analyze()).violations, 'a step').toEqual([]);
+    expect(await violationsOf(page), 'a step').toEqual([]);
     await paste(page, 'TypeScript of Reshape order', 'export default (msg: Message) => msg.jsn();');
     await expect(page.getByText('1 error')).toBeVisible();
     await page.getByRole('button', { name: 'Save as fixture' }).click();
     await expect(page.getByText('As expected')).toBeVisible();
-    expect((await new AxeBuilder({ page }).withTags(rules).analyze()).violations, 'a fixture of a step that fails').toEqual([]);
+    expect(await violationsOf(page), 'a fixture of a step that fails').toEqual([]);
     // The demo pipeline stays as it was.
     for (const undo = page.getByRole('button', { name: 'Undo' }); await undo.isEnabled(); ) await undo.click();
     await expect(page.getByText('Draft saved')).toBeVisible();
@@ -57,6 +54,6 @@ for (const colorScheme of ['light', 'dark'] as const) {
       .first()
       .click();
     await expect(page.getByRole('heading', { name: 'HTTP out' })).toBeVisible();
-    expect((await new AxeBuilder({ page }).withTags(rules).analyze()).violations, 'a destination').toEqual([]);
+    expect(await violationsOf(page), 'a destination').toEqual([]);
   });
 }

@@ -5,6 +5,7 @@ import { createWorkerClient, WorkerStopped } from './worker-client.ts';
 /** Answers as the test says; a real thread is tried in the browser tests. */
 class FakeWorker {
   static made: FakeWorker[] = [];
+  static startFails: string | null = null;
   onmessage: ((event: { data: unknown }) => void) | null = null;
   onerror: ((event: { message: string }) => void) | null = null;
   isTerminated = false;
@@ -14,7 +15,8 @@ class FakeWorker {
   }
   postMessage(request: CallRequest): void {
     this.asked.push(request);
-    if (request.name === 'start') this.answer(request, undefined);
+    if (request.name === 'start' && FakeWorker.startFails === null) this.answer(request, undefined);
+    else if (request.name === 'start') queueMicrotask(() => this.onmessage?.({ data: { id: request.id, ok: false, message: FakeWorker.startFails } }));
   }
   answer({ id }: CallRequest, value: unknown): void {
     queueMicrotask(() => this.onmessage?.({ data: { id, ok: true, value } }));
@@ -31,6 +33,7 @@ const worker = (index: number) => FakeWorker.made[index] as FakeWorker;
 beforeEach(() => {
   vi.useFakeTimers();
   FakeWorker.made = [];
+  FakeWorker.startFails = null;
 });
 afterEach(() => {
   vi.useRealTimers();
@@ -89,4 +92,14 @@ test('a worker that dies stays so, with the reason, until it is started again', 
   await vi.waitFor(() => expect(worker(1).asked).toHaveLength(2));
   worker(1).answer(worker(1).asked[1] as CallRequest, 6);
   expect(await again).toBe(6);
+});
+
+test('a worker that cannot load what it needs says why', async () => {
+  FakeWorker.startFails = '/file answered 404.';
+  const client = create();
+  await expect(client.call('double', 1)).rejects.toThrow('/file answered 404.');
+  expect(client.state()).toEqual({ kind: 'failed', message: '/file answered 404.' });
+  FakeWorker.startFails = null;
+  client.stop();
+  expect(client.state()).toEqual({ kind: 'waiting' });
 });

@@ -39,6 +39,7 @@ export function ResultPane(props: ResultPaneProps) {
       <div className={classes.head}>
         <h2>Output</h2>
         {run && <Outcome run={run} kind={step.kind} />}
+        {run && bench.isStale && bench.problems.length > 0 && <span className={classes.dim}>before the error</span>}
         <div className={classes.end}>
           {bench.isStale && run && bench.problems.length === 0 && <Loader size={12} aria-label="Running" />}
           <SegmentedControl
@@ -54,7 +55,7 @@ export function ResultPane(props: ResultPaneProps) {
           />
         </div>
       </div>
-      <div className={classes.result} data-stale={(bench.isStale && run !== null) || undefined} aria-live="polite">
+      <div className={classes.result} aria-live="polite">
         <Body {...props} view={view} />
       </div>
       <CostPanel run={run} />
