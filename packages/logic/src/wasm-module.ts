@@ -37,7 +37,7 @@ export function fromBase64(text: string): Uint8Array {
 /** A module that counts, still to be compiled. Throws UnusableModule. */
 export function meterModule(bytes: Uint8Array, memoryBytesMax: number): { metered: Uint8Array } & Omit<PreparedModule, 'module'> {
   try {
-    const { module: metered, report } = instrument(bytes, { allowedImports, maxMemoryPages: Math.floor(memoryBytesMax / pageBytes) });
+    const { module: metered, report } = instrument(bytes, { allowedImports, maxMemoryPages: Math.floor(memoryBytesMax / pageBytes), canonicalNan: true });
     const info = parseModule(bytes);
     checkAbi(info);
     // What JavaScript can read of a global and write back without a loss.

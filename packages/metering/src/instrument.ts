@@ -40,8 +40,8 @@ export interface InstrumentOptions {
   /** Refuses a module with a start function: its format has no place for one. */
   refuseStart?: boolean;
   /**
-   * Wherever the bits of a NaN that an operation made can be seen, they are the same on every processor; on when left out. Off, a module
-   * that looks at them can count differently on another kind of processor.
+   * Wherever the bits of a NaN that an operation made can be seen, they are the same on every processor. Costs little where numbers are
+   * mostly whole, and a third more where they are not. Without, a module that looks at them can count differently on another kind of processor.
    */
   canonicalNan?: boolean;
   /**
@@ -81,7 +81,7 @@ export function instrument(module: Uint8Array, options: InstrumentOptions = {}):
   refuseUnwanted(info, options);
 
   const sharesTables = info.sharesFunctionReferences || options.scheme === 'shared';
-  info.canonicalNan = options.canonicalNan ?? true;
+  info.canonicalNan = options.canonicalNan === true;
   let { graph, bodies } = readBodies(info);
   if (bodies.some((body) => body.catches)) {
     // Calls end basic blocks then, in all functions.

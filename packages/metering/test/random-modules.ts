@@ -119,11 +119,11 @@ export function compare(module: Uint8Array): Comparison {
   const outcome: Comparison = { completed: 0, trapped: 0, stopped: 0, instructions: 0, scheme: 'refused', problem: null };
   const metered: Uint8Array[] = [];
   try {
-    instrument(module); // what it makes is valid, also with the NaNs changed
-    const first = instrument(module, { canonicalNan: false });
+    instrument(module, { canonicalNan: true }); // what it makes is valid, also with the NaNs changed
+    const first = instrument(module);
     outcome.scheme = first.report.scheme;
     metered.push(first.module);
-    if (first.report.scheme === 'register') metered.push(instrument(module, { scheme: 'shared', canonicalNan: false }).module);
+    if (first.report.scheme === 'register') metered.push(instrument(module, { scheme: 'shared' }).module);
   } catch (error) {
     if (!(error instanceof MeteringError)) throw error;
     return outcome;
