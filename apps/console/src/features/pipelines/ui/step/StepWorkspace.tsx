@@ -35,7 +35,7 @@ export function StepWorkspace({ pipeline, editor, step, fixture: asked, onGo }: 
   const readOnly = useNeeds('pipeline.write') !== null;
   const root = useRef<HTMLElement>(null);
   // The keyboard starts at the way back, then name, input, code and output, in the order in which they stand.
-  useEffect(() => root.current?.focus(), []);
+  useEffect(() => root.current?.focus({ preventScroll: true }), []);
   const [facts, setFacts] = useState<SampleFacts>(typedFacts);
   const [goTo, setGoTo] = useState<{ line: number; column: number } | null>(null);
   const workbench = useWorkbench();
