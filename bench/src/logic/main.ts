@@ -1,6 +1,7 @@
 /**
- * What a step costs: a 1 KB JSON mapping in TypeScript on the metered engine, with the whole heap restored before every message, beside
- * the same mapping in this process's own V8, in the same rounds: `npm run bench:logic [-- --rounds 30]`. CPU time, not wall time.
+ * What a step costs: a 1 KB JSON mapping in TypeScript and in AssemblyScript, metered, with everything put back before every message, beside
+ * the same mapping in this process's own V8, in the same rounds: `npm run bench:logic [-- --rounds 30]`. CPU time where it says so. And what
+ * one tenant's attacks do to another's waiting time.
  */
 import { isUtf8 } from 'node:buffer';
 import { createHash } from 'node:crypto';
@@ -11,7 +12,8 @@ import { loadEngine } from '@vrsky/logic/engine';
 import { createExecutor } from '@vrsky/logic/executor';
 import { createLogicPool, type LogicMessage, type LogicStep } from '@vrsky/logic/pool';
 import { defaultStepLimits } from '@vrsky/logic/step-limits';
-import { printFigures, printTable } from '../report.ts';
+import { fromBase64, prepareModule } from '@vrsky/logic/wasm-module';
+import { LatencyHistogram, printFigures, printTable } from '../report.ts';
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '30' } } });
 const rounds = Number(values.rounds);
@@ -32,6 +34,25 @@ export default function (message: Message) {
   return { orderId: order.id, customer: \`\${order.customer.first} \${order.customer.last}\`.toUpperCase(), total, lines };
 }`;
 
+const fastMapping = `
+import { defineConvert, json, JsonArray, JsonObject } from '@vrsky/sdk';
+
+export default defineConvert((msg) => {
+  const order = msg.json();
+  const read = order.get('lines');
+  const lines = new JsonArray();
+  let total = 0.0;
+  for (let i = 0; i < read.length; i++) {
+    const line = read.at(i);
+    const amount = line.num('qty') * line.num('price');
+    total += amount;
+    lines.object().set('sku', line.get('sku')).set('amount', amount);
+  }
+  const customer = order.get('customer');
+  const name = (customer.str('first') + ' ' + customer.str('last')).toUpperCase();
+  return json(new JsonObject().set('orderId', order.get('id')).set('customer', name).set('total', total).set('lines', lines));
+});`;
+
 const order = {
   id: 'A-1001',
   status: 'paid',
@@ -49,8 +70,8 @@ function native(bytes: Uint8Array): Uint8Array {
   return encoder.encode(JSON.stringify({ orderId: read.id, customer: `${read.customer.first} ${read.customer.last}`.toUpperCase(), total, lines }));
 }
 
-async function compiled(kind: LogicStep['kind'], source: string): Promise<LogicStep> {
-  const result = await compileStep({ kind, language: 'typescript', source });
+async function compiled(kind: LogicStep['kind'], source: string, language: 'typescript' | 'assemblyscript' = 'typescript'): Promise<LogicStep> {
+  const result = await compileStep({ kind, language, source });
   if (!result.ok) throw new Error(JSON.stringify(result.problems));
   return { stepId: kind, kind, format: result.format, code: result.code, sha256: result.sha256 };
 }
@@ -77,6 +98,7 @@ async function measure(messages: number, work: () => unknown): Promise<number> {
 }
 
 const convert = await compiled('convert', mapping);
+const fast = await compiled('convert', fastMapping, 'assemblyscript');
 const filter = await compiled('filter', 'export default () => true');
 const executor = createExecutor({ engine: await loadEngine(), isUtf8 });
 const message: LogicMessage = {
@@ -93,24 +115,43 @@ const batch = new Array<LogicMessage>(64).fill(message);
 const inputs = batch.map((item) => ({ ...item, headersJson: '[]' }));
 const here = (step: LogicStep) => executor.run({ tenantId: 'a', steps: [step], messages: inputs, capture: false, limits: defaultStepLimits });
 
-const instructions = here(convert)[0]?.steps[0]?.instructions ?? 0;
 const expected = decoder.decode(native(payload));
-const got = decoder.decode(here(convert)[0]?.payload);
-if (got !== expected) throw new Error(`the step made ${got}, not ${expected}`);
+function instructionsOf(step: LogicStep): number {
+  const got = decoder.decode(here(step)[0]?.payload);
+  if (got !== expected) throw new Error(`the step made ${got}, not ${expected}`);
+  return here(step)[0]?.steps[0]?.instructions ?? 0;
+}
+const instructions = { typescript: instructionsOf(convert), assemblyscript: instructionsOf(fast) };
 
 const pool = createLogicPool({ workers: 1, log: (line) => process.stderr.write(`${line}\n`) });
-const through = (step: LogicStep, batches: number) =>
-  Promise.all(Array.from({ length: batches }, () => pool.run({ tenantId: 'a', steps: [step], messages: batch })));
+const batchesAtOnce = 8;
+const through = (step: LogicStep) => Promise.all(Array.from({ length: batchesAtOnce }, () => pool.run({ tenantId: 'a', steps: [step], messages: batch })));
 
-// The engine's hot functions are optimised while it runs; measure what they are afterwards.
+// Hot functions are optimised while they run; measure what they are afterwards.
 for (let i = 0; i < 60; i++) {
   here(convert);
   here(filter);
+  for (let k = 0; k < 16; k++) here(fast);
   for (let k = 0; k < 64; k++) native(payload);
 }
-await through(convert, 60);
+for (let i = 0; i < 8; i++) {
+  await through(convert);
+  for (let k = 0; k < 4; k++) await through(fast);
+}
 
-const times = { native: [] as number[], convert: [] as number[], filter: [] as number[], pool: [] as number[], poolPerSecond: [] as number[] };
+const times = { native: [] as number[], convert: [] as number[], fast: [] as number[], filter: [] as number[], pool: [] as number[], fastPool: [] as number[] };
+const perSecond = { convert: [] as number[], fast: [] as number[] };
+/** Times enough messages for the clock's grain. */
+async function throughPool(step: LogicStep, times: number[], rates: number[], repeats: number): Promise<void> {
+  const messages = batch.length * batchesAtOnce * repeats;
+  const startedAt = performance.now();
+  times.push(
+    await measure(messages, async () => {
+      for (let i = 0; i < repeats; i++) await through(step);
+    }),
+  );
+  rates.push((messages * 1000) / (performance.now() - startedAt));
+}
 for (let round = 0; round < rounds; round++) {
   times.native.push(
     await measure(640, () => {
@@ -118,19 +159,39 @@ for (let round = 0; round < rounds; round++) {
     }),
   );
   times.convert.push(await measure(64, () => here(convert)));
+  times.fast.push(
+    await measure(640, () => {
+      for (let i = 0; i < 10; i++) here(fast);
+    }),
+  );
   times.filter.push(await measure(64, () => here(filter)));
-  const startedAt = performance.now();
-  times.pool.push(await measure(64 * 8, () => through(convert, 8)));
-  times.poolPerSecond.push((64 * 8 * 1000) / (performance.now() - startedAt));
+  await throughPool(convert, times.pool, perSecond.convert, 1);
+  await throughPool(fast, times.fastPool, perSecond.fast, 4);
 }
+await pool[Symbol.asyncDispose]();
 
-const cold = await Promise.all(Array.from({ length: 20 }, (_, i) => compiled('convert', `${mapping}\n// ${i}\nexport const n = ${i};`)));
-const coldMs: number[] = [];
-for (const step of cold) {
-  const startedAt = performance.now();
-  executor.run({ tenantId: 'a', steps: [step], messages: inputs.slice(0, 1), capture: false, limits: defaultStepLimits });
-  coldMs.push(performance.now() - startedAt);
+/** From a step that a warm thread has not seen to its first result, and what the thread keeps of it. */
+async function coldSteps(steps: LogicStep[]): Promise<{ ms: number; bytes: number }> {
+  const prepared = steps.map((step) =>
+    step.format === 'wasm' ? { ...step, prepared: prepareModule(fromBase64(step.code), defaultStepLimits.memoryBytes) } : step,
+  );
+  const heldBefore = heldBytes();
+  const times = prepared.map((step) => {
+    const startedAt = performance.now();
+    executor.run({ tenantId: 'a', steps: [step], messages: inputs.slice(0, 1), capture: false, limits: defaultStepLimits });
+    return performance.now() - startedAt;
+  });
+  return { ms: lowerQuartile(times), bytes: (heldBytes() - heldBefore) / steps.length };
 }
+const coldScripts = await coldSteps(await Promise.all(Array.from({ length: 100 }, (_, i) => compiled('convert', `${mapping}\nexport const n = ${i};`))));
+const fastBytes = fromBase64(fast.code);
+const coldModules = await coldSteps(
+  Array.from({ length: 100 }, (_, i) => {
+    // A custom section makes it another module, with another hash.
+    const code = Buffer.concat([fastBytes, Uint8Array.of(0, 3, 1, 0x6e, i)]).toString('base64');
+    return { ...fast, code, sha256: createHash('sha256').update(code).digest('hex') };
+  }),
+);
 
 const loop: LogicStep = {
   stepId: 'loop',
@@ -139,38 +200,96 @@ const loop: LogicStep = {
   code: '({ default: () => { for (;;); } })',
   sha256: createHash('sha256').update('loop').digest('hex'),
 };
-const loopMs: number[] = [];
-for (let i = 0; i < 8; i++) {
+const loopMs = Array.from({ length: 8 }, () => {
   const startedAt = performance.now();
   executor.run({ tenantId: 'a', steps: [loop], messages: inputs.slice(0, 1), capture: false, limits: { ...defaultStepLimits, instructions: 100_000_000 } });
-  loopMs.push(performance.now() - startedAt);
+  return performance.now() - startedAt;
+});
+
+const neighbour = await besideAttacks();
+
+/** How long one tenant waits for a message at 200 a second, alone and while another runs endless loops as fast as it may. */
+async function besideAttacks(): Promise<{ aloneMs: number; attackedMs: number; replaced: number }> {
+  const shared = createLogicPool({ workers: 2, log: (line) => process.stderr.write(`${line}\n`) });
+  const victim = () => shared.run({ tenantId: 'victim', steps: [convert], messages: [message] });
+  const seconds = 4;
+  const listen = async (): Promise<number> => {
+    const waits = new LatencyHistogram();
+    const pending: Promise<unknown>[] = [];
+    for (const endsAt = performance.now() + seconds * 1_000; performance.now() < endsAt; await pause(5)) {
+      const startedAt = performance.now();
+      pending.push(victim().then(() => waits.record((performance.now() - startedAt) * 1_000)));
+    }
+    await Promise.all(pending);
+    return waits.percentileMs(99);
+  };
+  for (let i = 0; i < 400; i++) await victim();
+  const aloneMs = await listen();
+  let attacks = true;
+  const attacker = (async () => {
+    while (attacks) await Promise.all(Array.from({ length: 4 }, () => shared.run({ tenantId: 'attacker', steps: [loop], messages: batch })));
+  })();
+  await pause(1_000);
+  const attackedMs = await listen();
+  attacks = false;
+  await attacker;
+  const { replaced } = shared.stats();
+  await shared[Symbol.asyncDispose]();
+  return { aloneMs, attackedMs, replaced };
 }
-await pool[Symbol.asyncDispose]();
 
 const us = (list: number[]): number => Math.round(lowerQuartile(list) * 10) / 10;
+const row = (name: string, list: number[]): string[] => [name, String(us(list)), (us(list) / us(times.native)).toFixed(1)];
 printTable(
   [`${payload.length} bytes of JSON, ${availableParallelism()} cores`, 'µs CPU a message', 'against V8'],
   [
     ['mapping in this process (V8), JSON in and out', String(us(times.native)), '1'],
-    [
-      `mapping as a TypeScript step (${instructions.toLocaleString('en')} instructions), heap restored`,
-      String(us(times.convert)),
-      (us(times.convert) / us(times.native)).toFixed(1),
-    ],
-    ['a filter that looks at nothing: what a step costs at least', String(us(times.filter)), (us(times.filter) / us(times.native)).toFixed(1)],
-    ['the mapping through the worker pool, both threads', String(us(times.pool)), (us(times.pool) / us(times.native)).toFixed(1)],
+    row(`in AssemblyScript (${instructions.assemblyscript.toLocaleString('en')} instructions), everything put back`, times.fast),
+    row(`in TypeScript (${instructions.typescript.toLocaleString('en')} instructions), everything put back`, times.convert),
+    row('a TypeScript filter that looks at nothing', times.filter),
+    row('AssemblyScript through the worker pool, both threads', times.fastPool),
+    row('TypeScript through the worker pool, both threads', times.pool),
   ],
 );
-console.log(`through the pool: ${Math.round(upperQuartile(times.poolPerSecond)).toLocaleString('en')} messages a second with one worker`);
-console.log(`a step that a warm worker has not seen: ${lowerQuartile(coldMs).toFixed(2)} ms until its first message is through`);
+const rates = { assemblyscript: Math.round(upperQuartile(perSecond.fast)), typescript: Math.round(upperQuartile(perSecond.convert)) };
+console.log(
+  `through the pool with one worker: ${rates.assemblyscript.toLocaleString('en')} messages a second in AssemblyScript, ${rates.typescript.toLocaleString('en')} in TypeScript`,
+);
+console.log(
+  `a step that a warm worker has not seen, until its first message is through: ${coldModules.ms.toFixed(2)} ms in AssemblyScript, ${coldScripts.ms.toFixed(2)} ms in TypeScript`,
+);
+console.log(`memory of an idle step: ${kib(coldModules.bytes)} in AssemblyScript, ${kib(coldScripts.bytes)} in TypeScript`);
 console.log(`an endless loop is stopped after 100,000,000 instructions: ${lowerQuartile(loopMs).toFixed(1)} ms`);
+console.log(
+  `a tenant's p99 at 200 messages a second: ${neighbour.aloneMs.toFixed(1)} ms alone, ${neighbour.attackedMs.toFixed(1)} ms beside endless loops of another; ${neighbour.replaced} workers were replaced`,
+);
 printFigures('logic', {
-  typescriptMapping: { value: us(times.convert), unit: 'µs CPU', goal: '<= 110' },
+  native: { value: us(times.native), unit: 'µs CPU' },
+  assemblyscriptMapping: { value: us(times.fast), unit: 'µs CPU', goal: '<= 12' },
+  typescriptMapping: { value: us(times.convert), unit: 'µs CPU', goal: '<= 60' },
+  assemblyscriptAgainstV8: { value: us(times.fast) / us(times.native), unit: 'ratio' },
   typescriptAgainstV8: { value: us(times.convert) / us(times.native), unit: 'ratio' },
   emptyStep: { value: us(times.filter), unit: 'µs CPU' },
-  throughPool: { value: us(times.pool), unit: 'µs CPU', goal: '<= 120' },
-  messagesPerSecondAWorker: { value: Math.round(upperQuartile(times.poolPerSecond)), unit: '1/s' },
-  coldStep: { value: lowerQuartile(coldMs), unit: 'ms' },
+  assemblyscriptPerSecond: { value: rates.assemblyscript, unit: '1/s', goal: '>= 50000' },
+  typescriptPerSecond: { value: rates.typescript, unit: '1/s', goal: '>= 12000' },
+  coldAssemblyscript: { value: coldModules.ms, unit: 'ms', goal: '<= 1' },
+  coldTypescript: { value: coldScripts.ms, unit: 'ms', goal: '<= 1' },
+  idleAssemblyscript: { value: coldModules.bytes, unit: 'bytes' },
+  idleTypescript: { value: coldScripts.bytes, unit: 'bytes' },
   loopOf100MStopped: { value: lowerQuartile(loopMs), unit: 'ms', goal: '<= 40' },
-  instructions: { value: instructions, unit: 'instructions' },
+  neighbourP99: { value: neighbour.attackedMs / neighbour.aloneMs, unit: 'ratio', goal: '<= 2' },
 });
+
+/** What this process holds, after a collection. */
+function heldBytes(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().rss;
+}
+
+function kib(bytes: number): string {
+  return `${Math.round(bytes / 1024).toLocaleString('en')} KiB`;
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -61,7 +61,7 @@ async function compileAssemblyScriptStep({ kind, source }: StepSource): Promise<
   // The compiler is large, and many a control plane never needs it.
   const { compileAssemblyScript } = await import('./assemblyscript/compile.ts');
   const made = await compileAssemblyScript(kind, source);
-  return made.ok ? moduleStep(made.wasm) : made;
+  return made.ok ? moduleStep(made.wasm, made.problems) : made;
 }
 
 async function checkModule({ source }: StepSource): Promise<CompileResult> {
@@ -70,14 +70,14 @@ async function checkModule({ source }: StepSource): Promise<CompileResult> {
 }
 
 /** A module as the customer made it: each place that runs it puts the counting in by itself. It is tried here as it would be there. */
-function moduleStep(bytes: Uint8Array): CompileResult {
+function moduleStep(bytes: Uint8Array, problems: CodeProblem[] = []): CompileResult {
   try {
     createWasmSandbox(prepareModule(bytes, limits.stepMemoryBytesMax));
   } catch (error) {
     if (!(error instanceof UnusableModule || error instanceof SandboxLoadError)) throw error;
     return { ok: false, problems: [problemAtStart(error.message)] };
   }
-  return { ok: true, format: 'wasm', ...addressed(Buffer.from(bytes).toString('base64')), problems: [] };
+  return { ok: true, format: 'wasm', ...addressed(Buffer.from(bytes).toString('base64')), problems };
 }
 
 function addressed(code: string): { code: string; sha256: string } {

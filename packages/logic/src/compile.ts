@@ -27,7 +27,7 @@ export interface StepSource {
 export type CompileResult = { ok: true; format: ModuleFormat; code: string; sha256: string; problems: CodeProblem[] } | { ok: false; problems: CodeProblem[] };
 
 /** Longest wait for one step; TypeScript can be made to compute for very long. */
-const compileMsMax = 20_000;
+const compileMsMax = 60_000;
 const pendingMax = 256;
 
 interface Pending {
