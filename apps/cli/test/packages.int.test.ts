@@ -17,7 +17,7 @@ const dir = scratchDir('packages');
 
 /** What the sample costs, in any place and on any machine. A change of these is a change of what customers pay. */
 const golden = {
-  typescript: { convert: 127_893 },
+  typescript: { convert: 128_219 },
   assemblyscript: { convert: 10_920 },
 } as const;
 

@@ -1,4 +1,5 @@
 import { maxDepth } from '@vrsky/metering/meter';
+import { hostCallPrice } from '@vrsky/metering/price-table';
 import type { WasmModule } from '@vrsky/metering/webassembly';
 import { createEngineInstance, engineLayout } from './engine-instance.ts';
 import { createHeapKeeper, type HeapImage } from './heap-image.ts';
@@ -70,6 +71,9 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
     phase = next;
   };
 
+  /** What a function of the host takes or gives, the engine does not count: a loop of `bytes()` would copy for nothing. */
+  const pay = (bytes: number): void => meter.charge(hostCallPrice(bytes));
+
   const readC = (pointer: number): Uint8Array => heap.subarray(pointer, heap.indexOf(0, pointer));
   const readString = (context: number, pointer: number): string | null => {
     const text = api.getString(context, pointer);
@@ -106,13 +110,16 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
     // field(index)
     (context, args) => {
       const index = words[args >> 2] as number;
-      return newString(context, encoder.encode((fields[index] as () => string)()));
+      const bytes = encoder.encode((fields[index] as () => string)());
+      pay(bytes.length);
+      return newString(context, bytes);
     },
     // text(goesOn): undefined when it is not UTF-8 or has a NUL, which a C string cannot hold
     (context, args) => {
       const goesOn = words[args >> 2] !== 0;
       enter(phaseCode.decode);
       const { payload } = input;
+      pay(payload.length);
       const isText = !payload.includes(0) && options.isUtf8(payload);
       const marked = payload[0] === 0xef && payload[1] === 0xbb && payload[2] === 0xbf;
       const text = isText ? newString(context, marked ? payload.subarray(3) : payload) : 0;
@@ -123,6 +130,7 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
     (context) => {
       const before = phase;
       enter(phaseCode.decode);
+      pay(input.payload.length);
       const pointer = write(input.payload);
       const buffer = pointer === 0 ? 0 : api.newArrayBuffer(context, pointer, input.payload.length);
       enter(before);
@@ -131,6 +139,7 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
     // emit(outcome, value, detail)
     (context, args) => {
       const code = words[args >> 2] as number;
+      pay(0);
       if (code === outcomeCode.typed) {
         contentType = readString(context, args + 8) ?? undefined;
         return 0;
@@ -154,16 +163,18 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
     },
     // log(line)
     (context, args) => {
+      pay(0);
       const line = logs.hasRoom ? readString(context, args) : null;
       if (line !== null) logs.add(line);
       return 0;
     },
     // random()
     (context) => {
+      pay(0);
       random ??= createRandom(input.id);
       return api.newFloat64(context, random());
     },
-    // mark(phase)
+    // mark(phase): ours, and free
     (_context, args) => {
       enter(words[args >> 2] as number);
       return 0;

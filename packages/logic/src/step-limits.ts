@@ -1,4 +1,5 @@
 import { limits } from '@vrsky/contracts/limits';
+import { defaultDepth } from '@vrsky/metering/meter';
 import type { StepLimits } from './types.ts';
 
 export const defaultStepLimits: StepLimits = {
@@ -8,7 +9,7 @@ export const defaultStepLimits: StepLimits = {
   outputBytes: limits.stepOutputBytesMax,
   logLines: 50,
   logBytes: 8_192,
-  depth: 1_000_000,
+  depth: defaultDepth,
   wallMs: limits.stepWallMsMax,
 };
 
