@@ -12,6 +12,8 @@ const CONSOLE_INPUTS = [
   ...['bus', 'contracts', 'db', 'kernel', 'logic', 'metering', 'proto'].map((name) => `packages/${name}/src`),
   ...['src', 'next.config.ts', 'package.json', 'tsconfig.json'].map((name) => `apps/console/${name}`),
   'sdk/typescript/src',
+  'sdk/typescript/step',
+  'sdk/typescript/assembly',
   'package-lock.json',
   'tsconfig.base.json',
 ];

@@ -55,6 +55,7 @@ describe('recomputed payloads', () => {
           reason: 'It threw.',
           line: 3,
         },
+        { id: 't', result: 'filtered', instructions: 7, durationUs: 1, output: null, logs: [], reason: 'not paid', route: 'unpaid' },
       ],
     });
     const { data } = await payloads({ id: messageId });
@@ -82,6 +83,7 @@ describe('recomputed payloads', () => {
           line: 3,
           output: { bytes: 400_000 },
         },
+        { result: 'filtered', reason: 'not paid', route: 'unpaid', split: null },
       ],
     });
     // Cut where it is still text.

@@ -39,6 +39,8 @@ export const runResponseSchema = z.union([
         logs: z.array(z.string()),
         code: z.string().optional(),
         reason: z.string().optional(),
+        /** The way that a filtered message goes instead, when the step named one. */
+        route: z.string().optional(),
         /** Where in the step's source it failed, from 1. */
         line: z.int().optional(),
         column: z.int().optional(),

@@ -196,6 +196,7 @@ function toResponse(input: Input, result: LogicResult | null, stepCount: number)
       logs: step.logs,
       ...(step.code === undefined ? {} : { code: step.code }),
       ...(step.reason === undefined ? {} : { reason: step.reason }),
+      ...(step.route === undefined ? {} : { route: step.route }),
       ...(step.line === undefined ? {} : { line: step.line }),
       ...(step.column === undefined ? {} : { column: step.column }),
     })),

@@ -83,6 +83,8 @@ export type MessagePayloads =
         output: PayloadView | null;
         logs: string[];
         reason: string | null;
+        /** The way that a filtered message goes instead, when the step named one. */
+        route: string | null;
         line: number | null;
       }[];
     }

@@ -137,10 +137,15 @@ export const payloadsSchema = z
           id: z.string(),
           result: z.enum(['ok', 'filtered', 'failed']),
           instructions: z.int(),
+          split: z
+            .object({ decode: z.int(), logic: z.int(), encode: z.int() })
+            .nullable()
+            .describe('Instructions by what they were for, where the language tells them apart'),
           durationUs: z.number(),
           output: payloadSchema.nullable(),
           logs: z.array(z.string()),
           reason: z.string().nullable(),
+          route: z.string().nullable().describe('The way that a filtered message goes instead, when the step named one'),
           line: z.int().nullable(),
         }),
       ),

@@ -49,6 +49,7 @@ function toPayloads({ input, steps }: RunResponse & { ok: true }): MessagePayloa
       output: step.output && toPayload(step.output),
       logs: step.logs,
       reason: step.reason ?? null,
+      route: step.route ?? null,
       line: step.line ?? null,
     })),
   };

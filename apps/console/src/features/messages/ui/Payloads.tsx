@@ -74,6 +74,7 @@ export function StepPayload({ step, index, payloads }: { step: StepTrailView; in
       {run.reason && (
         <div className={classes.reason} data-tone={run.result === 'failed' ? 'bad' : undefined}>
           {run.reason}
+          {run.route !== null && ` (route ${run.route})`}
           {run.line !== null && ` (line ${run.line} of its code)`}
         </div>
       )}
