@@ -1,6 +1,7 @@
+import { Reader } from '@vrsky/metering/bytes';
 import { MeteringError } from '@vrsky/metering/errors';
 import { instrument, reserved } from '@vrsky/metering/instrument';
-import { type ModuleInfo, parseModule } from '@vrsky/metering/module';
+import { type ModuleInfo, parseModule, sectionId } from '@vrsky/metering/module';
 import { type WasmModule, wasm } from '@vrsky/metering/webassembly';
 import { abi, allowedImports } from './wasm-abi.ts';
 
@@ -19,6 +20,7 @@ export class UnusableModule extends Error {
 }
 
 const pageBytes = 65_536;
+const tableEntriesMax = 65_536;
 const kinds = { function: 0, memory: 2 } as const;
 const i32 = 0x7f;
 /** i32, i64, f32, f64; not vectors and references. */
@@ -40,6 +42,7 @@ export function meterModule(bytes: Uint8Array, memoryBytesMax: number): { metere
     const { module: metered, report } = instrument(bytes, { allowedImports, maxMemoryPages: Math.floor(memoryBytesMax / pageBytes), canonicalNan: true });
     const info = parseModule(bytes);
     checkAbi(info);
+    checkTables(info, report.growsTables);
     // What JavaScript can read of a global and write back without a loss.
     const isPlain = info.globals.every(({ mutable, type }) => !mutable || numberTypes.has(type));
     return { metered, globals: report.mutableGlobals.map(reserved.global), keepsState: report.changesTables || !isPlain };
@@ -47,6 +50,28 @@ export function meterModule(bytes: Uint8Array, memoryBytesMax: number): { metere
     if (!(error instanceof MeteringError)) throw error;
     throw new UnusableModule(`The module cannot be used: ${error.message}`);
   }
+}
+
+/** Tables are memory, too: what a module may have of them is bounded before an instance is made. */
+function checkTables(info: ModuleInfo, mayGrow: boolean): void {
+  const section = info.sections.get(sectionId.table);
+  if (!section) return;
+  const reader = new Reader(info.bytes, section.start);
+  let entries = 0;
+  for (let left = reader.u32(); left > 0; left--) {
+    reader.u8();
+    const hasMaximum = reader.u8() === 1;
+    const minimum = reader.u32();
+    const maximum = hasMaximum ? reader.u32() : Number.POSITIVE_INFINITY;
+    entries += mayGrow ? maximum : minimum;
+  }
+  if (entries <= tableEntriesMax) return;
+  const most = `${tableEntriesMax.toLocaleString('en')} entries together`;
+  throw new UnusableModule(
+    mayGrow
+      ? `The module grows its tables, so they need a maximum: they may have ${most}`
+      : `The module's tables may have ${most}, not ${entries.toLocaleString('en')}`,
+  );
 }
 
 function checkAbi(info: ModuleInfo): void {

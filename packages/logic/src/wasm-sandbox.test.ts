@@ -149,6 +149,12 @@ describe('a module that is no step', () => {
     ['an _initialize with a result', `(module ${memory} ${run} (func (export "_initialize") (result i32) i32.const 0))`, /_initialize takes nothing/],
     ['an export that is named like one of ours', `(module ${memory} ${run} (global (export "vrsky:fuel") (mut i64) (i64.const 0)))`, /is reserved/],
     ['more memory than it may have', `(module (memory (export "memory") 257) ${run})`, /257 pages/],
+    ['a table of ten million entries', `(module ${memory} ${run} (table 10000000 funcref))`, /tables may have 65,536 entries together, not 10,000,000/],
+    [
+      'a table that may grow without end',
+      `(module ${memory} ${run} (table $t 1 externref) (func (drop (table.grow $t (ref.null extern) (i32.const 1000000)))))`,
+      /grows its tables, so they need a maximum/,
+    ],
     ['data for places that its memory does not have', `(module ${memory} ${run} (data (i32.const 65535) "ab"))`, /places that its memory/],
     ['an _initialize that traps', `(module ${memory} ${run} (func (export "_initialize") unreachable))`, /_initialize failed: The module stopped itself/],
     [
@@ -229,6 +235,7 @@ describe('isolation', () => {
         '(global $a (mut i64) (i64.const -4)) (global $b (mut f64) (f64.const 4.5))',
       ),
     ],
+    ['a segment that was dropped', leaky('(memory.init $d (i32.const 200) (i32.const 0) (i32.const 1)) (data.drop $d)', '(data $d "x")')],
     [
       'a memory of 3 MiB',
       abiModule(

@@ -102,7 +102,15 @@ export function createWasmSandbox({ module, globals: globalNames, keepsState }: 
 
   return {
     run(kind, input, limits) {
-      const { meter, memory, run } = ready();
+      let readied: Instance;
+      try {
+        readied = ready();
+      } catch (error) {
+        // It loaded before, so that the machine is to blame, as when it has no memory to give.
+        instance = undefined;
+        return { instructions: 0, logs: [], outcome: 'engine_failed', reason: error instanceof Error ? error.message : String(error) };
+      }
+      const { meter, memory, run } = readied;
       host.begin(input, limits);
       meter.start(limits.instructions, limits.depth);
       let trap: unknown;

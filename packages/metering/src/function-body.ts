@@ -155,6 +155,7 @@ export interface FunctionBody {
   /** It cannot be billed by its callers: it may end early, at a known count. */
   stops: boolean;
   changesTables: boolean;
+  growsTables: boolean;
   catches: boolean;
   /** Types of numbers whose NaN is to be made canonical. */
   nanTypes: number[];
@@ -230,6 +231,7 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
     hasIndirectCalls: false,
     stops: false,
     changesTables: false,
+    growsTables: false,
     catches: false,
     nanTypes: [],
   };
@@ -653,7 +655,9 @@ export function readFunctionBody(info: ModuleInfo, graph: FlowGraph, reader: Rea
     if (operation >= 8) reader.skipLeb();
     if (operation === 8 || operation === 10 || operation === 12 || operation === 14) reader.skipLeb();
     const onTable = operation === 12 || operation === 14 || operation === 15 || operation === 17;
-    if (onTable) body.changesTables = true;
+    // A dropped segment stays dropped, as a table stays changed.
+    if (onTable || operation === 9) body.changesTables = true;
+    if (operation === 15) body.growsTables = true;
     if (block < 0) return;
     height += prefixedEffect[operation] as number;
     if (onTable) note(at, event.dynamic, dynamicPrice.operand);

@@ -66,8 +66,10 @@ export interface InstrumentReport {
   bytesOut: number;
   /** Own mutable globals, exported as `reserved.global(index)`. */
   mutableGlobals: number[];
-  /** The module has instructions that change a table: restoring memory and globals does not undo them. */
+  /** The module has instructions that change a table or drop a segment: restoring memory and globals does not undo them. */
   changesTables: boolean;
+  /** The module has table.grow. */
+  growsTables: boolean;
 }
 
 /**
@@ -197,6 +199,7 @@ export function instrument(module: Uint8Array, options: InstrumentOptions = {}):
       bytesOut: out.length,
       mutableGlobals,
       changesTables: bodies.some((source) => source.changesTables),
+      growsTables: bodies.some((source) => source.growsTables),
     },
   };
 }
