@@ -107,7 +107,7 @@ export function createExecutor(options: { engine: WasmModule; isUtf8: (bytes: Ui
           const input = result.payload === undefined ? message : { ...message, payload, contentType: result.contentType };
           const bounds = { ...stepLimits, instructions: instructionLimit(stepLimits, payload.length) };
           const startedAt = performance.now();
-          const made = code.format === 'wasm' ? code.sandbox.run(step.kind, input, bounds) : (engine as ScriptSandbox).run(code.image, input, bounds);
+          const made = sendable(code.format === 'wasm' ? code.sandbox.run(step.kind, input, bounds) : (engine as ScriptSandbox).run(code.image, input, bounds));
           const endedAt = performance.now();
           const run = describeRun(step.stepId, made, Math.round((endedAt - startedAt) * 1000), bounds, code.format === 'script' ? code.find : null);
           if (run.result === 'ok') {
@@ -152,6 +152,14 @@ function loadWasm(step: ExecutorStep, memoryBytes: number): Loaded {
     if (!(error instanceof SandboxLoadError || error instanceof UnusableModule)) throw error;
     return { format: 'none', failure: { reason: error.message } };
   }
+}
+
+/** A content type travels as a header, which a line break would make two of. */
+function sendable(made: SandboxResult): SandboxResult {
+  if (made.outcome !== 'made' || made.contentType === undefined || /^[\x20-\x7e]{0,200}$/.test(made.contentType)) return made;
+  const { instructions, split, logs } = made;
+  const reason = 'The content type is longer than 200 characters, or has some that a header cannot carry';
+  return { instructions, ...(split && { split }), logs, outcome: 'bad_output', reason };
 }
 
 function stop(result: ExecutorResult, step: LogicStep, run: StepRun): void {

@@ -6,7 +6,7 @@ import { loadEngine } from './engine.ts';
 import { createExecutor } from './executor.ts';
 import { createLogicPool } from './pool.ts';
 import { defaultStepLimits } from './step-limits.ts';
-import type { LogicMessage, LogicResult } from './types.ts';
+import type { LogicMessage, LogicResult, LogicStep } from './types.ts';
 
 const log: string[] = [];
 const pool = createLogicPool({ workers: 2, log: (line) => log.push(line) });
@@ -51,6 +51,21 @@ describe('a run', { timeout: 60_000 }, () => {
       ['b', 'text/plain'],
       ['{"empty":true}', 'application/json'],
     ]);
+  });
+
+  it('sends on no content type that would be more than one header', async () => {
+    const typed = (contentType: string) =>
+      testStep('convert', `return { [Symbol.for('vrsky.output')]: true, body: 'x', contentType: ${JSON.stringify(contentType)} }`);
+    const module = runModule('(call $output (i32.const 0) (i32.const 1)) (call $content_type (i32.const 0) (i32.const 6)) (i32.const 1)', {
+      before: '(data (i32.const 0) "a/b\\r\\nc")',
+    });
+    const run = async (step: LogicStep) => {
+      const [result] = await pool.run({ tenantId: 'a', steps: [step], messages: [testMessage('')] });
+      return result?.outcome === 'ok' ? result.contentType : result?.code;
+    };
+    expect(await run(typed('text/csv; charset=utf-8'))).toBe('text/csv; charset=utf-8');
+    for (const step of [typed('a/b\r\nx-admin: 1'), typed('ä'), typed('x'.repeat(201)), wasmStep('convert', module)])
+      expect(await run(step)).toBe('bad_output');
   });
 
   it('knows a filter from a convert step with the same code', async () => {
