@@ -205,46 +205,6 @@ describe('logs', () => {
 });
 
 describe('limits', () => {
-  const attacks: Record<string, { body: string; outcome: string }> = {
-    'an endless loop': { body: 'for (;;);', outcome: 'instructions_exhausted' },
-    'an endless loop in catch and finally': {
-      body: 'for (;;) { try { for (;;); } catch { continue } finally { continue } }',
-      outcome: 'instructions_exhausted',
-    },
-    'an endless chain of promises': { body: 'const f = () => Promise.resolve().then(f); return f()', outcome: 'instructions_exhausted' },
-    'a catastrophic regular expression': { body: 'return /^(a+)+$/.test("a".repeat(40) + "!")', outcome: 'instructions_exhausted' },
-    'squaring a BigInt': { body: 'let a = 3n; for (;;) a *= a', outcome: 'instructions_exhausted' },
-    'a sort that never agrees': { body: 'return Array.from({ length: 1e5 }, (_, i) => i).sort(() => 1).length', outcome: 'instructions_exhausted' },
-    'an array that grows': { body: 'const a = []; for (;;) a.push(new Uint8Array(65536))', outcome: 'memory_exhausted' },
-    'a text that doubles': { body: 'let s = "x"; for (;;) { s = s + s; s.charCodeAt(s.length - 1) }', outcome: 'memory_exhausted' },
-    'one huge allocation': { body: 'return new Uint8Array(1e9)', outcome: 'memory_exhausted' },
-    'an output of 100 MB': { body: 'return "x".repeat(1e8)', outcome: 'memory_exhausted' },
-    'an output of 1.2 MB': { body: 'let s = "x"; while (s.length < 1.2e6) s += s; return s', outcome: 'output_too_large' },
-    'bytes of 5 MB': { body: 'return new Uint8Array(5e6)', outcome: 'output_too_large' },
-    'recursion without end': { body: 'const f = () => f() + 1; return f()', outcome: 'stack_exhausted' },
-    'a getter that asks itself': { body: 'const o = { get a() { return this.a } }; return o', outcome: 'bad_output' },
-    'a flood of logs': { body: 'for (;;) console.log("x".repeat(100))', outcome: 'instructions_exhausted' },
-    'memory that is caught and asked for again': {
-      body: 'for (;;) { try { const a = []; for (;;) a.push(new Uint8Array(65536)) } catch {} }',
-      outcome: 'instructions_exhausted',
-    },
-  };
-  const good = sandbox.load('convert', bundled(mapping));
-  const reference = sandbox.run(good, testInput(order), testLimits);
-  const expected = shown(reference);
-
-  for (const [what, { body, outcome }] of Object.entries(attacks)) {
-    it(`stops ${what}, with the same count cold and hot, and the next message is fine`, () => {
-      const image = sandbox.load('convert', bundled(body));
-      const runs = Array.from({ length: 4 }, () => sandbox.run(image, testInput('{}'), testLimits));
-      expect(runs.map((run) => run.outcome)).toEqual(new Array(4).fill(outcome));
-      expect(new Set(runs.map((run) => run.instructions)).size).toBe(1);
-      const next = sandbox.run(good, testInput(order), testLimits);
-      expect(shown(next)).toEqual(expected);
-      expect(next.instructions).toBe(reference.instructions);
-    });
-  }
-
   it('counts up to the limit and no further', () => {
     const { instructions } = convert('return message.json()', '{"a":1}');
     expect(convert('return message.json()', '{"a":1}', { limits: { instructions } }).outcome).toBe('made');

@@ -8,6 +8,8 @@ export const priceTable = {
   other: 1,
   /** Structure that compiles to nothing: unreachable, nop, block, loop, try, catch, delegate, else, end, return, drop. */
   structural: 0,
+  /** throw and rethrow: finding who catches takes an engine about a microsecond. */
+  throw: 1000,
   /** memory.copy, memory.fill and memory.init cost this much more for every 8 bytes. */
   perEightBytes: 1,
   /** table.copy, table.fill, table.init and table.grow cost this much more for every element. */
@@ -27,6 +29,9 @@ export function hostCallPrice(bytes: number): number {
 }
 
 const structural = new Set([0x00, 0x01, 0x02, 0x03, 0x05, 0x06, 0x07, 0x0b, 0x0f, 0x18, 0x19, 0x1a]);
+const throws = new Set([0x08, 0x09]);
+
+const priceOf = (opcode: number): number => (structural.has(opcode) ? priceTable.structural : throws.has(opcode) ? priceTable.throw : priceTable.other);
 
 /** The fixed part of the price, by the instruction's first byte. */
-export const fixedPrice: Uint8Array = Uint8Array.from({ length: 256 }, (_, opcode) => (structural.has(opcode) ? priceTable.structural : priceTable.other));
+export const fixedPrice: Uint16Array = Uint16Array.from({ length: 256 }, (_, opcode) => priceOf(opcode));

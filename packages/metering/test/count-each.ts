@@ -116,8 +116,8 @@ export function countEach(module: Uint8Array): Uint8Array {
         const from = position;
         const opcode = bytes[position] as number;
         const dynamic = skipInstruction();
-        const price = free.has(opcode) ? 0 : 1;
-        if (price > 0) inside.push(0x23, ...u32(global), 0x42, price, 0x7c, 0x24, ...u32(global));
+        const price = free.has(opcode) ? 0 : opcode === 0x08 || opcode === 0x09 ? 1000 : 1;
+        if (price > 0) inside.push(0x23, ...u32(global), 0x42, ...u32(price), 0x7c, 0x24, ...u32(global));
         if (dynamic) {
           inside.push(0x22, ...u32(localCount), 0x23, ...u32(global), 0x20, ...u32(localCount), 0xad);
           if (dynamic === 'eighth') inside.push(0x42, 3, 0x88);
