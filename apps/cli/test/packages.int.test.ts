@@ -17,7 +17,7 @@ const dir = scratchDir('packages');
 
 /** What the sample costs, in any place and on any machine. A change of these is a change of what customers pay. */
 const golden = {
-  typescript: { convert: 128_219 },
+  typescript: { convert: 89_815 },
   assemblyscript: { convert: 10_920 },
 } as const;
 

@@ -142,6 +142,8 @@ function bind(instance: WasmInstance) {
     resolveException: get(engineExports.QTS_ResolveException),
     eval: get(engineExports.QTS_Eval),
     newFunction: get(engineExports.QTS_NewFunction),
+    freeValue: get(engineExports.QTS_FreeValuePointer),
+    fromBinary: get(engineExports.QTS_bjson_decode),
   };
 }
 

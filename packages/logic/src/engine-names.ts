@@ -10,6 +10,7 @@ export const engineExports = {
   QTS_NewRuntime: 'K',
   QTS_NewContext: 'N',
   QTS_NewArrayBuffer: 'X',
+  QTS_FreeValuePointer: 'P',
   QTS_NewFloat64: 'Y',
   QTS_GetFloat64: 'Z',
   QTS_NewString: '_',
@@ -23,4 +24,5 @@ export const engineExports = {
   QTS_ResolveException: 'na',
   QTS_Eval: 'pa',
   QTS_NewFunction: 'Da',
+  QTS_bjson_decode: 'Ka',
 } as const;

@@ -4,19 +4,20 @@
  * only its own message.
  *
  * The host gives: field(index) → string, text(goesOn) → string | undefined, bytes() → ArrayBuffer, emit(outcome, value, detail),
- * log(line), random() → number, mark(phase). It tells reading the payload from the step's own work and from writing the result by
- * these calls.
+ * log(line), random() → number, mark(phase), json() → value | undefined. It tells reading the payload from the step's own work and from
+ * writing the result by these calls.
  */
-export const outcomeCode = { text: 0, json: 1, bytes: 2, keep: 3, drop: 4, threw: 5, badOutput: 6, pending: 7, typed: 8, tooLarge: 9 } as const;
+export const outcomeCode = { text: 0, json: 1, bytes: 2, keep: 3, drop: 4, threw: 5, badOutput: 6, pending: 7, typed: 8, tooLarge: 9, value: 10 } as const;
 export const fieldCode = { id: 0, customerId: 1, traceId: 2, contentType: 3, receivedAt: 4, headers: 5, outputMax: 6, pipelineId: 7 } as const;
 /** What the instructions up to the next mark are for. */
 export const phaseCode = { logic: 0, decode: 1, encode: 2 } as const;
 
-export const preludeSource = `(function (field, hostText, hostBytes, emit, log, random, mark) {
+export const preludeSource = `(function (field, hostText, hostBytes, emit, log, random, mark, hostJson) {
 'use strict';
 const { parse, stringify } = JSON;
 const { isView } = ArrayBuffer;
 const { defineProperty, freeze } = Object;
+const objectPrototype = Object.prototype, arrayPrototype = Array.prototype;
 const { apply } = Reflect;
 const StringOf = String, ErrorOf = Error, SyntaxErrorOf = SyntaxError, TypeErrorOf = TypeError, RangeErrorOf = RangeError, PromiseOf = Promise, Bytes = Uint8Array, Buffer = ArrayBuffer, DateOf = Date;
 const then = Promise.prototype.then;
@@ -149,6 +150,9 @@ class Message {
   text() { return readText(false); }
   bytes() { return new Bytes(hostBytes()); }
   json() {
+    const read = hostJson();
+    if (read !== undefined) return read;
+    // It is not JSON, which the engine says in its own words, or nested so deep that it counts.
     const text = readText(true);
     let value;
     try {
@@ -290,6 +294,8 @@ function finish(value) {
   let json;
   mark(2);
   try {
+    // What a 'toJSON' that all objects have makes of them, the host does not know.
+    if (objectPrototype.toJSON === undefined && arrayPrototype.toJSON === undefined && emit(10, value) === undefined) return;
     json = stringify(value);
   } catch (error) {
     return emit(6, 'The result cannot be written as JSON: ' + describe(error));
@@ -330,5 +336,5 @@ function bind(kind, script) {
   isFilter = kind === 'filter';
   return typeof step === 'function' ? '' : 'The code has no default export that is a function: write "export default defineConvert((msg, ctx) => …)"';
 }
-return [run, settle, bind];
+return [run, settle, bind, objectPrototype, arrayPrototype];
 })`;

@@ -1,8 +1,10 @@
 import { maxDepth } from '@vrsky/metering/meter';
-import { hostCallPrice } from '@vrsky/metering/price-table';
+import { hostCallPrice, jsonPrice } from '@vrsky/metering/price-table';
 import type { WasmModule } from '@vrsky/metering/webassembly';
 import { createEngineInstance, engineLayout } from './engine-instance.ts';
 import { createHeapKeeper, type HeapImage } from './heap-image.ts';
+import { createJsonReader } from './json-reader.ts';
+import { createJsonWriter, type JsonPlaces } from './json-writer.ts';
 import { createLogLines } from './log-lines.ts';
 import { fieldCode, outcomeCode, phaseCode, preludeSource } from './prelude.ts';
 import { createRandom } from './random.ts';
@@ -14,9 +16,8 @@ const stackBytes = 256 * 1024;
 const loadLimits = { instructions: 2_000_000_000, logLines: 0, logBytes: 0 };
 
 /** A heap with a step loaded, ready for a message, and where to find things in it. */
-export interface ScriptImage extends HeapImage {
+export interface ScriptImage extends HeapImage, JsonPlaces {
   context: number;
-  runtime: number;
   /** JSValue* of the prelude's functions. */
   run: number;
   settle: number;
@@ -73,6 +74,11 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
 
   /** What a function of the host takes or gives, the engine does not count: a loop of `bytes()` would copy for nothing. */
   const pay = (bytes: number): void => meter.charge(hostCallPrice(bytes));
+  /** Stops what is longer than was paid for. */
+  const payForJson = (bytes: number): void => {
+    meter.charge(jsonPrice(bytes));
+    if (meter.exhausted() !== null) throw new Error('the instructions are used up');
+  };
 
   const readC = (pointer: number): Uint8Array => heap.subarray(pointer, heap.indexOf(0, pointer));
   const readString = (context: number, pointer: number): string | null => {
@@ -144,8 +150,15 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
         contentType = readString(context, args + 8) ?? undefined;
         return 0;
       }
-      outcome = code;
+      if (code !== outcomeCode.value) outcome = code;
       if (code === outcomeCode.keep || code === outcomeCode.pending) return 0;
+      if (code === outcomeCode.value) {
+        const json = jsonWriter.write(args + 8, outputMax, payForJson);
+        if (json === undefined) return api.newFloat64(context, 0);
+        outcome = typeof json === 'number' ? outcomeCode.tooLarge : outcomeCode.json;
+        value = typeof json === 'number' ? encoder.encode(String(json)) : json;
+        return 0;
+      }
       enter(code === outcomeCode.text || code === outcomeCode.json || code === outcomeCode.bytes ? phaseCode.encode : phaseCode.logic);
       if (code === outcomeCode.bytes) {
         const length = api.getArrayBufferLength(context, args + 8);
@@ -179,6 +192,21 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
       enter(words[args >> 2] as number);
       return 0;
     },
+    // json(): undefined when the engine has to read it
+    (context) => {
+      enter(phaseCode.decode);
+      const { payload } = input;
+      payForJson(payload.length);
+      const size = options.isUtf8(payload) ? jsonReader.read(payload) : -1;
+      const pointer = size < 0 ? 0 : api.malloc(size);
+      if (pointer === 0) return 0;
+      jsonReader.copyTo(heap, pointer);
+      const binary = api.newArrayBuffer(context, pointer, size);
+      const read = api.fromBinary(context, binary);
+      api.freeValue(context, binary);
+      enter(phaseCode.logic);
+      return read;
+    },
   ];
 
   const engine = createEngineInstance({
@@ -189,6 +217,8 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
   });
   const { heap, words, api, meter } = engine;
   const keeper = createHeapKeeper(engine);
+  const jsonReader = createJsonReader();
+  const jsonWriter = createJsonWriter(engine, () => base);
 
   function begin(nextInput: SandboxInput, limits: { instructions: number; pages: number; logLines: number; logBytes: number }): void {
     input = nextInput;
@@ -217,11 +247,19 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
     api.setMaxStackSize(runtime, stackBytes);
     const context = api.newContext(runtime, 0);
     const factory = evaluate(context, preludeSource, 'vrsky.js');
-    const names = ['field', 'text', 'bytes', 'emit', 'log', 'random', 'mark'];
+    const names = ['field', 'text', 'bytes', 'emit', 'log', 'random', 'mark', 'json'];
     const parameters = names.map((name, id) => api.newFunction(context, write(encoder.encode(name)), 0, 0, id));
     const functions = call(context, factory, parameters);
     const item = (index: number): number => api.getPropNumber(context, functions, index);
-    const pointers = { context, runtime, run: item(0), settle: item(1), bind: item(2) };
+    const pointers = {
+      context,
+      runtime,
+      run: item(0),
+      settle: item(1),
+      bind: item(2),
+      objectPrototype: words[item(3) >> 2] as number,
+      arrayPrototype: words[item(4) >> 2] as number,
+    };
     return { ...keeper.snapshot(), ...pointers };
   }
 

@@ -21,7 +21,14 @@ export const priceTable = {
    * platform charges it while the call is under way.
    */
   hostCall: 100,
+  /** Every byte of JSON that the platform reads or writes for a step. */
+  perJsonByte: 32,
 } as const;
+
+/** What reading or writing so much JSON for a step costs, the call included. */
+export function jsonPrice(bytes: number): number {
+  return priceTable.hostCall + priceTable.perJsonByte * bytes;
+}
 
 /** What a call of a function of the platform costs besides the call itself. */
 export function hostCallPrice(bytes: number): number {
