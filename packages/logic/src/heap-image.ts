@@ -3,12 +3,18 @@ import { type EngineInstance, engineLayout } from './engine-instance.ts';
 /** The engine's whole state at a moment, to be put back before each message, in this or another instance. */
 export interface HeapImage {
   /** What is in memory, in order; all else is zero. Where an image is as the one it was made from, it shares that one's bytes. */
-  runs: { at: number; bytes: Uint8Array }[];
+  runs: Run[];
   /** End of the engine's heap. */
   pages: number;
   stackPointer: number;
   /** Memory that the image takes for itself. */
   ownBytes: number;
+}
+
+interface Run {
+  /** Address, a multiple of 4. */
+  at: number;
+  words: Int32Array;
 }
 
 export interface HeapKeeper {
@@ -38,10 +44,10 @@ export function createHeapKeeper(engine: EngineInstance): HeapKeeper {
     return true;
   }
 
-  function isAsIn(image: HeapImage, start: number, end: number): boolean {
-    const bytes = bytesOf(image, start, end);
-    if (!bytes) return false;
-    for (let i = 0; i < bytes.length; i++) if (bytes[i] !== heap[start + i]) return false;
+  function isAsIn(run: Run, start: number, end: number): boolean {
+    const offset = (start - run.at) >> 2;
+    const first = start >> 2;
+    for (let i = 0; i < (end - start) >> 2; i++) if (run.words[offset + i] !== words[first + i]) return false;
     return true;
   }
 
@@ -58,21 +64,33 @@ export function createHeapKeeper(engine: EngineInstance): HeapKeeper {
   return {
     snapshot(from) {
       const image: HeapImage = { runs: [], pages: engine.pages.value, stackPointer: engine.stackPointer.value, ownBytes: 0 };
+      const earlier = from?.runs ?? [];
+      let next = 0;
+      /** The earlier image's run with all of these bytes. Asked for in order. */
+      const earlierRun = (start: number, end: number): Run | undefined => {
+        while (next < earlier.length && endOf(earlier[next] as Run) <= start) next++;
+        const run = earlier[next];
+        return run && run.at <= start && end <= endOf(run) ? run : undefined;
+      };
+      const add = (at: number, to: number, shared: Run | undefined): void => {
+        image.runs.push({ at, words: shared ? shared.words.subarray((at - shared.at) >> 2, (to - shared.at) >> 2) : words.slice(at >> 2, to >> 2) });
+        if (!shared) image.ownBytes += to - at;
+      };
       const collect = (start: number, end: number, keepZeros: boolean): void => {
-        const stateOf = (at: number): 'zero' | 'shared' | 'own' => {
+        /** Where the run began that goes on here, and whose it is; undefined in zeros. */
+        let open: { at: number; shared: Run | undefined } | undefined;
+        for (let at = start; at < end; at += chunkBytes) {
           const to = Math.min(end, at + chunkBytes);
-          return !keepZeros && isZero(at, to) ? 'zero' : from && isAsIn(from, at, to) ? 'shared' : 'own';
-        };
-        for (let at = start; at < end; ) {
-          const state = stateOf(at);
-          let to = at + chunkBytes;
-          while (to < end && stateOf(to) === state) to += chunkBytes;
-          to = Math.min(to, end);
-          const shared = state === 'shared' && from ? bytesOf(from, at, to) : undefined;
-          if (state !== 'zero') image.runs.push({ at, bytes: shared ?? heap.slice(at, to) });
-          if (state !== 'zero' && !shared) image.ownBytes += to - at;
-          at = to;
+          const run = earlierRun(at, to);
+          const shared = run && isAsIn(run, at, to) ? run : undefined;
+          const isLeftOut = !shared && !keepZeros && isZero(at, to);
+          if (open && (isLeftOut || open.shared !== shared)) {
+            add(open.at, at, open.shared);
+            open = undefined;
+          }
+          if (!isLeftOut) open ??= { at, shared };
         }
+        if (open) add(open.at, end, open.shared);
       };
       // Static data and heap; the stack between them is empty between calls.
       collect(0, stackBottom, true);
@@ -85,10 +103,10 @@ export function createHeapKeeper(engine: EngineInstance): HeapKeeper {
       const end = Math.max(dirtyTo, engine.pages.value * pageBytes);
       touchedTo = Math.max(touchedTo, end);
       let clean: number = stackTop;
-      for (const { at, bytes } of image.runs) {
-        if (at > clean) heap.fill(0, clean, at);
-        heap.set(bytes, at);
-        clean = Math.max(clean, at + bytes.length);
+      for (const run of image.runs) {
+        if (run.at > clean) heap.fill(0, clean, run.at);
+        words.set(run.words, run.at >> 2);
+        clean = Math.max(clean, endOf(run));
       }
       if (end > clean) heap.fill(0, clean, end);
       dirtyTo = image.pages * pageBytes;
@@ -100,8 +118,6 @@ export function createHeapKeeper(engine: EngineInstance): HeapKeeper {
   };
 }
 
-/** An image's bytes from `start` to `end`, or undefined when no run has them all. */
-function bytesOf(image: HeapImage, start: number, end: number): Uint8Array | undefined {
-  const run = image.runs.find(({ at, bytes }) => at <= start && end <= at + bytes.length);
-  return run?.bytes.subarray(start - run.at, end - run.at);
+function endOf(run: Run): number {
+  return run.at + run.words.length * 4;
 }

@@ -302,7 +302,7 @@ describe('isolation', () => {
     sandbox.run(look, testInput('{}'), testLimits);
     const image = sandbox.load('convert', bundled('return 1'));
     expect(image.ownBytes).toBeLessThan(100_000); // the rest is shared with every other step
-    for (const { bytes } of image.runs) expect(new TextDecoder('latin1').decode(bytes).includes(secret)).toBe(false);
+    for (const { words } of image.runs) expect(new TextDecoder('latin1').decode(words).includes(secret)).toBe(false);
   });
 
   it('gives a step no way out: no modules, files, timers, network or host objects', () => {
