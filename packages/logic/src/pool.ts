@@ -84,6 +84,7 @@ interface Slot {
   steps: Map<string, { tenantId: string }>;
   /** Whether a job of a heavy tenant is among the tasks. */
   isHeavy: boolean;
+  readonly isReserved: boolean;
   readonly jobs: number;
   knows(tenantId: string): boolean;
   /** Whether the thread has started; on a busy machine that takes longer than any step may. */
@@ -117,8 +118,10 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
 
   function spawn(loaded: WasmModule): Slot {
     const progress = new SharedArrayBuffer(16);
+    // One worker is for tenants whose messages do not take long; what the others do must not keep it from the processor.
+    const isReserved = size > 1 && !slots.some((slot) => slot.isReserved);
     const worker = new Worker(workerFile('worker'), {
-      workerData: { engine: loaded, progress } satisfies LogicWorkerData,
+      workerData: { engine: loaded, progress, yields: size > 1 && !isReserved } satisfies LogicWorkerData,
       resourceLimits: { stackSizeMb: stackMb },
       execArgv: [],
       name: 'logic',
@@ -132,6 +135,7 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
       tasks,
       steps,
       isHeavy: false,
+      isReserved,
       get jobs() {
         return tasks.size;
       },
@@ -215,7 +219,7 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
   function dispatch(): void {
     // A lost worker is replaced when there is work for one.
     while (pending > 0 && slots.length < size && engine && !closed) spawn(engine);
-    for (let turn = turns.next(slots, size); turn; turn = turns.next(slots, size)) {
+    for (let turn = turns.next(slots); turn; turn = turns.next(slots)) {
       const { tenantId, job: task, worker: slot } = turn;
       const count = countOf(task.messages, turns.messagesOf(tenantId));
       putBack(task, count, task.messages.length);

@@ -6,17 +6,18 @@ interface Worker {
   list: string[];
   jobs: number;
   isHeavy: boolean;
+  isReserved: boolean;
   knows(tenantId: string): boolean;
 }
 
-function worker(name: string, knows: string[] = []): Worker {
-  return { name, list: [], jobs: 0, isHeavy: false, knows: (tenantId) => knows.includes(tenantId) };
+function worker(name: string, knows: string[] = [], isReserved = false): Worker {
+  return { name, list: [], jobs: 0, isHeavy: false, isReserved, knows: (tenantId) => knows.includes(tenantId) };
 }
 
 /** Gives out all that can be given; each entry is the worker and the job. */
-function giveOut(turns: Turns<string>, workers: Worker[], size = workers.length): string[] {
+function giveOut(turns: Turns<string>, workers: Worker[]): string[] {
   const given: string[] = [];
-  for (let turn = turns.next(workers, size); turn; turn = turns.next(workers, size)) {
+  for (let turn = turns.next(workers); turn; turn = turns.next(workers)) {
     turn.worker.jobs++;
     turn.worker.isHeavy ||= turns.isHeavy(turn.tenantId);
     given.push(`${turn.worker.name} ${turn.job}`);
@@ -50,19 +51,19 @@ describe('turns', () => {
     expect(giveOut(turns, workers)).toEqual(['w a0', 'v a1', 'w a2', 'v a3']);
   });
 
-  it('leave a worker to others beside a heavy tenant, and nothing waits behind its jobs', () => {
+  it('never give the reserved worker to a heavy tenant, and nothing waits behind its jobs', () => {
     const turns = createTurns<string>();
     turns.note('attacker', 1, 4_000);
-    const workers = [worker('v'), worker('w')];
+    const workers = [worker('w', ['attacker'], true), worker('v')];
     for (let i = 0; i < 4; i++) turns.add('attacker', `x${i}`);
     expect(giveOut(turns, workers)).toEqual(['v x0']);
     turns.add('good', 'g0');
     turns.add('good', 'g1');
     turns.add('good', 'g2');
     expect(giveOut(turns, workers)).toEqual(['w g0', 'w g1']);
-    done(workers[0] as Worker);
-    expect(giveOut(turns, workers)).toEqual(['v x1']);
     done(workers[1] as Worker);
+    expect(giveOut(turns, workers)).toEqual(['v x1']);
+    done(workers[0] as Worker);
     expect(giveOut(turns, workers)).toEqual(['w g2']);
   });
 

@@ -1,13 +1,13 @@
 /**
  * Whose turn it is: tenants one after the other, a job each. A tenant whose messages take long gets small jobs, never one that waits
- * in a worker, and always leaves a worker to the others, so that it slows down nobody but itself.
+ * in a worker, and never the worker that is reserved for the others, so that it slows down nobody but itself.
  */
 export interface Turns<T> {
   add(tenantId: string, job: T): void;
   /** Before everything else of the tenant. */
   putBack(tenantId: string, job: T): void;
   /** The next job and the worker that is to do it; null when none has room for any that wait. */
-  next<W extends TurnWorker>(workers: readonly W[], size: number): { tenantId: string; job: T; worker: W } | null;
+  next<W extends TurnWorker>(workers: readonly W[]): { tenantId: string; job: T; worker: W } | null;
   /** How long messages of a tenant took in a worker. */
   note(tenantId: string, messages: number, busyUs: number): void;
   /** How many messages of a tenant make a turn. */
@@ -23,6 +23,8 @@ export interface TurnWorker {
   readonly jobs: number;
   /** Whether one of them is of a heavy tenant. */
   readonly isHeavy: boolean;
+  /** Whether heavy tenants never get it. */
+  readonly isReserved: boolean;
   /** Whether it has run steps of the tenant. */
   knows(tenantId: string): boolean;
 }
@@ -46,12 +48,12 @@ export function createTurns<T>(): Turns<T> {
   const costOf = (tenantId: string): number => costs.get(tenantId) ?? 0;
   const isHeavy = (tenantId: string): boolean => costOf(tenantId) > heavyUs;
 
-  function pick<W extends TurnWorker>(tenantId: string, workers: readonly W[], size: number): W | undefined {
+  function pick<W extends TurnWorker>(tenantId: string, workers: readonly W[]): W | undefined {
     const heavy = isHeavy(tenantId);
-    if (heavy && size > 1 && workers.filter((worker) => worker.isHeavy).length >= size - 1) return undefined;
     let best: W | undefined;
     let bestScore = Number.POSITIVE_INFINITY;
     for (const worker of workers) {
+      if (heavy && worker.isReserved) continue;
       // Nothing waits behind a heavy job, nor a heavy job behind anything.
       if (worker.jobs >= (heavy || worker.isHeavy ? 1 : jobsAWorker)) continue;
       const score = worker.jobs * 2 + (worker.knows(tenantId) ? 0 : 1);
@@ -75,10 +77,10 @@ export function createTurns<T>(): Turns<T> {
       else waiting.set(tenantId, [job]);
     },
 
-    next(workers, size) {
+    next(workers) {
       if (workers.every((worker) => worker.jobs >= jobsAWorker)) return null;
       for (const [tenantId, queue] of waiting) {
-        const worker = pick(tenantId, workers, size);
+        const worker = pick(tenantId, workers);
         if (!worker) continue;
         const job = queue.shift() as T;
         waiting.delete(tenantId);

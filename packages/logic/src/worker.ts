@@ -1,4 +1,7 @@
 import { isUtf8 } from 'node:buffer';
+import { readlinkSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
+import path from 'node:path';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { WasmModule } from '@vrsky/metering/webassembly';
 import { createExecutor, type ExecutorStep, stepKey } from './executor.ts';
@@ -8,12 +11,15 @@ export interface LogicWorkerData {
   engine: WasmModule;
   /** Four words: how many runs were begun; the job, the message and the step of the one that runs. */
   progress: SharedArrayBuffer;
+  /** Whether other threads of the process go first where there are not enough cores. */
+  yields: boolean;
 }
 
-const { engine, progress } = workerData as LogicWorkerData;
+const { engine, progress, yields } = workerData as LogicWorkerData;
 const port = parentPort;
 if (!port) throw new Error('bug: this file is the entry of a worker thread');
 
+if (yields) lowerPriority();
 const executor = createExecutor({ engine, isUtf8 });
 const words = new Int32Array(progress);
 const steps = new Map<string, ExecutorStep>();
@@ -50,3 +56,13 @@ port.on('message', (job: WireJob) => {
   port.postMessage(answer, [answer.payloads, answer.numbers.buffer as ArrayBuffer]);
 });
 port.postMessage('ready');
+
+/** Of this thread alone: Linux schedules threads, and takes a thread's number for a process. Elsewhere threads stay as they are. */
+function lowerPriority(): void {
+  if (process.platform !== 'linux') return;
+  try {
+    setPriority(Number(path.basename(readlinkSync('/proc/thread-self'))), constants.priority.PRIORITY_BELOW_NORMAL);
+  } catch (error) {
+    process.emitWarning(`a tenant with expensive steps may slow down others, for its thread cannot be given a lower priority: ${String(error)}`);
+  }
+}
