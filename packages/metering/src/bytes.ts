@@ -88,6 +88,11 @@ export class Writer {
     this.#bytes[at] = value;
   }
 
+  /** Takes back what was written from a place on. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
+
   u32(value: number): void {
     this.#reserve(5);
     let rest = value >>> 0;

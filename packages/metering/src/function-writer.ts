@@ -88,13 +88,29 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
     flush(position, patchFrom);
   };
 
+  /** Where the code that set fuel last starts and ends: what follows at once need not get it. */
+  let setFrom = -1;
+  let setTo = -1;
   const getFuel = (): void => {
+    if (out.length === setTo) {
+      out.patch(setFrom, op.localTee);
+      setTo = -1;
+      return;
+    }
     out.u8(op.localGet);
     out.u32(fuel);
   };
+  /** The same where the local is set again before it is read, or not read any more. Handlers of exceptions read it at any time. */
+  const takeFuel = (): void => {
+    if (out.length !== setTo || body.catches) return getFuel();
+    out.truncate(setFrom);
+    setTo = -1;
+  };
   const setFuel = (): void => {
+    setFrom = out.length;
     out.u8(op.localSet);
     out.u32(fuel);
+    setTo = out.length;
   };
   const teeFuel = (): void => {
     out.u8(op.localTee);
@@ -116,7 +132,7 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
   };
   const charge = (price: number): void => {
     if (price === 0) return;
-    getFuel();
+    takeFuel();
     subtract(price * instruction);
     setFuel();
   };
@@ -246,7 +262,7 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
       case event.call:
         if (isPaidFor(a)) break;
         copyTo(position);
-        getFuel();
+        takeFuel();
         subtract(due(block, e));
         if (a < info.importedFunctions) {
           publish();
@@ -317,7 +333,7 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
       case event.return:
       case event.branchOut:
         copyTo(position);
-        getFuel();
+        takeFuel();
         subtract(due(block, e) - depthUnits);
         out.u8(op.return);
         copied = end;
@@ -326,14 +342,14 @@ export function writeFunction(out: Writer, target: Target, body: FunctionBody): 
         copyTo(position);
         if (body.needsExitBlock) charge(due(block, e) / instruction);
         else {
-          getFuel();
+          takeFuel();
           subtract(due(block, e) - depthUnits);
         }
         break;
       case event.unreachable:
       case event.throw:
         copyTo(position);
-        getFuel();
+        takeFuel();
         subtract(due(block, e));
         publish();
         break;

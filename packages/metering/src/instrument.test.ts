@@ -42,6 +42,10 @@ function expectSame(text: string, name: string, args: (number | bigint)[], impor
   return (metered as { count: number }).count;
 }
 
+/** A function that is not paid for by its callers. */
+const waste = '(func $w (local i32) (loop (br_if 0 (i32.lt_s (local.tee 0 (i32.add (local.get 0) (i32.const 1))) (i32.const 3)))))';
+const countDown = '(local.tee 0 (i32.sub (local.get 0) (i32.const 1)))';
+
 const programs: Record<string, { text: string; name: string; args: (number | bigint)[]; imports?: WasmImports }[]> = {
   'straight code': [{ name: 'f', args: [20, 22], text: '(module (func (export "f") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))' }],
   'an empty function': [{ name: 'f', args: [], text: '(module (func (export "f")))' }],
@@ -113,6 +117,24 @@ const programs: Record<string, { text: string; name: string; args: (number | big
     name: 'f',
     args: [x],
     text: '(module (type $t (func (param i32) (result i32))) (table funcref (elem $a $b)) (func $a (param i32) (result i32) local.get 0) (func $b (param i32) (result i32) (i32.add (local.get 0) (i32.add (i32.const 1) (i32.const 2)))) (func (export "f") (param i32) (result i32) (call_indirect (type $t) (i32.const 40) (local.get 0))))',
+  })),
+  'calls that pass fuel on to the next at once': [
+    {
+      name: 'f',
+      args: [10],
+      text: '(module (func $g (param i32) (result i32) (if (result i32) (i32.le_s (local.get 0) (i32.const 0)) (then (i32.const 0)) (else (call $g (call $g (i32.sub (local.get 0) (i32.const 3))))))) (func (export "f") (param i32) (result i32) (call $g (call $g (local.get 0)))))',
+    },
+    { name: 'f', args: [4], text: `(module ${waste} (func (export "f") (param i32) (loop (call $w) (loop (call $w) (call $w) (br_if 1 ${countDown})))))` },
+    {
+      name: 'f',
+      args: [4],
+      text: `(module ${waste} (tag $t) (func (export "f") (param i32) (loop (try (do (call $w) (call $w) (throw $t)) (catch $t (call $w))) (br_if 0 ${countDown}))))`,
+    },
+  ],
+  'the same price in many places': [-1, 0, 7, 11].map((x) => ({
+    name: 'f',
+    args: [x],
+    text: `(module ${waste} (func (export "f") (param i32) ${Array.from({ length: 12 }, (_, i) => `(if (i32.eq (local.get 0) (i32.const ${i})) (then (if (i32.lt_s (local.get 0) (i32.const 9)) (then (call $w)))))`).join(' ')}))`,
   })),
   'tail calls': [
     {
