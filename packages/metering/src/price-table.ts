@@ -13,7 +13,7 @@ export const priceTable = {
   /** memory.copy, memory.fill and memory.init cost this much more for every 8 bytes. */
   perEightBytes: 1,
   /** table.copy, table.fill, table.init and table.grow cost this much more for every element. */
-  perTableElement: 1,
+  perTableElement: 16,
   /** memory.grow costs this much more for every page of 64 KiB that is asked for. */
   perPage: 1024,
   /**
