@@ -164,7 +164,8 @@ export function createLogicPool(options: LogicPoolOptions): LogicPool {
     release(slot, answer.job);
     const { tenantId, steps } = task.run;
     const results = decodeAnswer(answer, steps, task.messages);
-    turns.note(tenantId, results.length, answer.busyUs);
+    const instructions = results.reduce((sum, result) => sum + result.steps.reduce((of, step) => of + step.instructions, 0), 0);
+    turns.note(tenantId, results.length, answer.busyUs, instructions);
     // The turn was over before all messages were through.
     if (results.length < task.messages.length) putBack(task, results.length, task.messages.length);
     finish(task, results);

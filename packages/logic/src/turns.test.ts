@@ -53,7 +53,7 @@ describe('turns', () => {
 
   it('never give the reserved worker to a heavy tenant, and nothing waits behind its jobs', () => {
     const turns = createTurns<string>();
-    turns.note('attacker', 1, 4_000);
+    turns.note('attacker', 1, 4_000, 22_000_000);
     const workers = [worker('w', ['attacker'], true), worker('v')];
     for (let i = 0; i < 4; i++) turns.add('attacker', `x${i}`);
     expect(giveOut(turns, workers)).toEqual(['v x0']);
@@ -69,7 +69,7 @@ describe('turns', () => {
 
   it('give a heavy tenant the only worker, one job at a time', () => {
     const turns = createTurns<string>();
-    turns.note('attacker', 1, 4_000);
+    turns.note('attacker', 1, 4_000, 22_000_000);
     turns.add('attacker', 'x0');
     turns.add('attacker', 'x1');
     turns.add('good', 'g0');
@@ -84,13 +84,25 @@ describe('turns', () => {
   it('are as long in time for a heavy tenant as for others, and it is heavy until it has been light for a while', () => {
     const turns = createTurns<string>();
     expect([turns.messagesOf('a'), turns.isHeavy('a')]).toEqual([64, false]);
-    turns.note('a', 64, 64 * 5_000);
+    turns.note('a', 64, 64 * 5_000, 64 * 22_000_000);
     expect([turns.messagesOf('a'), turns.isHeavy('a')]).toEqual([2, true]);
-    turns.note('a', 64, 64 * 60); // cheap ones between do not hide it
+    turns.note('a', 64, 64 * 60, 64 * 300_000); // cheap ones between do not hide it
     expect(turns.isHeavy('a')).toBe(true);
-    for (let i = 0; i < 20; i++) turns.note('a', 64, 64 * 60);
+    for (let i = 0; i < 20; i++) turns.note('a', 64, 64 * 60, 64 * 300_000);
     expect([turns.messagesOf('a'), turns.isHeavy('a')]).toEqual([64, false]);
-    turns.note('a', 1, 60_000);
+    turns.note('a', 1, 60_000, 400_000_000);
     expect(turns.messagesOf('a')).toBe(1);
+  });
+  it('take a tenant for heavy at once by what it counted, and by what it did not count only when that goes on', () => {
+    const turns = createTurns<string>();
+    turns.note('a', 1, 300, 300_000);
+    turns.note('a', 1, 30_000, 300_000); // a collection of garbage
+    expect(turns.isHeavy('a')).toBe(false);
+    turns.note('a', 1, 300, 300_000);
+    expect(turns.isHeavy('a')).toBe(false);
+    for (let i = 0; i < 3; i++) turns.note('a', 1, 30_000, 300_000); // memory that takes long to put back
+    expect(turns.isHeavy('a')).toBe(true);
+    turns.note('b', 1, 30_000, 200_000_000);
+    expect(turns.isHeavy('b')).toBe(true);
   });
 });

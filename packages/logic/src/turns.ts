@@ -8,8 +8,8 @@ export interface Turns<T> {
   putBack(tenantId: string, job: T): void;
   /** The next job and the worker that is to do it; null when none has room for any that wait. */
   next<W extends TurnWorker>(workers: readonly W[]): { tenantId: string; job: T; worker: W } | null;
-  /** How long messages of a tenant took in a worker. */
-  note(tenantId: string, messages: number, busyUs: number): void;
+  /** How long messages of a tenant kept a worker's processor busy, and the instructions that they counted. */
+  note(tenantId: string, messages: number, busyUs: number, instructions: number): void;
   /** How many messages of a tenant make a turn. */
   messagesOf(tenantId: string): number;
   isHeavy(tenantId: string): boolean;
@@ -39,6 +39,8 @@ const jobsAWorker = 2;
 /** How much of what a tenant's messages took before is still counted after a job that took less. */
 const memory = 0.7;
 const tenantsNoted = 4_096;
+/** Instructions that take a microsecond, on a slow machine. */
+const instructionsAUs = 2_000;
 
 export function createTurns<T>(): Turns<T> {
   /** In the order of their turns. */
@@ -90,9 +92,11 @@ export function createTurns<T>(): Turns<T> {
       return null;
     },
 
-    note(tenantId, messages, busyUs) {
+    note(tenantId, messages, busyUs, instructions) {
       if (messages === 0) return;
-      const cost = busyUs / messages;
+      // What the instructions do not explain may be a collection of garbage or code that is compiled: it counts more only as it goes on.
+      const explained = Math.max(instructions / instructionsAUs / messages, 2 * Math.max(costOf(tenantId), heavyUs / 4));
+      const cost = Math.min(busyUs / messages, explained);
       // It rises at once and falls slowly: who alternates between cheap and expensive messages is expensive.
       const next = Math.max(cost, costOf(tenantId) * memory + cost * (1 - memory));
       costs.delete(tenantId);
