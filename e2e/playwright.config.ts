@@ -1,17 +1,23 @@
 import { defineConfig } from '@playwright/test';
 import { findBrowser } from './browser.ts';
 
+/** What is done in a terminal, without a browser. */
+const terminal = ['tutorial.e2e.ts', 'readme.e2e.ts'];
+
 const { executablePath, env, chromiumSandbox } = findBrowser();
 
 export default defineConfig({
   testDir: '.',
-  testMatch: '**/*.e2e.ts',
   outputDir: '../test-results',
   globalSetup: './start-stack.ts',
-  // One stack, two cores: files run one after the other, and a test that fails is not given a second chance.
-  workers: 1,
+  // One stack for all: a file at a time beside the longest one, which is first, and no second chance for a test that fails.
+  workers: 2,
   retries: 0,
-  timeout: 60_000,
+  projects: [
+    { name: 'terminal', testMatch: terminal },
+    { name: 'browser', testMatch: '**/*.e2e.ts', testIgnore: terminal },
+  ],
+  timeout: 120_000,
   expect: { timeout: 15_000 },
   reporter: 'list',
   use: {

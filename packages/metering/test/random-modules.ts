@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -58,6 +58,8 @@ export async function createModuleGenerator(): Promise<{ make(seed: number): Uin
       ]);
       if (status !== 0) throw new Error(`wasm-opt ended with ${status}`);
       const module = new Uint8Array(readFileSync(join(folder, 'module')));
+      // Writing over a file that was just written waits for the disk.
+      for (const name of ['seed', 'module']) unlinkSync(join(folder, name));
       // The generator exports tables. Most modules keep theirs to themselves.
       return seed % 4 === 0 ? module : withoutTableExports(module);
     },
