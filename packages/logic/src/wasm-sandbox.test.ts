@@ -110,6 +110,13 @@ describe('a module says', () => {
 });
 
 describe('a trap', () => {
+  it('says how much memory a module had that stopped itself, when it may have been refused more', () => {
+    const grows = '(loop $l (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1)))) unreachable';
+    expect(shown(run(runModule(grows))).reason).toBe(
+      'The module stopped itself (unreachable). It had 15.1 of the 16 MiB that it may have: modules do so when they get no more memory',
+    );
+  });
+
   it('has a reason that its author understands', () => {
     const reason = (body: string, before = '') => shown(run(runModule(body, { before }))).reason;
     const table = '(table 2 funcref) (elem (i32.const 0) $f) (func $f (param i32)) (type $none (func))';

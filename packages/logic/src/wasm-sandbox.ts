@@ -127,7 +127,7 @@ export function createWasmSandbox({ module, globals: globalNames, keepsState }: 
       if (exhausted === 'depth' || trap instanceof RangeError) return { ...common, outcome: 'stack_exhausted' };
       if (host.ending?.outcome === 'threw') return { ...common, ...host.ending, outcome: 'threw', stack: '' };
       if (host.ending) return { ...common, ...host.ending } as SandboxResult;
-      if (trap !== undefined) return { ...common, outcome: 'trapped', reason: trapReason(trap) };
+      if (trap !== undefined) return { ...common, outcome: 'trapped', reason: trapReason(trap) + needsMemory(trap, memory, limits) };
       return { ...common, ...outcomeOf(kind, code) };
     },
   };
@@ -175,6 +175,16 @@ const trapReasons: [pattern: RegExp, reason: string][] = [
   [/table/, 'The module used a place outside of a table'],
   [/segment/, 'The module copied from outside of a data segment'],
 ];
+
+/** Languages stop a module that gets no more memory; that they were refused it, only they know. */
+function needsMemory(error: unknown, { buffer }: WasmMemory, { memoryBytes }: SandboxLimits): string {
+  if (!(error instanceof Error) || !/unreachable/.test(error.message) || buffer.byteLength * 2 <= memoryBytes) return '';
+  return `. It had ${mebibytes(buffer.byteLength)} of the ${mebibytes(memoryBytes)} MiB that it may have: modules do so when they get no more memory`;
+}
+
+function mebibytes(bytes: number): string {
+  return String(Math.round(bytes / 104_857.6) / 10);
+}
 
 /** What went wrong in a module, in words for its author. */
 function trapReason(error: unknown): string {

@@ -17,6 +17,11 @@ export const goodPayload = 'good';
 
 const exhausted = 'instructions_exhausted';
 
+/** Names with the same sum of 31 times the letters before: pairs of "Aa" and "BB". */
+function collidingName(number: number): string {
+  return Array.from({ length: 14 }, (_, bit) => (number & (1 << bit) ? 'Aa' : 'BB')).join('');
+}
+
 /** In TypeScript's tier. */
 const bodies: [name: string, body: string, ends: Attack['ends'], payload?: string][] = [
   ['an endless loop', 'for (;;);', exhausted],
@@ -54,6 +59,20 @@ const bodies: [name: string, body: string, ends: Attack['ends'], payload?: strin
   ],
   ['100,000 opening brackets', 'return message.json()', 'stack_exhausted', '['.repeat(100_000)],
   ['a flood of logs', 'for (;;) console.log("x".repeat(100))', exhausted],
+  ['a payload that is read as JSON again and again', 'for (;;) message.json()', exhausted, JSON.stringify({ a: 'x'.repeat(1_000) })],
+  ['a payload of empty arrays', 'for (;;) message.json()', exhausted, `[${'[],'.repeat(20_000)}[]]`],
+  [
+    'a payload of names that are hard to tell apart',
+    'for (;;) message.json()',
+    exhausted,
+    `{${Array.from({ length: 9_000 }, (_, i) => `"${collidingName(i)}":0`).join()}}`,
+  ],
+  ['a result that is 2 to the power of 60 long', 'let v = [1]; for (let i = 0; i < 60; i++) v = [v, v]; return v', exhausted],
+  [
+    'a result of a million empty arrays',
+    'const v = []; const a = new Array(300).fill([]); for (let i = 0; i < 300; i++) v.push(a); return [v, v, v, v, v]',
+    exhausted,
+  ],
   ['a payload that is read again and again', 'for (;;) message.bytes()', exhausted, 'x'.repeat(1_000)],
   [
     'polluted prototypes',

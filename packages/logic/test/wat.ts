@@ -1,30 +1,10 @@
 import { createHash } from 'node:crypto';
-import wabt from 'wabt';
+import { wat } from '@vrsky/metering/test/wat';
 import type { LogicStep } from '../src/types.ts';
 import { prepareModule } from '../src/wasm-module.ts';
 import { createWasmSandbox, type WasmSandbox } from '../src/wasm-sandbox.ts';
 
-const tools = await wabt();
-
-/** The bytes of a module in text form. */
-export function wat(text: string): Uint8Array {
-  const parsed = tools.parseWat('test.wat', text, {
-    bulk_memory: true,
-    simd: true,
-    multi_value: true,
-    mutable_globals: true,
-    reference_types: true,
-    sign_extension: true,
-    sat_float_to_int: true,
-    tail_call: true,
-    exceptions: true,
-  });
-  try {
-    return parsed.toBinary({}).buffer;
-  } finally {
-    parsed.destroy();
-  }
-}
+export { wat };
 
 /** Every function of the ABI, and a memory of `pages`. */
 export function abiModule(parts: string, pages = '1'): Uint8Array {
