@@ -1,4 +1,5 @@
 import type { Locator, Page } from '@playwright/test';
+import { wat } from '@vrsky/metering/test/wat';
 import { expect, signIn, test } from './app.ts';
 import { violationsOf } from './axe.ts';
 import { addPart, instructionsOf, newPipeline, paste } from './step.ts';
@@ -140,6 +141,54 @@ test('what the page counts is what a node counts, in TypeScript and in AssemblyS
   await expect(counts).toHaveCount(2);
   const counted = (await counts.allTextContents()).map((text) => text.replace(/ instructions.*/, ''));
   expect(counted).toEqual([compiled, interpreted]);
+});
+
+test('a message that came is taken as the sample, and a module from elsewhere runs in the page', async ({ page, dev }) => {
+  await signIn(page, dev.user);
+  const url = await newPipeline(page, dev.tenant.slug, 'Brought along');
+  await addPart(page, 'Convert with TypeScript');
+  await paste(page, 'TypeScript of Convert', 'export default (msg: Message) => ({ from: msg.headers.get("x-shop"), size: msg.text().length });\n');
+  await page.getByRole('button', { name: 'Publish revision 1' }).click();
+  await page.getByRole('button', { name: 'Brought along', exact: true }).click();
+  await expect(page.getByRole('region', { name: 'Revision 1 on the nodes' })).toContainText('Applied');
+  const sent = await fetch(url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-shop': 'north' },
+    body: '{"id":"A-9","note":"came by itself"}',
+  });
+  expect(sent.status).toBe(202);
+
+  await page.goBack();
+  await page.getByRole('button', { name: 'Take a message' }).click();
+  await page.getByRole('menuitem').first().click();
+  await expect(page.getByLabel('Sample message')).toContainText('came by itself');
+  await expect(result(page)).toContainText('"from": "north"');
+
+  await page.getByRole('combobox', { name: 'Language of the step' }).click();
+  await page.getByRole('option', { name: 'WebAssembly module' }).click();
+  const upload = page.getByLabel('WebAssembly module', { exact: true });
+  await upload.setInputFiles({ name: 'step.wasm', mimeType: 'application/wasm', buffer: Buffer.from('this is text') });
+  await expect(page.getByRole('alert').filter({ hasText: 'It is no WebAssembly module' })).toBeVisible();
+  const module = wat(`(module
+    (import "vrsky" "input_size" (func $input_size (result i32)))
+    (import "vrsky" "output" (func $output (param i32 i32)))
+    (import "vrsky" "content_type" (func $content_type (param i32 i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 0) "text/plain") (data (i32.const 16) "short or long")
+    (func (export "vrsky_run_v1") (result i32)
+      (call $content_type (i32.const 0) (i32.const 10))
+      (if (i32.lt_u (call $input_size) (i32.const 20))
+        (then (call $output (i32.const 16) (i32.const 5)))
+        (else (call $output (i32.const 25) (i32.const 4))))
+      (i32.const 1)))`);
+  await upload.setInputFiles({ name: 'step.wasm', mimeType: 'application/wasm', buffer: Buffer.from(module) });
+  await expect(page.getByText('vrsky.input_size')).toBeVisible();
+  await expect(result(page)).toContainText('long');
+  expect(await violationsOf(page), 'with a module').toEqual([]);
+  // Two calls of the platform and what is around them.
+  const counted = Number((await instructionsOf(page).textContent())?.replace(/,/g, ''));
+  expect(counted).toBeGreaterThan(300);
+  expect(counted).toBeLessThan(400);
 });
 
 test('a step that never ends is stopped by its limit, and a page that cannot load the engine says so and can be helped', async ({ page, dev }) => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { requestBin } from './request-bin.ts';
 
-const send = (url: string, body = 'x'): Promise<Response> => fetch(url, { method: 'POST', body, signal: AbortSignal.timeout(300) });
+const send = (url: string, body = 'x', msMax = 30_000): Promise<Response> => fetch(url, { method: 'POST', body, signal: AbortSignal.timeout(msMax) });
 
 test('a bin keeps what arrived and answers as told', async () => {
   await using bin = await requestBin();
@@ -15,7 +15,7 @@ test('a bin keeps what arrived and answers as told', async () => {
 test('a bin hangs, breaks connections, goes down and comes back on its port', async () => {
   await using bin = await requestBin();
   bin.behave({ hang: true });
-  await expect(send(bin.url)).rejects.toThrow(/timeout/);
+  await expect(send(bin.url, 'x', 300)).rejects.toThrow(/timeout/);
   bin.behave({ reset: true });
   await expect(send(bin.url)).rejects.toThrow(/fetch failed/);
   await bin.down();
