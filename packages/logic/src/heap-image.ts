@@ -38,9 +38,10 @@ export function createHeapKeeper(engine: EngineInstance): HeapKeeper {
   let dirtyTo = heapPages * pageBytes;
   let touchedTo = dirtyTo;
 
-  /** Word by word: `start` and `end` are multiples of 4. */
+  /** `start` and `end` are multiples of 16. */
   function isZero(start: number, end: number): boolean {
-    for (let i = start >> 2; i < end >> 2; i++) if (words[i] !== 0) return false;
+    for (let i = start >> 2; i < end >> 2; i += 4)
+      if (((words[i] as number) | (words[i + 1] as number) | (words[i + 2] as number) | (words[i + 3] as number)) !== 0) return false;
     return true;
   }
 

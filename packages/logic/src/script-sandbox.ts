@@ -5,7 +5,7 @@ import { createEngineInstance, engineLayout } from './engine-instance.ts';
 import { createHeapKeeper, type HeapImage } from './heap-image.ts';
 import { createJsonReader } from './json-reader.ts';
 import { createJsonWriter, type JsonPlaces } from './json-writer.ts';
-import { createLogLines } from './log-lines.ts';
+import { LogLines } from './log-lines.ts';
 import { fieldCode, outcomeCode, phaseCode, preludeSource } from './prelude.ts';
 import { createRandom } from './random.ts';
 import { type SandboxInput, type SandboxLimits, SandboxLoadError, type SandboxResult } from './sandbox.ts';
@@ -59,7 +59,7 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
   /** A function of the host found no room for what it had to give. */
   let outOfMemory = false;
   let random: (() => number) | undefined;
-  let logs = createLogLines(0, 0);
+  let logs = new LogLines(0, 0);
   let outputMax = 0;
   // Instructions by phase.
   let phase: number = phaseCode.logic;
@@ -229,7 +229,7 @@ export function createScriptSandbox(options: ScriptSandboxOptions): ScriptSandbo
     outOfMemory = false;
     engine.wasRefusedMemory = false;
     random = undefined;
-    logs = createLogLines(limits.logLines, limits.logBytes);
+    logs = new LogLines(limits.logLines, limits.logBytes);
     phase = phaseCode.logic;
     phaseFrom = 0;
     spent.fill(0);

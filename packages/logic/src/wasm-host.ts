@@ -1,7 +1,7 @@
 import type { Meter } from '@vrsky/metering/meter';
 import { hostCallPrice } from '@vrsky/metering/price-table';
 import type { WasmImports, WasmMemory } from '@vrsky/metering/webassembly';
-import { createLogLines } from './log-lines.ts';
+import { LogLines } from './log-lines.ts';
 import { createRandom } from './random.ts';
 import type { SandboxInput, SandboxLimits } from './sandbox.ts';
 import { abi, wasmField } from './wasm-abi.ts';
@@ -44,7 +44,7 @@ export function createWasmHost(): WasmHost {
   let input: SandboxInput | null = null;
   let outputBytesMax = 0;
   let logBytesMax = 0;
-  let logs = createLogLines(0, 0);
+  let logs = new LogLines(0, 0);
   let ending: Ending | null = null;
   let buffer = new Uint8Array(4_096);
   let outputLength = -1;
@@ -169,7 +169,7 @@ export function createWasmHost(): WasmHost {
       input = nextInput;
       outputBytesMax = limits.outputBytes;
       logBytesMax = limits.logBytes;
-      logs = createLogLines(limits.logLines, limits.logBytes);
+      logs = new LogLines(limits.logLines, limits.logBytes);
       ending = null;
       outputLength = -1;
       contentType = undefined;

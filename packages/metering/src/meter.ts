@@ -1,5 +1,5 @@
 import { depthUnitBytes } from './bounds.ts';
-import { depthBits, depthUnitsMax } from './fuel-word.ts';
+import { depthBits, depthSign, depthUnitsMax } from './fuel-word.ts';
 import { reserved } from './instrument.ts';
 import type { WasmGlobal, WasmInstance } from './webassembly.ts';
 
@@ -31,7 +31,8 @@ export function createMeter(instance: WasmInstance): Meter {
   if (!fuel) throw new Error('the module of this instance is not instrumented');
   let budget = 0;
   const depthLeft = (): bigint => BigInt.asIntN(depthBits, fuel.value);
-  const instructionsLeft = (): number => Number((fuel.value - depthLeft()) >> bits);
+  // The stack left is signed: half of its range is added so that the shift leaves it out.
+  const instructionsLeft = (): number => Number((fuel.value + depthHalf) >> bits);
   return {
     start(instructions, depth = defaultDepth) {
       budget = Math.min(Math.floor(instructions), maxInstructions);
@@ -49,4 +50,5 @@ export function createMeter(instance: WasmInstance): Meter {
 }
 
 const bits = BigInt(depthBits);
+const depthHalf = BigInt(depthSign);
 const lowest = -(1n << 62n);
