@@ -166,6 +166,7 @@ test('a message that came is taken as the sample, and a module from elsewhere ru
 
   await page.getByRole('combobox', { name: 'Language of the step' }).click();
   await page.getByRole('option', { name: 'WebAssembly module' }).click();
+  await page.getByRole('button', { name: 'Replace the code' }).click();
   const upload = page.getByLabel('WebAssembly module', { exact: true });
   await upload.setInputFiles({ name: 'step.wasm', mimeType: 'application/wasm', buffer: Buffer.from('this is text') });
   await expect(page.getByRole('alert').filter({ hasText: 'It is no WebAssembly module' })).toBeVisible();
