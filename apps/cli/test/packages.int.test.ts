@@ -17,7 +17,7 @@ const dir = scratchDir('packages');
 
 /** What the sample costs, in any place and on any machine. A change of these is a change of what customers pay. */
 const golden = {
-  typescript: { convert: 89_815 },
+  typescript: { convert: 83_157 },
   assemblyscript: { convert: 10_920 },
 } as const;
 

@@ -138,6 +138,9 @@ class Headers {
   [Symbol.iterator]() { return this.entries(); }
 }
 
+/** What is held to the end is not given back object by object, for nothing: all of the memory is put back. */
+let heldPayload, heldResult;
+
 class Message {
   #headers;
   get id() { return field(0); }
@@ -151,7 +154,7 @@ class Message {
   bytes() { return new Bytes(hostBytes()); }
   json() {
     const read = hostJson();
-    if (read !== undefined) return read;
+    if (read !== undefined) return (heldPayload = read);
     // It is not JSON, which the engine says in its own words, or nested so deep that it counts.
     const text = readText(true);
     let value;
@@ -270,6 +273,7 @@ function require(name) {
 let step, isFilter, settled, result;
 
 function finish(value) {
+  heldResult = value;
   if (emitFiltered(value)) return;
   if (isFilter) {
     if (value === true) return emit(3);
