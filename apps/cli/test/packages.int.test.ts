@@ -108,4 +108,14 @@ describe.each(languages)('a new project in %s', (language) => {
     });
     expect(JSON.parse(again.stdout)).toMatchObject({ output: made.output, instructions: made.instructions });
   });
+
+  it('begins a filter that builds and passes its fixtures', async () => {
+    const filter = await newProject(language, 'filter');
+    symlinkSync(path.join(project, 'node_modules'), path.join(filter, 'node_modules'));
+    expect(await vrsky(filter, ['build'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^[0-9a-f]{64}\n$/) });
+    const tested = await vrsky(filter, ['test', '--json']);
+    expect(tested.code).toBe(0);
+    const { passed, failed } = JSON.parse(tested.stdout);
+    expect({ passed: passed > 0, failed }).toEqual({ passed: true, failed: 0 });
+  });
 });
