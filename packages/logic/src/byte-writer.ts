@@ -2,6 +2,8 @@ const quote = 0x22;
 const backslash = 0x5c;
 const minus = 0x2d;
 const zero = 0x30;
+const letterU = 0x75;
+const hexDigits = '0123456789abcdef';
 const keptBytes = 256 * 1024;
 /** What follows a backslash, by what it stands for. */
 const shortEscapes = new Map([
@@ -138,7 +140,10 @@ export class ByteWriter {
       const short = shortEscapes.get(unit);
       this.bytes[this.end++] = backslash;
       if (short !== undefined) this.bytes[this.end++] = short;
-      else this.putAscii(`u${unit.toString(16).padStart(4, '0')}`);
+      else {
+        this.bytes[this.end++] = letterU;
+        for (let shift = 12; shift >= 0; shift -= 4) this.bytes[this.end++] = hexDigits.charCodeAt((unit >> shift) & 15);
+      }
     } else if (unit < 0x80) this.bytes[this.end++] = unit;
     else if (unit < 0x800) {
       this.bytes[this.end++] = 0xc0 | (unit >> 6);

@@ -31,15 +31,16 @@ const stringKind = 1;
 /** A name that is an index of an array is in this bit. */
 const indexName = 0x80000000 | 0;
 const depthMax = 100;
+const lookedMax = 16_384;
 const toJson = [...'toJSON'].map((letter) => letter.charCodeAt(0));
 const [openBracket, closeBracket, openBrace, closeBrace, comma, colon, zero, nine] = [0x5b, 0x5d, 0x7b, 0x7d, 0x2c, 0x3a, 0x30, 0x39];
 
 export interface JsonWriter {
   /**
-   * Writes the value at a JSValue* as `JSON.stringify` does. Returns the bytes, valid until the next call, or how many there are when they are
-   * more than `bytesMax`; undefined when only the engine can say what its JSON is: for an object that is neither a plain one nor an array, a
+   * Writes the value at a JSValue* as `JSON.stringify` does. Returns the bytes, valid until the next call, or how many there are at least when they
+   * are more than `bytesMax`; undefined when only the engine can say what its JSON is: for an object that is neither a plain one nor an array, a
    * getter, `toJSON`, names that are numbers, a missing item, a text that is still in parts, or more than 100 levels. `pay` gets to know of
-   * bytes before more are made than `bytesMax`, and throws to stop it.
+   * bytes before more are made than `bytesMax`, and of properties, as if each were a byte, when there are many; it throws to stop it.
    */
   write(value: number, bytesMax: number, pay: (bytes: number) => void): Uint8Array | number | undefined;
 }
@@ -59,6 +60,8 @@ export function createJsonWriter({ heap, words }: Pick<EngineInstance, 'heap' | 
   let bytesMax = 0;
   let pay: (bytes: number) => void = () => undefined;
   let dropped = 0;
+  /** Properties looked at since they were last paid for: of those that are left out, no byte shows. */
+  let looked = 0;
 
   const word = (address: number): number => words[address >> 2] as number;
 
@@ -96,8 +99,13 @@ export function createJsonWriter({ heap, words }: Pick<EngineInstance, 'heap' | 
   function putString(string: number): void {
     const length = word(string + at.stringLength);
     const start = string + at.stringUnits;
-    if (length < 0) out.putQuotedUnits(heap, start, start + 2 * (length & 0x7fffffff));
-    else out.putQuoted(heap, start, start + length);
+    const units = length & 0x7fffffff;
+    if (units > bytesMax) {
+      drop();
+      pay(units);
+      dropped += units + 2;
+    } else if (length < 0) out.putQuotedUnits(heap, start, start + 2 * units);
+    else out.putQuoted(heap, start, start + units);
   }
 
   function putObject(object: number, depth: number): boolean {
@@ -109,6 +117,11 @@ export function createJsonWriter({ heap, words }: Pick<EngineInstance, 'heap' | 
     const classId = word(object + at.objectClass - 2) >>> 16;
     if (classId === classes.array) return prototype === arrayPrototype && count === 1 && (kind & bits.fastArray) !== 0 && putItems(object, depth);
     if (classId !== classes.object || (kind & bits.exotic) !== 0 || (prototype !== objectPrototype && prototype !== 0)) return false;
+    looked += count;
+    if (looked > lookedMax) {
+      pay(looked);
+      looked = 0;
+    }
     out.put(openBrace);
     const values = word(object + at.objectValues);
     let isFirst = true;
@@ -174,6 +187,7 @@ export function createJsonWriter({ heap, words }: Pick<EngineInstance, 'heap' | 
       bytesMax = max;
       pay = payFor;
       dropped = 0;
+      looked = 0;
       out.empty();
       if (!putValue(word(value), word(value + 4), 0)) return undefined;
       pay(out.end);

@@ -69,6 +69,13 @@ const bodies: [name: string, body: string, ends: Attack['ends'], payload?: strin
   ],
   ['a result that is 2 to the power of 60 long', 'let v = [1]; for (let i = 0; i < 60; i++) v = [v, v]; return v', exhausted],
   [
+    'a result that shows little of what it holds, again and again',
+    'const o = {}; for (let i = 0; i < 4000; i++) o["k" + i] = undefined; let v = [o]; for (let i = 0; i < 60; i++) v = [v, v]; return v',
+    exhausted,
+  ],
+  ['a result with a text of eight million', 'return ["x".repeat(8e6)]', exhausted],
+  ['a result with a million control characters', 'return ["\\u0001".repeat(1e6)]', exhausted],
+  [
     'a result of a million empty arrays',
     'const v = []; const a = new Array(300).fill([]); for (let i = 0; i < 300; i++) v.push(a); return [v, v, v, v, v]',
     exhausted,
