@@ -17,7 +17,11 @@ export async function expectNoOrphan([command, ...args]: [string, ...string[]]):
   const pid = Number(String(line));
   if (!isRunning(pid)) throw new Error(`the plugin ${String(line).trim()} does not run`);
   host.kill('SIGKILL');
-  await eventually(() => !isRunning(pid), { timeoutMs: 5_000, what: 'the plugin to end' });
+  try {
+    await eventually(() => !isRunning(pid), { timeoutMs: 5_000, what: 'the plugin to end' });
+  } finally {
+    if (isRunning(pid)) process.kill(pid, 'SIGKILL');
+  }
 }
 
 function isRunning(pid: number): boolean {
