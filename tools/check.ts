@@ -1,11 +1,15 @@
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { goFlags } from '@vrsky/testkit/config';
+import { goMissing, goModule } from '@vrsky/testkit/go';
+import { scratchDir } from '@vrsky/testkit/scratch';
 import { root, run } from './run.ts';
 
 export interface Gate {
   name: string;
-  ok: boolean;
+  state: 'passed' | 'failed' | 'skipped';
+  /** What a failed gate found, or why it was skipped. */
   output: string;
 }
 
@@ -14,19 +18,35 @@ interface GateResult {
   output: string;
 }
 
+const GATES: Record<string, () => Promise<GateResult | { skipped: string }>> = {
+  'format and lint': formatAndLint,
+  'import directions': importDirections,
+  types,
+  'Go: format, vet, generated code': goSdk,
+};
+
 /** A check that looked at nothing must not pass: the tree has several times as many modules. */
 const MODULES_LEAST = 100;
 
 /** Everything that is known without running the product: one gate each, all run, also when one fails. */
 export async function runGates(onGate: (gate: Gate) => void): Promise<Gate[]> {
   const gates: Gate[] = [];
-  for (const [name, work] of Object.entries({ 'format and lint': formatAndLint, 'import directions': importDirections, types })) {
-    const { code, output } = await work();
-    const gate = { name, ok: code === 0, output: output.trim() };
+  for (const [name, work] of Object.entries(GATES)) {
+    const result = await work();
+    const gate: Gate =
+      'skipped' in result
+        ? { name, state: 'skipped', output: result.skipped }
+        : { name, state: result.code === 0 ? 'passed' : 'failed', output: result.output.trim() };
     gates.push(gate);
     onGate(gate);
   }
   return gates;
+}
+
+/** A gate's line for a person. */
+export function describeGate({ name, state, output }: Gate): string {
+  if (state === 'skipped') return `- ${name}: skipped, ${output}`;
+  return state === 'passed' ? `✓ ${name}` : `✗ ${name}\n${output}\n`;
 }
 
 function formatAndLint(): Promise<GateResult> {
@@ -53,6 +73,30 @@ async function types(): Promise<GateResult> {
   return { code: Math.max(...results.map(({ code }) => code)), output: results.map(({ output }) => output.trim()).join('\n\n') };
 }
 
+/** The Go SDK, where there is Go. */
+async function goSdk(): Promise<GateResult | { skipped: string }> {
+  const skipped = goMissing();
+  if (skipped !== null) return { skipped };
+  const results = [await gofmt(), await run('go', ['vet', './...'], { cwd: goModule, env: goFlags }), await generatedGo()];
+  return { code: Math.max(...results.map(({ code }) => code)), output: results.map(({ output }) => output.trim()).join('\n') };
+}
+
+async function gofmt(): Promise<GateResult> {
+  const { code, output } = await run('gofmt', ['-l', '.'], { cwd: goModule });
+  return output === '' ? { code, output } : { code: 1, output: `not as gofmt writes it:\n${output}` };
+}
+
+async function generatedGo(): Promise<GateResult> {
+  const fresh = scratchDir('gen');
+  const args = ['generate', '--template', '../../sdk/go/buf.gen.yaml', '--path', 'proto/vrsky', '--output', fresh];
+  const made = await run('buf', args, { cwd: path.join(root, 'packages', 'proto'), env: goFlags });
+  if (made.code !== 0) return made;
+  const { code, output } = await run('diff', ['-r', path.join(goModule, 'gen'), path.join(fresh, 'gen')]);
+  return code === 0
+    ? { code, output }
+    : { code, output: `sdk/go/gen is not what the .proto files generate; run \`npm run gen:go -w packages/proto\`\n${output}` };
+}
+
 function hasOwnCheck(workspace: string): boolean {
   const manifest = JSON.parse(readFileSync(path.join(root, workspace, 'package.json'), 'utf8')) as { scripts?: Record<string, string> };
   return manifest.scripts?.typecheck !== undefined;
@@ -71,6 +115,6 @@ function workspaces(): string[] {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const gates = await runGates((gate) => console.log(`${gate.ok ? '✓' : '✗'} ${gate.name}${gate.ok ? '' : `\n${gate.output}\n`}`));
-  if (gates.some((gate) => !gate.ok)) process.exitCode = 1;
+  const gates = await runGates((gate) => console.log(describeGate(gate)));
+  if (gates.some(({ state }) => state === 'failed')) process.exitCode = 1;
 }

@@ -1,6 +1,6 @@
 import { existsSync, globSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { runGates } from './check.ts';
+import { describeGate, runGates } from './check.ts';
 import { root, run } from './run.ts';
 import { sentenceOf } from './sentence.ts';
 
@@ -26,8 +26,8 @@ async function main(): Promise<void> {
 
 async function gates(): Promise<Count> {
   heading('Checks');
-  const done = await runGates((gate) => console.log(`${gate.ok ? '✓' : '✗'} ${gate.name}${gate.ok ? '' : `\n${gate.output}\n`}`));
-  return { passed: done.filter((gate) => gate.ok).length, failed: done.filter((gate) => !gate.ok).length };
+  const done = await runGates((gate) => console.log(describeGate(gate)));
+  return { passed: done.filter(({ state }) => state === 'passed').length, failed: done.filter(({ state }) => state === 'failed').length };
 }
 
 interface VitestReport {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { Health } from '@vrsky/proto/gen/goplugin/health_pb';
@@ -11,6 +11,7 @@ import { certToPem, createIdentity, type Identity } from './certificate.ts';
 import { openPlugin, type PluginHandle } from './client.ts';
 import { connectorCookie } from './handshake.ts';
 import { type LaunchedPlugin, launchPlugin } from './launch.ts';
+import { expectNoOrphan, nodeHost } from './orphan.test-support.ts';
 import type { PluginLogRecord } from './plugin-log.ts';
 import { callUnary, channelOptions } from './rpc.ts';
 
@@ -168,11 +169,11 @@ describe('a plugin always ends', () => {
   });
 
   test('`kill -9` of the host leaves no plugin behind', async () => {
-    await expectOrphanEnds([]);
+    await expectNoOrphan(nodeHost('kernel'));
   });
 
   test('also where the kernel was not asked: the plugin sees that its parent is another', async () => {
-    await expectOrphanEnds(['plain']);
+    await expectNoOrphan(nodeHost('plain'));
   });
 });
 
@@ -195,27 +196,4 @@ async function launch(): Promise<LaunchedPlugin> {
 
 function withIdentity(launched: LaunchedPlugin, identity: Identity): ReturnType<typeof credentials.createSsl> {
   return credentials.createSsl(Buffer.from(certToPem(launched.handshake.serverCert)), Buffer.from(identity.keyPem), Buffer.from(identity.certPem));
-}
-
-async function expectOrphanEnds(args: string[]): Promise<void> {
-  const dir = await mkdtemp('/tmp/vrsky-t-');
-  cleanups.push(() => rm(dir, { recursive: true, force: true }));
-  await writeFile(join(dir, 'keep'), '');
-  const host = spawn(process.execPath, [join(import.meta.dirname, 'fixtures', 'host.ts'), ...args], {
-    env: { PATH: process.env.PATH, SOCKET_DIR: dir },
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const [line] = await once(host.stdout, 'data');
-  const pid = Number(String(line));
-  expect(isRunning(pid)).toBe(true);
-  host.kill('SIGKILL');
-  await eventually(() => !isRunning(pid), { timeoutMs: 5_000, what: 'the plugin to end' });
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false; // no such process
-  }
 }

@@ -27,3 +27,11 @@ export function plainEnv(): Record<string, string> {
   }
   return kept;
 }
+
+/** One set of flags for every call of the go command: it keeps what it compiled by its flags, and another set would compile everything again. */
+export const goFlags = { CGO_ENABLED: '0', GOFLAGS: '-trimpath -buildvcs=false' };
+
+/** What the go command gets: also the person's own environment, which says where modules come from and are kept. */
+export function goEnv(): Record<string, string> {
+  return { ...(process.env as Record<string, string>), ...goFlags };
+}

@@ -1,0 +1,35 @@
+package connector
+
+import (
+	"testing"
+
+	pb "vrsky/sdk/go/gen/vrsky/connector/v1"
+)
+
+func TestAFrameHasAtMostSoManyItems(t *testing.T) {
+	q := newQueue[*pb.SendResult]()
+	for range frameItemsMax + 1 {
+		q.add(&pb.SendResult{})
+	}
+	expectFrames(t, q, frameItemsMax, 1)
+}
+
+func TestAFrameHasAtMostSoManyBytesUnlessOneItemIsLarger(t *testing.T) {
+	q := newQueue[*pb.SendResult]()
+	for _, size := range []int{frameBytesMax / 2, frameBytesMax / 2, 2 * frameBytesMax, 1} {
+		q.add(&pb.SendResult{PeerAnswer: make([]byte, size)})
+	}
+	expectFrames(t, q, 1, 1, 1, 1)
+}
+
+// expectFrames takes everything, and then nil.
+func expectFrames(t *testing.T, q *queue[*pb.SendResult], counts ...int) {
+	t.Helper()
+	done := make(chan struct{})
+	close(done)
+	for i, count := range append(counts, 0) {
+		if frame := q.next(done); len(frame) != count {
+			t.Fatalf("frame %d has %d items, not %d", i, len(frame), count)
+		}
+	}
+}
