@@ -22,6 +22,7 @@ const GATES: Record<string, () => Promise<GateResult | { skipped: string }>> = {
   'format and lint': formatAndLint,
   'import directions': importDirections,
   types,
+  'connector contract: lint, compatible': connectorContract,
   'Go: format, vet, generated code': goSdk,
 };
 
@@ -71,6 +72,13 @@ async function types(): Promise<GateResult> {
     run('node', ['tools/types.ts', ...others]),
   ]);
   return { code: Math.max(...results.map(({ code }) => code)), output: results.map(({ output }) => output.trim()).join('\n\n') };
+}
+
+/** What connectors out there were built against stays true: `contract/` has the contract as it was last released. */
+async function connectorContract(): Promise<GateResult> {
+  const cwd = path.join(root, 'packages', 'proto');
+  const results = [await run('buf', ['lint'], { cwd }), await run('buf', ['breaking', '--against', 'contract/connector-v1.binpb'], { cwd })];
+  return { code: Math.max(...results.map(({ code }) => code)), output: results.map(({ output }) => output.trim()).join('\n') };
 }
 
 /** The Go SDK, where there is Go. */

@@ -281,10 +281,14 @@ type DescribeResponse struct {
 	Version string                 `protobuf:"bytes,2,opt,name=version,proto3" json:"version,omitempty"`
 	Roles   []Role                 `protobuf:"varint,3,rep,packed,name=roles,proto3,enum=vrsky.connector.v1.Role" json:"roles,omitempty"`
 	// JSON Schema of a connection's settings, by role.
+	// JSON Schema 2020-12. A property whose schema has `"x-vrsky": "secret"` holds `{"$secret": "<name>"}`, never a value.
 	SourceSettingsSchema      string `protobuf:"bytes,4,opt,name=source_settings_schema,json=sourceSettingsSchema,proto3" json:"source_settings_schema,omitempty"`
 	DestinationSettingsSchema string `protobuf:"bytes,5,opt,name=destination_settings_schema,json=destinationSettingsSchema,proto3" json:"destination_settings_schema,omitempty"`
-	unknownFields             protoimpl.UnknownFields
-	sizeCache                 protoimpl.SizeCache
+	// For people: a name of a few words and a sentence or two on what it does. `name` is for machines.
+	Title         string `protobuf:"bytes,6,opt,name=title,proto3" json:"title,omitempty"`
+	Description   string `protobuf:"bytes,7,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *DescribeResponse) Reset() {
@@ -352,12 +356,30 @@ func (x *DescribeResponse) GetDestinationSettingsSchema() string {
 	return ""
 }
 
+func (x *DescribeResponse) GetTitle() string {
+	if x != nil {
+		return x.Title
+	}
+	return ""
+}
+
+func (x *DescribeResponse) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
 type Connection struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	ConnectionId string                 `protobuf:"bytes,1,opt,name=connection_id,json=connectionId,proto3" json:"connection_id,omitempty"`
 	Role         Role                   `protobuf:"varint,2,opt,name=role,proto3,enum=vrsky.connector.v1.Role" json:"role,omitempty"`
 	// JSON text, valid against the schema of the role.
-	Settings      string `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"`
+	Settings string `protobuf:"bytes,3,opt,name=settings,proto3" json:"settings,omitempty"`
+	// What the settings refer to by name, and nothing else. Values are nowhere else: not in environment, arguments, files.
+	Secrets []*Secret `protobuf:"bytes,4,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	// The tenant's public id, for a connector that serves several.
+	CustomerId    string `protobuf:"bytes,5,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -413,6 +435,134 @@ func (x *Connection) GetSettings() string {
 	return ""
 }
 
+func (x *Connection) GetSecrets() []*Secret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+func (x *Connection) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+type Secret struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The newest first; the older ones are valid until their overlap ends. Sign and send with the first, accept any.
+	Versions []*SecretVersion `protobuf:"bytes,2,rep,name=versions,proto3" json:"versions,omitempty"`
+	// Host names to which a value may be sent; empty for those that are only compared with.
+	Hosts         []string `protobuf:"bytes,3,rep,name=hosts,proto3" json:"hosts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secret) Reset() {
+	*x = Secret{}
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secret) ProtoMessage() {}
+
+func (x *Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secret.ProtoReflect.Descriptor instead.
+func (*Secret) Descriptor() ([]byte, []int) {
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Secret) GetVersions() []*SecretVersion {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+func (x *Secret) GetHosts() []string {
+	if x != nil {
+		return x.Hosts
+	}
+	return nil
+}
+
+type SecretVersion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	Value         []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SecretVersion) Reset() {
+	*x = SecretVersion{}
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SecretVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SecretVersion) ProtoMessage() {}
+
+func (x *SecretVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SecretVersion.ProtoReflect.Descriptor instead.
+func (*SecretVersion) Descriptor() ([]byte, []int) {
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SecretVersion) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *SecretVersion) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
 type FieldError struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// JSON Pointer (RFC 6901) into the settings.
@@ -424,7 +574,7 @@ type FieldError struct {
 
 func (x *FieldError) Reset() {
 	*x = FieldError{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[3]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -436,7 +586,7 @@ func (x *FieldError) String() string {
 func (*FieldError) ProtoMessage() {}
 
 func (x *FieldError) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[3]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -449,7 +599,7 @@ func (x *FieldError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FieldError.ProtoReflect.Descriptor instead.
 func (*FieldError) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{3}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FieldError) GetPath() string {
@@ -467,15 +617,17 @@ func (x *FieldError) GetMessage() string {
 }
 
 type ValidateRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Connection    *Connection            `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	Connection *Connection            `protobuf:"bytes,1,opt,name=connection,proto3" json:"connection,omitempty"`
+	// Also reach out: resolve, connect, sign in, but deliver and change nothing.
+	Probe         bool `protobuf:"varint,2,opt,name=probe,proto3" json:"probe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ValidateRequest) Reset() {
 	*x = ValidateRequest{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[4]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -487,7 +639,7 @@ func (x *ValidateRequest) String() string {
 func (*ValidateRequest) ProtoMessage() {}
 
 func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[4]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -500,7 +652,7 @@ func (x *ValidateRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateRequest.ProtoReflect.Descriptor instead.
 func (*ValidateRequest) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{4}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ValidateRequest) GetConnection() *Connection {
@@ -510,16 +662,25 @@ func (x *ValidateRequest) GetConnection() *Connection {
 	return nil
 }
 
+func (x *ValidateRequest) GetProbe() bool {
+	if x != nil {
+		return x.Probe
+	}
+	return false
+}
+
 type ValidateResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Errors        []*FieldError          `protobuf:"bytes,1,rep,name=errors,proto3" json:"errors,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Errors []*FieldError          `protobuf:"bytes,1,rep,name=errors,proto3" json:"errors,omitempty"`
+	// What was tried when `probe` was set, in order.
+	Checks        []*Check `protobuf:"bytes,2,rep,name=checks,proto3" json:"checks,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ValidateResponse) Reset() {
 	*x = ValidateResponse{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[5]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +692,7 @@ func (x *ValidateResponse) String() string {
 func (*ValidateResponse) ProtoMessage() {}
 
 func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[5]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +705,7 @@ func (x *ValidateResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateResponse.ProtoReflect.Descriptor instead.
 func (*ValidateResponse) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{5}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ValidateResponse) GetErrors() []*FieldError {
@@ -552,6 +713,83 @@ func (x *ValidateResponse) GetErrors() []*FieldError {
 		return x.Errors
 	}
 	return nil
+}
+
+func (x *ValidateResponse) GetChecks() []*Check {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+type Check struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was tried, in a few words for the customer: "Resolve api.example.com".
+	Name   string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Passed bool   `protobuf:"varint,2,opt,name=passed,proto3" json:"passed,omitempty"`
+	// What came of it, in a sentence; for a failed one also what to do.
+	Detail        string `protobuf:"bytes,3,opt,name=detail,proto3" json:"detail,omitempty"`
+	DurationUs    uint32 `protobuf:"varint,4,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Check) Reset() {
+	*x = Check{}
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Check) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Check) ProtoMessage() {}
+
+func (x *Check) ProtoReflect() protoreflect.Message {
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Check.ProtoReflect.Descriptor instead.
+func (*Check) Descriptor() ([]byte, []int) {
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Check) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Check) GetPassed() bool {
+	if x != nil {
+		return x.Passed
+	}
+	return false
+}
+
+func (x *Check) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
+func (x *Check) GetDurationUs() uint32 {
+	if x != nil {
+		return x.DurationUs
+	}
+	return 0
 }
 
 type ConfigureRequest struct {
@@ -564,7 +802,7 @@ type ConfigureRequest struct {
 
 func (x *ConfigureRequest) Reset() {
 	*x = ConfigureRequest{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[6]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +814,7 @@ func (x *ConfigureRequest) String() string {
 func (*ConfigureRequest) ProtoMessage() {}
 
 func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[6]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +827,7 @@ func (x *ConfigureRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureRequest.ProtoReflect.Descriptor instead.
 func (*ConfigureRequest) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{6}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ConfigureRequest) GetGeneration() uint64 {
@@ -616,7 +854,7 @@ type ConfigureResponse struct {
 
 func (x *ConfigureResponse) Reset() {
 	*x = ConfigureResponse{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[7]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -628,7 +866,7 @@ func (x *ConfigureResponse) String() string {
 func (*ConfigureResponse) ProtoMessage() {}
 
 func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[7]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -641,7 +879,7 @@ func (x *ConfigureResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConfigureResponse.ProtoReflect.Descriptor instead.
 func (*ConfigureResponse) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{7}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ConfigureResponse) GetErrors() []*ConnectionError {
@@ -661,7 +899,7 @@ type ConnectionError struct {
 
 func (x *ConnectionError) Reset() {
 	*x = ConnectionError{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[8]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -673,7 +911,7 @@ func (x *ConnectionError) String() string {
 func (*ConnectionError) ProtoMessage() {}
 
 func (x *ConnectionError) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[8]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -686,7 +924,7 @@ func (x *ConnectionError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ConnectionError.ProtoReflect.Descriptor instead.
 func (*ConnectionError) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{8}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ConnectionError) GetConnectionId() string {
@@ -713,7 +951,7 @@ type Header struct {
 
 func (x *Header) Reset() {
 	*x = Header{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[9]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -725,7 +963,7 @@ func (x *Header) String() string {
 func (*Header) ProtoMessage() {}
 
 func (x *Header) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[9]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -738,7 +976,7 @@ func (x *Header) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Header.ProtoReflect.Descriptor instead.
 func (*Header) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{9}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Header) GetName() string {
@@ -784,7 +1022,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[10]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +1034,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[10]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +1047,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{10}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Message) GetSeq() uint64 {
@@ -912,7 +1150,7 @@ type MessageBatch struct {
 
 func (x *MessageBatch) Reset() {
 	*x = MessageBatch{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[11]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -924,7 +1162,7 @@ func (x *MessageBatch) String() string {
 func (*MessageBatch) ProtoMessage() {}
 
 func (x *MessageBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[11]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -937,7 +1175,7 @@ func (x *MessageBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageBatch.ProtoReflect.Descriptor instead.
 func (*MessageBatch) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{11}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MessageBatch) GetMessages() []*Message {
@@ -959,7 +1197,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[12]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1209,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[12]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1222,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{12}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Ack) GetSeq() uint64 {
@@ -1026,7 +1264,7 @@ type AckBatch struct {
 
 func (x *AckBatch) Reset() {
 	*x = AckBatch{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[13]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1038,7 +1276,7 @@ func (x *AckBatch) String() string {
 func (*AckBatch) ProtoMessage() {}
 
 func (x *AckBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[13]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1051,7 +1289,7 @@ func (x *AckBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AckBatch.ProtoReflect.Descriptor instead.
 func (*AckBatch) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{13}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AckBatch) GetAcks() []*Ack {
@@ -1089,7 +1327,7 @@ type SendResult struct {
 
 func (x *SendResult) Reset() {
 	*x = SendResult{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[14]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1101,7 +1339,7 @@ func (x *SendResult) String() string {
 func (*SendResult) ProtoMessage() {}
 
 func (x *SendResult) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[14]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1114,7 +1352,7 @@ func (x *SendResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResult.ProtoReflect.Descriptor instead.
 func (*SendResult) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{14}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SendResult) GetSeq() uint64 {
@@ -1196,7 +1434,7 @@ type SendResultBatch struct {
 
 func (x *SendResultBatch) Reset() {
 	*x = SendResultBatch{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[15]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1208,7 +1446,7 @@ func (x *SendResultBatch) String() string {
 func (*SendResultBatch) ProtoMessage() {}
 
 func (x *SendResultBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[15]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1221,7 +1459,7 @@ func (x *SendResultBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResultBatch.ProtoReflect.Descriptor instead.
 func (*SendResultBatch) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{15}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SendResultBatch) GetResults() []*SendResult {
@@ -1239,7 +1477,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[16]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1251,7 +1489,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[16]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1264,7 +1502,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{16}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{19}
 }
 
 type DrainResponse struct {
@@ -1275,7 +1513,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[17]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1287,7 +1525,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[17]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1300,7 +1538,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{17}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{20}
 }
 
 var File_vrsky_connector_v1_connector_proto protoreflect.FileDescriptor
@@ -1308,28 +1546,48 @@ var File_vrsky_connector_v1_connector_proto protoreflect.FileDescriptor
 const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\n" +
 	"\"vrsky/connector/v1/connector.proto\x12\x12vrsky.connector.v1\"\x11\n" +
-	"\x0fDescribeRequest\"\xe6\x01\n" +
+	"\x0fDescribeRequest\"\x9e\x02\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12.\n" +
 	"\x05roles\x18\x03 \x03(\x0e2\x18.vrsky.connector.v1.RoleR\x05roles\x124\n" +
 	"\x16source_settings_schema\x18\x04 \x01(\tR\x14sourceSettingsSchema\x12>\n" +
-	"\x1bdestination_settings_schema\x18\x05 \x01(\tR\x19destinationSettingsSchema\"{\n" +
+	"\x1bdestination_settings_schema\x18\x05 \x01(\tR\x19destinationSettingsSchema\x12\x14\n" +
+	"\x05title\x18\x06 \x01(\tR\x05title\x12 \n" +
+	"\vdescription\x18\a \x01(\tR\vdescription\"\xd2\x01\n" +
 	"\n" +
 	"Connection\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\tR\fconnectionId\x12,\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x18.vrsky.connector.v1.RoleR\x04role\x12\x1a\n" +
-	"\bsettings\x18\x03 \x01(\tR\bsettings\":\n" +
+	"\bsettings\x18\x03 \x01(\tR\bsettings\x124\n" +
+	"\asecrets\x18\x04 \x03(\v2\x1a.vrsky.connector.v1.SecretR\asecrets\x12\x1f\n" +
+	"\vcustomer_id\x18\x05 \x01(\tR\n" +
+	"customerId\"q\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12=\n" +
+	"\bversions\x18\x02 \x03(\v2!.vrsky.connector.v1.SecretVersionR\bversions\x12\x14\n" +
+	"\x05hosts\x18\x03 \x03(\tR\x05hosts\"D\n" +
+	"\rSecretVersion\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x19\n" +
+	"\x05value\x18\x02 \x01(\fB\x03\x80\x01\x01R\x05value\":\n" +
 	"\n" +
 	"FieldError\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
-	"\amessage\x18\x02 \x01(\tR\amessage\"Q\n" +
+	"\amessage\x18\x02 \x01(\tR\amessage\"g\n" +
 	"\x0fValidateRequest\x12>\n" +
 	"\n" +
 	"connection\x18\x01 \x01(\v2\x1e.vrsky.connector.v1.ConnectionR\n" +
-	"connection\"J\n" +
+	"connection\x12\x14\n" +
+	"\x05probe\x18\x02 \x01(\bR\x05probe\"}\n" +
 	"\x10ValidateResponse\x126\n" +
-	"\x06errors\x18\x01 \x03(\v2\x1e.vrsky.connector.v1.FieldErrorR\x06errors\"t\n" +
+	"\x06errors\x18\x01 \x03(\v2\x1e.vrsky.connector.v1.FieldErrorR\x06errors\x121\n" +
+	"\x06checks\x18\x02 \x03(\v2\x19.vrsky.connector.v1.CheckR\x06checks\"l\n" +
+	"\x05Check\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06passed\x18\x02 \x01(\bR\x06passed\x12\x16\n" +
+	"\x06detail\x18\x03 \x01(\tR\x06detail\x12\x1f\n" +
+	"\vduration_us\x18\x04 \x01(\rR\n" +
+	"durationUs\"t\n" +
 	"\x10ConfigureRequest\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x01 \x01(\x04R\n" +
@@ -1437,7 +1695,7 @@ func file_vrsky_connector_v1_connector_proto_rawDescGZIP() []byte {
 }
 
 var file_vrsky_connector_v1_connector_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_vrsky_connector_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_vrsky_connector_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_vrsky_connector_v1_connector_proto_goTypes = []any{
 	(Role)(0),                 // 0: vrsky.connector.v1.Role
 	(AckStatus)(0),            // 1: vrsky.connector.v1.AckStatus
@@ -1446,54 +1704,60 @@ var file_vrsky_connector_v1_connector_proto_goTypes = []any{
 	(*DescribeRequest)(nil),   // 4: vrsky.connector.v1.DescribeRequest
 	(*DescribeResponse)(nil),  // 5: vrsky.connector.v1.DescribeResponse
 	(*Connection)(nil),        // 6: vrsky.connector.v1.Connection
-	(*FieldError)(nil),        // 7: vrsky.connector.v1.FieldError
-	(*ValidateRequest)(nil),   // 8: vrsky.connector.v1.ValidateRequest
-	(*ValidateResponse)(nil),  // 9: vrsky.connector.v1.ValidateResponse
-	(*ConfigureRequest)(nil),  // 10: vrsky.connector.v1.ConfigureRequest
-	(*ConfigureResponse)(nil), // 11: vrsky.connector.v1.ConfigureResponse
-	(*ConnectionError)(nil),   // 12: vrsky.connector.v1.ConnectionError
-	(*Header)(nil),            // 13: vrsky.connector.v1.Header
-	(*Message)(nil),           // 14: vrsky.connector.v1.Message
-	(*MessageBatch)(nil),      // 15: vrsky.connector.v1.MessageBatch
-	(*Ack)(nil),               // 16: vrsky.connector.v1.Ack
-	(*AckBatch)(nil),          // 17: vrsky.connector.v1.AckBatch
-	(*SendResult)(nil),        // 18: vrsky.connector.v1.SendResult
-	(*SendResultBatch)(nil),   // 19: vrsky.connector.v1.SendResultBatch
-	(*DrainRequest)(nil),      // 20: vrsky.connector.v1.DrainRequest
-	(*DrainResponse)(nil),     // 21: vrsky.connector.v1.DrainResponse
+	(*Secret)(nil),            // 7: vrsky.connector.v1.Secret
+	(*SecretVersion)(nil),     // 8: vrsky.connector.v1.SecretVersion
+	(*FieldError)(nil),        // 9: vrsky.connector.v1.FieldError
+	(*ValidateRequest)(nil),   // 10: vrsky.connector.v1.ValidateRequest
+	(*ValidateResponse)(nil),  // 11: vrsky.connector.v1.ValidateResponse
+	(*Check)(nil),             // 12: vrsky.connector.v1.Check
+	(*ConfigureRequest)(nil),  // 13: vrsky.connector.v1.ConfigureRequest
+	(*ConfigureResponse)(nil), // 14: vrsky.connector.v1.ConfigureResponse
+	(*ConnectionError)(nil),   // 15: vrsky.connector.v1.ConnectionError
+	(*Header)(nil),            // 16: vrsky.connector.v1.Header
+	(*Message)(nil),           // 17: vrsky.connector.v1.Message
+	(*MessageBatch)(nil),      // 18: vrsky.connector.v1.MessageBatch
+	(*Ack)(nil),               // 19: vrsky.connector.v1.Ack
+	(*AckBatch)(nil),          // 20: vrsky.connector.v1.AckBatch
+	(*SendResult)(nil),        // 21: vrsky.connector.v1.SendResult
+	(*SendResultBatch)(nil),   // 22: vrsky.connector.v1.SendResultBatch
+	(*DrainRequest)(nil),      // 23: vrsky.connector.v1.DrainRequest
+	(*DrainResponse)(nil),     // 24: vrsky.connector.v1.DrainResponse
 }
 var file_vrsky_connector_v1_connector_proto_depIdxs = []int32{
 	0,  // 0: vrsky.connector.v1.DescribeResponse.roles:type_name -> vrsky.connector.v1.Role
 	0,  // 1: vrsky.connector.v1.Connection.role:type_name -> vrsky.connector.v1.Role
-	6,  // 2: vrsky.connector.v1.ValidateRequest.connection:type_name -> vrsky.connector.v1.Connection
-	7,  // 3: vrsky.connector.v1.ValidateResponse.errors:type_name -> vrsky.connector.v1.FieldError
-	6,  // 4: vrsky.connector.v1.ConfigureRequest.connections:type_name -> vrsky.connector.v1.Connection
-	12, // 5: vrsky.connector.v1.ConfigureResponse.errors:type_name -> vrsky.connector.v1.ConnectionError
-	7,  // 6: vrsky.connector.v1.ConnectionError.errors:type_name -> vrsky.connector.v1.FieldError
-	13, // 7: vrsky.connector.v1.Message.headers:type_name -> vrsky.connector.v1.Header
-	14, // 8: vrsky.connector.v1.MessageBatch.messages:type_name -> vrsky.connector.v1.Message
-	1,  // 9: vrsky.connector.v1.Ack.status:type_name -> vrsky.connector.v1.AckStatus
-	16, // 10: vrsky.connector.v1.AckBatch.acks:type_name -> vrsky.connector.v1.Ack
-	2,  // 11: vrsky.connector.v1.SendResult.status:type_name -> vrsky.connector.v1.SendStatus
-	3,  // 12: vrsky.connector.v1.SendResult.error_source:type_name -> vrsky.connector.v1.ErrorSource
-	18, // 13: vrsky.connector.v1.SendResultBatch.results:type_name -> vrsky.connector.v1.SendResult
-	4,  // 14: vrsky.connector.v1.Connector.Describe:input_type -> vrsky.connector.v1.DescribeRequest
-	8,  // 15: vrsky.connector.v1.Connector.Validate:input_type -> vrsky.connector.v1.ValidateRequest
-	10, // 16: vrsky.connector.v1.Connector.Configure:input_type -> vrsky.connector.v1.ConfigureRequest
-	17, // 17: vrsky.connector.v1.Connector.Receive:input_type -> vrsky.connector.v1.AckBatch
-	15, // 18: vrsky.connector.v1.Connector.Send:input_type -> vrsky.connector.v1.MessageBatch
-	20, // 19: vrsky.connector.v1.Connector.Drain:input_type -> vrsky.connector.v1.DrainRequest
-	5,  // 20: vrsky.connector.v1.Connector.Describe:output_type -> vrsky.connector.v1.DescribeResponse
-	9,  // 21: vrsky.connector.v1.Connector.Validate:output_type -> vrsky.connector.v1.ValidateResponse
-	11, // 22: vrsky.connector.v1.Connector.Configure:output_type -> vrsky.connector.v1.ConfigureResponse
-	15, // 23: vrsky.connector.v1.Connector.Receive:output_type -> vrsky.connector.v1.MessageBatch
-	19, // 24: vrsky.connector.v1.Connector.Send:output_type -> vrsky.connector.v1.SendResultBatch
-	21, // 25: vrsky.connector.v1.Connector.Drain:output_type -> vrsky.connector.v1.DrainResponse
-	20, // [20:26] is the sub-list for method output_type
-	14, // [14:20] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	7,  // 2: vrsky.connector.v1.Connection.secrets:type_name -> vrsky.connector.v1.Secret
+	8,  // 3: vrsky.connector.v1.Secret.versions:type_name -> vrsky.connector.v1.SecretVersion
+	6,  // 4: vrsky.connector.v1.ValidateRequest.connection:type_name -> vrsky.connector.v1.Connection
+	9,  // 5: vrsky.connector.v1.ValidateResponse.errors:type_name -> vrsky.connector.v1.FieldError
+	12, // 6: vrsky.connector.v1.ValidateResponse.checks:type_name -> vrsky.connector.v1.Check
+	6,  // 7: vrsky.connector.v1.ConfigureRequest.connections:type_name -> vrsky.connector.v1.Connection
+	15, // 8: vrsky.connector.v1.ConfigureResponse.errors:type_name -> vrsky.connector.v1.ConnectionError
+	9,  // 9: vrsky.connector.v1.ConnectionError.errors:type_name -> vrsky.connector.v1.FieldError
+	16, // 10: vrsky.connector.v1.Message.headers:type_name -> vrsky.connector.v1.Header
+	17, // 11: vrsky.connector.v1.MessageBatch.messages:type_name -> vrsky.connector.v1.Message
+	1,  // 12: vrsky.connector.v1.Ack.status:type_name -> vrsky.connector.v1.AckStatus
+	19, // 13: vrsky.connector.v1.AckBatch.acks:type_name -> vrsky.connector.v1.Ack
+	2,  // 14: vrsky.connector.v1.SendResult.status:type_name -> vrsky.connector.v1.SendStatus
+	3,  // 15: vrsky.connector.v1.SendResult.error_source:type_name -> vrsky.connector.v1.ErrorSource
+	21, // 16: vrsky.connector.v1.SendResultBatch.results:type_name -> vrsky.connector.v1.SendResult
+	4,  // 17: vrsky.connector.v1.Connector.Describe:input_type -> vrsky.connector.v1.DescribeRequest
+	10, // 18: vrsky.connector.v1.Connector.Validate:input_type -> vrsky.connector.v1.ValidateRequest
+	13, // 19: vrsky.connector.v1.Connector.Configure:input_type -> vrsky.connector.v1.ConfigureRequest
+	20, // 20: vrsky.connector.v1.Connector.Receive:input_type -> vrsky.connector.v1.AckBatch
+	18, // 21: vrsky.connector.v1.Connector.Send:input_type -> vrsky.connector.v1.MessageBatch
+	23, // 22: vrsky.connector.v1.Connector.Drain:input_type -> vrsky.connector.v1.DrainRequest
+	5,  // 23: vrsky.connector.v1.Connector.Describe:output_type -> vrsky.connector.v1.DescribeResponse
+	11, // 24: vrsky.connector.v1.Connector.Validate:output_type -> vrsky.connector.v1.ValidateResponse
+	14, // 25: vrsky.connector.v1.Connector.Configure:output_type -> vrsky.connector.v1.ConfigureResponse
+	18, // 26: vrsky.connector.v1.Connector.Receive:output_type -> vrsky.connector.v1.MessageBatch
+	22, // 27: vrsky.connector.v1.Connector.Send:output_type -> vrsky.connector.v1.SendResultBatch
+	24, // 28: vrsky.connector.v1.Connector.Drain:output_type -> vrsky.connector.v1.DrainResponse
+	23, // [23:29] is the sub-list for method output_type
+	17, // [17:23] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_vrsky_connector_v1_connector_proto_init() }
@@ -1507,7 +1771,7 @@ func file_vrsky_connector_v1_connector_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vrsky_connector_v1_connector_proto_rawDesc), len(file_vrsky_connector_v1_connector_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   18,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -35,7 +35,7 @@ const (
 type ConnectorClient interface {
 	// What this connector is and which roles it plays. Needs no configuration.
 	Describe(ctx context.Context, in *DescribeRequest, opts ...grpc.CallOption) (*DescribeResponse, error)
-	// Checks one connection's settings without applying them.
+	// Checks one connection's settings without applying them; on request it also tries what only the outside world can answer.
 	Validate(ctx context.Context, in *ValidateRequest, opts ...grpc.CallOption) (*ValidateResponse, error)
 	// Replaces the whole set of connections. Idempotent; a generation lower than the one applied is refused.
 	Configure(ctx context.Context, in *ConfigureRequest, opts ...grpc.CallOption) (*ConfigureResponse, error)
@@ -127,7 +127,7 @@ func (c *connectorClient) Drain(ctx context.Context, in *DrainRequest, opts ...g
 type ConnectorServer interface {
 	// What this connector is and which roles it plays. Needs no configuration.
 	Describe(context.Context, *DescribeRequest) (*DescribeResponse, error)
-	// Checks one connection's settings without applying them.
+	// Checks one connection's settings without applying them; on request it also tries what only the outside world can answer.
 	Validate(context.Context, *ValidateRequest) (*ValidateResponse, error)
 	// Replaces the whole set of connections. Idempotent; a generation lower than the one applied is refused.
 	Configure(context.Context, *ConfigureRequest) (*ConfigureResponse, error)

@@ -12,7 +12,7 @@ import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file vrsky/connector/v1/connector.proto.
  */
 export const file_vrsky_connector_v1_connector: GenFile = /*@__PURE__*/
-  fileDesc("CiJ2cnNreS9jb25uZWN0b3IvdjEvY29ubmVjdG9yLnByb3RvEhJ2cnNreS5jb25uZWN0b3IudjEiEQoPRGVzY3JpYmVSZXF1ZXN0Ip8BChBEZXNjcmliZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRInCgVyb2xlcxgDIAMoDjIYLnZyc2t5LmNvbm5lY3Rvci52MS5Sb2xlEh4KFnNvdXJjZV9zZXR0aW5nc19zY2hlbWEYBCABKAkSIwobZGVzdGluYXRpb25fc2V0dGluZ3Nfc2NoZW1hGAUgASgJIl0KCkNvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRImCgRyb2xlGAIgASgOMhgudnJza3kuY29ubmVjdG9yLnYxLlJvbGUSEAoIc2V0dGluZ3MYAyABKAkiKwoKRmllbGRFcnJvchIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiRQoPVmFsaWRhdGVSZXF1ZXN0EjIKCmNvbm5lY3Rpb24YASABKAsyHi52cnNreS5jb25uZWN0b3IudjEuQ29ubmVjdGlvbiJCChBWYWxpZGF0ZVJlc3BvbnNlEi4KBmVycm9ycxgBIAMoCzIeLnZyc2t5LmNvbm5lY3Rvci52MS5GaWVsZEVycm9yIlsKEENvbmZpZ3VyZVJlcXVlc3QSEgoKZ2VuZXJhdGlvbhgBIAEoBBIzCgtjb25uZWN0aW9ucxgCIAMoCzIeLnZyc2t5LmNvbm5lY3Rvci52MS5Db25uZWN0aW9uIkgKEUNvbmZpZ3VyZVJlc3BvbnNlEjMKBmVycm9ycxgBIAMoCzIjLnZyc2t5LmNvbm5lY3Rvci52MS5Db25uZWN0aW9uRXJyb3IiWAoPQ29ubmVjdGlvbkVycm9yEhUKDWNvbm5lY3Rpb25faWQYASABKAkSLgoGZXJyb3JzGAIgAygLMh4udnJza3kuY29ubmVjdG9yLnYxLkZpZWxkRXJyb3IiJQoGSGVhZGVyEgwKBG5hbWUYASABKAkSDQoFdmFsdWUYAiABKAkiqQIKB01lc3NhZ2USCwoDc2VxGAEgASgEEhUKDWNvbm5lY3Rpb25faWQYAiABKAkSEwoLY3VzdG9tZXJfaWQYAyABKAkSEwoLcGlwZWxpbmVfaWQYBCABKAkSEgoKbWVzc2FnZV9pZBgFIAEoCRITCgt0cmFjZXBhcmVudBgGIAEoCRISCgp0cmFjZXN0YXRlGAcgASgJEhYKDnJlY2VpdmVkX2F0X3VzGAggASgDEg8KB2F0dGVtcHQYCSABKA0SKwoHaGVhZGVycxgKIAMoCzIaLnZyc2t5LmNvbm5lY3Rvci52MS5IZWFkZXISDwoHcGF5bG9hZBgLIAEoDBIUCgxjb250ZW50X3R5cGUYDCABKAkSFgoOZGVzdGluYXRpb25faWQYDSABKAkiPQoMTWVzc2FnZUJhdGNoEi0KCG1lc3NhZ2VzGAEgAygLMhsudnJza3kuY29ubmVjdG9yLnYxLk1lc3NhZ2UibQoDQWNrEgsKA3NlcRgBIAEoBBItCgZzdGF0dXMYAiABKA4yHS52cnNreS5jb25uZWN0b3IudjEuQWNrU3RhdHVzEhIKCm1lc3NhZ2VfaWQYAyABKAkSFgoOcmV0cnlfYWZ0ZXJfbXMYBCABKA0iQQoIQWNrQmF0Y2gSJQoEYWNrcxgBIAMoCzIXLnZyc2t5LmNvbm5lY3Rvci52MS5BY2sSDgoGY3JlZGl0GAIgASgNIowCCgpTZW5kUmVzdWx0EgsKA3NlcRgBIAEoBBIuCgZzdGF0dXMYAiABKA4yHi52cnNreS5jb25uZWN0b3IudjEuU2VuZFN0YXR1cxI1CgxlcnJvcl9zb3VyY2UYAyABKA4yHy52cnNreS5jb25uZWN0b3IudjEuRXJyb3JTb3VyY2USDgoGcmVhc29uGAQgASgJEgwKBGNvZGUYBSABKAkSFgoOcmV0cnlfYWZ0ZXJfbXMYBiABKA0SEwoLcGVlcl9zdGF0dXMYByABKA0SEwoLcGVlcl9hbnN3ZXIYCCABKAwSFQoNc3RhcnRlZF9hdF91cxgJIAEoAxITCgtkdXJhdGlvbl91cxgKIAEoDSJCCg9TZW5kUmVzdWx0QmF0Y2gSLwoHcmVzdWx0cxgBIAMoCzIeLnZyc2t5LmNvbm5lY3Rvci52MS5TZW5kUmVzdWx0Ig4KDERyYWluUmVxdWVzdCIPCg1EcmFpblJlc3BvbnNlKkMKBFJvbGUSFAoQUk9MRV9VTlNQRUNJRklFRBAAEg8KC1JPTEVfU09VUkNFEAESFAoQUk9MRV9ERVNUSU5BVElPThACKqgBCglBY2tTdGF0dXMSGgoWQUNLX1NUQVRVU19VTlNQRUNJRklFRBAAEhUKEUFDS19TVEFUVVNfU1RPUkVEEAESGgoWQUNLX1NUQVRVU19VTkFWQUlMQUJMRRACEhgKFEFDS19TVEFUVVNfRVhIQVVTVEVEEAMSGAoUQUNLX1NUQVRVU19UT09fTEFSR0UQBBIYChRBQ0tfU1RBVFVTX05PVF9GT1VORBAFKpEBCgpTZW5kU3RhdHVzEhsKF1NFTkRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASEgoOU0VORF9TVEFUVVNfT0sQARIZChVTRU5EX1NUQVRVU19SRVRSWUFCTEUQAhIZChVTRU5EX1NUQVRVU19QRVJNQU5FTlQQAxIcChhTRU5EX1NUQVRVU19SQVRFX0xJTUlURUQQBCphCgtFcnJvclNvdXJjZRIcChhFUlJPUl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIXChNFUlJPUl9TT1VSQ0VfUExVR0lOEAESGwoXRVJST1JfU09VUkNFX0RPV05TVFJFQU0QAjKDBAoJQ29ubmVjdG9yElUKCERlc2NyaWJlEiMudnJza3kuY29ubmVjdG9yLnYxLkRlc2NyaWJlUmVxdWVzdBokLnZyc2t5LmNvbm5lY3Rvci52MS5EZXNjcmliZVJlc3BvbnNlElUKCFZhbGlkYXRlEiMudnJza3kuY29ubmVjdG9yLnYxLlZhbGlkYXRlUmVxdWVzdBokLnZyc2t5LmNvbm5lY3Rvci52MS5WYWxpZGF0ZVJlc3BvbnNlElgKCUNvbmZpZ3VyZRIkLnZyc2t5LmNvbm5lY3Rvci52MS5Db25maWd1cmVSZXF1ZXN0GiUudnJza3kuY29ubmVjdG9yLnYxLkNvbmZpZ3VyZVJlc3BvbnNlEk0KB1JlY2VpdmUSHC52cnNreS5jb25uZWN0b3IudjEuQWNrQmF0Y2gaIC52cnNreS5jb25uZWN0b3IudjEuTWVzc2FnZUJhdGNoKAEwARJRCgRTZW5kEiAudnJza3kuY29ubmVjdG9yLnYxLk1lc3NhZ2VCYXRjaBojLnZyc2t5LmNvbm5lY3Rvci52MS5TZW5kUmVzdWx0QmF0Y2goATABEkwKBURyYWluEiAudnJza3kuY29ubmVjdG9yLnYxLkRyYWluUmVxdWVzdBohLnZyc2t5LmNvbm5lY3Rvci52MS5EcmFpblJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("CiJ2cnNreS9jb25uZWN0b3IvdjEvY29ubmVjdG9yLnByb3RvEhJ2cnNreS5jb25uZWN0b3IudjEiEQoPRGVzY3JpYmVSZXF1ZXN0IsMBChBEZXNjcmliZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRInCgVyb2xlcxgDIAMoDjIYLnZyc2t5LmNvbm5lY3Rvci52MS5Sb2xlEh4KFnNvdXJjZV9zZXR0aW5nc19zY2hlbWEYBCABKAkSIwobZGVzdGluYXRpb25fc2V0dGluZ3Nfc2NoZW1hGAUgASgJEg0KBXRpdGxlGAYgASgJEhMKC2Rlc2NyaXB0aW9uGAcgASgJIp8BCgpDb25uZWN0aW9uEhUKDWNvbm5lY3Rpb25faWQYASABKAkSJgoEcm9sZRgCIAEoDjIYLnZyc2t5LmNvbm5lY3Rvci52MS5Sb2xlEhAKCHNldHRpbmdzGAMgASgJEisKB3NlY3JldHMYBCADKAsyGi52cnNreS5jb25uZWN0b3IudjEuU2VjcmV0EhMKC2N1c3RvbWVyX2lkGAUgASgJIloKBlNlY3JldBIMCgRuYW1lGAEgASgJEjMKCHZlcnNpb25zGAIgAygLMiEudnJza3kuY29ubmVjdG9yLnYxLlNlY3JldFZlcnNpb24SDQoFaG9zdHMYAyADKAkiNAoNU2VjcmV0VmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgNEhIKBXZhbHVlGAIgASgMQgOAAQEiKwoKRmllbGRFcnJvchIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiVAoPVmFsaWRhdGVSZXF1ZXN0EjIKCmNvbm5lY3Rpb24YASABKAsyHi52cnNreS5jb25uZWN0b3IudjEuQ29ubmVjdGlvbhINCgVwcm9iZRgCIAEoCCJtChBWYWxpZGF0ZVJlc3BvbnNlEi4KBmVycm9ycxgBIAMoCzIeLnZyc2t5LmNvbm5lY3Rvci52MS5GaWVsZEVycm9yEikKBmNoZWNrcxgCIAMoCzIZLnZyc2t5LmNvbm5lY3Rvci52MS5DaGVjayJKCgVDaGVjaxIMCgRuYW1lGAEgASgJEg4KBnBhc3NlZBgCIAEoCBIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fdXMYBCABKA0iWwoQQ29uZmlndXJlUmVxdWVzdBISCgpnZW5lcmF0aW9uGAEgASgEEjMKC2Nvbm5lY3Rpb25zGAIgAygLMh4udnJza3kuY29ubmVjdG9yLnYxLkNvbm5lY3Rpb24iSAoRQ29uZmlndXJlUmVzcG9uc2USMwoGZXJyb3JzGAEgAygLMiMudnJza3kuY29ubmVjdG9yLnYxLkNvbm5lY3Rpb25FcnJvciJYCg9Db25uZWN0aW9uRXJyb3ISFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIuCgZlcnJvcnMYAiADKAsyHi52cnNreS5jb25uZWN0b3IudjEuRmllbGRFcnJvciIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKpAgoHTWVzc2FnZRILCgNzZXEYASABKAQSFQoNY29ubmVjdGlvbl9pZBgCIAEoCRITCgtjdXN0b21lcl9pZBgDIAEoCRITCgtwaXBlbGluZV9pZBgEIAEoCRISCgptZXNzYWdlX2lkGAUgASgJEhMKC3RyYWNlcGFyZW50GAYgASgJEhIKCnRyYWNlc3RhdGUYByABKAkSFgoOcmVjZWl2ZWRfYXRfdXMYCCABKAMSDwoHYXR0ZW1wdBgJIAEoDRIrCgdoZWFkZXJzGAogAygLMhoudnJza3kuY29ubmVjdG9yLnYxLkhlYWRlchIPCgdwYXlsb2FkGAsgASgMEhQKDGNvbnRlbnRfdHlwZRgMIAEoCRIWCg5kZXN0aW5hdGlvbl9pZBgNIAEoCSI9CgxNZXNzYWdlQmF0Y2gSLQoIbWVzc2FnZXMYASADKAsyGy52cnNreS5jb25uZWN0b3IudjEuTWVzc2FnZSJtCgNBY2sSCwoDc2VxGAEgASgEEi0KBnN0YXR1cxgCIAEoDjIdLnZyc2t5LmNvbm5lY3Rvci52MS5BY2tTdGF0dXMSEgoKbWVzc2FnZV9pZBgDIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSJBCghBY2tCYXRjaBIlCgRhY2tzGAEgAygLMhcudnJza3kuY29ubmVjdG9yLnYxLkFjaxIOCgZjcmVkaXQYAiABKA0ijAIKClNlbmRSZXN1bHQSCwoDc2VxGAEgASgEEi4KBnN0YXR1cxgCIAEoDjIeLnZyc2t5LmNvbm5lY3Rvci52MS5TZW5kU3RhdHVzEjUKDGVycm9yX3NvdXJjZRgDIAEoDjIfLnZyc2t5LmNvbm5lY3Rvci52MS5FcnJvclNvdXJjZRIOCgZyZWFzb24YBCABKAkSDAoEY29kZRgFIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgGIAEoDRITCgtwZWVyX3N0YXR1cxgHIAEoDRITCgtwZWVyX2Fuc3dlchgIIAEoDBIVCg1zdGFydGVkX2F0X3VzGAkgASgDEhMKC2R1cmF0aW9uX3VzGAogASgNIkIKD1NlbmRSZXN1bHRCYXRjaBIvCgdyZXN1bHRzGAEgAygLMh4udnJza3kuY29ubmVjdG9yLnYxLlNlbmRSZXN1bHQiDgoMRHJhaW5SZXF1ZXN0Ig8KDURyYWluUmVzcG9uc2UqQwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9TT1VSQ0UQARIUChBST0xFX0RFU1RJTkFUSU9OEAIqqAEKCUFja1N0YXR1cxIaChZBQ0tfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRQUNLX1NUQVRVU19TVE9SRUQQARIaChZBQ0tfU1RBVFVTX1VOQVZBSUxBQkxFEAISGAoUQUNLX1NUQVRVU19FWEhBVVNURUQQAxIYChRBQ0tfU1RBVFVTX1RPT19MQVJHRRAEEhgKFEFDS19TVEFUVVNfTk9UX0ZPVU5EEAUqkQEKClNlbmRTdGF0dXMSGwoXU0VORF9TVEFUVVNfVU5TUEVDSUZJRUQQABISCg5TRU5EX1NUQVRVU19PSxABEhkKFVNFTkRfU1RBVFVTX1JFVFJZQUJMRRACEhkKFVNFTkRfU1RBVFVTX1BFUk1BTkVOVBADEhwKGFNFTkRfU1RBVFVTX1JBVEVfTElNSVRFRBAEKmEKC0Vycm9yU291cmNlEhwKGEVSUk9SX1NPVVJDRV9VTlNQRUNJRklFRBAAEhcKE0VSUk9SX1NPVVJDRV9QTFVHSU4QARIbChdFUlJPUl9TT1VSQ0VfRE9XTlNUUkVBTRACMoMECglDb25uZWN0b3ISVQoIRGVzY3JpYmUSIy52cnNreS5jb25uZWN0b3IudjEuRGVzY3JpYmVSZXF1ZXN0GiQudnJza3kuY29ubmVjdG9yLnYxLkRlc2NyaWJlUmVzcG9uc2USVQoIVmFsaWRhdGUSIy52cnNreS5jb25uZWN0b3IudjEuVmFsaWRhdGVSZXF1ZXN0GiQudnJza3kuY29ubmVjdG9yLnYxLlZhbGlkYXRlUmVzcG9uc2USWAoJQ29uZmlndXJlEiQudnJza3kuY29ubmVjdG9yLnYxLkNvbmZpZ3VyZVJlcXVlc3QaJS52cnNreS5jb25uZWN0b3IudjEuQ29uZmlndXJlUmVzcG9uc2USTQoHUmVjZWl2ZRIcLnZyc2t5LmNvbm5lY3Rvci52MS5BY2tCYXRjaBogLnZyc2t5LmNvbm5lY3Rvci52MS5NZXNzYWdlQmF0Y2goATABElEKBFNlbmQSIC52cnNreS5jb25uZWN0b3IudjEuTWVzc2FnZUJhdGNoGiMudnJza3kuY29ubmVjdG9yLnYxLlNlbmRSZXN1bHRCYXRjaCgBMAESTAoFRHJhaW4SIC52cnNreS5jb25uZWN0b3IudjEuRHJhaW5SZXF1ZXN0GiEudnJza3kuY29ubmVjdG9yLnYxLkRyYWluUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message vrsky.connector.v1.DescribeRequest
@@ -48,6 +48,7 @@ export type DescribeResponse = Message$1<"vrsky.connector.v1.DescribeResponse"> 
 
   /**
    * JSON Schema of a connection's settings, by role.
+   * JSON Schema 2020-12. A property whose schema has `"x-vrsky": "secret"` holds `{"$secret": "<name>"}`, never a value.
    *
    * @generated from field: string source_settings_schema = 4;
    */
@@ -57,6 +58,18 @@ export type DescribeResponse = Message$1<"vrsky.connector.v1.DescribeResponse"> 
    * @generated from field: string destination_settings_schema = 5;
    */
   destinationSettingsSchema: string;
+
+  /**
+   * For people: a name of a few words and a sentence or two on what it does. `name` is for machines.
+   *
+   * @generated from field: string title = 6;
+   */
+  title: string;
+
+  /**
+   * @generated from field: string description = 7;
+   */
+  description: string;
 };
 
 /**
@@ -86,6 +99,20 @@ export type Connection = Message$1<"vrsky.connector.v1.Connection"> & {
    * @generated from field: string settings = 3;
    */
   settings: string;
+
+  /**
+   * What the settings refer to by name, and nothing else. Values are nowhere else: not in environment, arguments, files.
+   *
+   * @generated from field: repeated vrsky.connector.v1.Secret secrets = 4;
+   */
+  secrets: Secret[];
+
+  /**
+   * The tenant's public id, for a connector that serves several.
+   *
+   * @generated from field: string customer_id = 5;
+   */
+  customerId: string;
 };
 
 /**
@@ -94,6 +121,59 @@ export type Connection = Message$1<"vrsky.connector.v1.Connection"> & {
  */
 export const ConnectionSchema: GenMessage<Connection> = /*@__PURE__*/
   messageDesc(file_vrsky_connector_v1_connector, 2);
+
+/**
+ * @generated from message vrsky.connector.v1.Secret
+ */
+export type Secret = Message$1<"vrsky.connector.v1.Secret"> & {
+  /**
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * The newest first; the older ones are valid until their overlap ends. Sign and send with the first, accept any.
+   *
+   * @generated from field: repeated vrsky.connector.v1.SecretVersion versions = 2;
+   */
+  versions: SecretVersion[];
+
+  /**
+   * Host names to which a value may be sent; empty for those that are only compared with.
+   *
+   * @generated from field: repeated string hosts = 3;
+   */
+  hosts: string[];
+};
+
+/**
+ * Describes the message vrsky.connector.v1.Secret.
+ * Use `create(SecretSchema)` to create a new message.
+ */
+export const SecretSchema: GenMessage<Secret> = /*@__PURE__*/
+  messageDesc(file_vrsky_connector_v1_connector, 3);
+
+/**
+ * @generated from message vrsky.connector.v1.SecretVersion
+ */
+export type SecretVersion = Message$1<"vrsky.connector.v1.SecretVersion"> & {
+  /**
+   * @generated from field: uint32 version = 1;
+   */
+  version: number;
+
+  /**
+   * @generated from field: bytes value = 2;
+   */
+  value: Uint8Array;
+};
+
+/**
+ * Describes the message vrsky.connector.v1.SecretVersion.
+ * Use `create(SecretVersionSchema)` to create a new message.
+ */
+export const SecretVersionSchema: GenMessage<SecretVersion> = /*@__PURE__*/
+  messageDesc(file_vrsky_connector_v1_connector, 4);
 
 /**
  * @generated from message vrsky.connector.v1.FieldError
@@ -117,7 +197,7 @@ export type FieldError = Message$1<"vrsky.connector.v1.FieldError"> & {
  * Use `create(FieldErrorSchema)` to create a new message.
  */
 export const FieldErrorSchema: GenMessage<FieldError> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 3);
+  messageDesc(file_vrsky_connector_v1_connector, 5);
 
 /**
  * @generated from message vrsky.connector.v1.ValidateRequest
@@ -127,6 +207,13 @@ export type ValidateRequest = Message$1<"vrsky.connector.v1.ValidateRequest"> & 
    * @generated from field: vrsky.connector.v1.Connection connection = 1;
    */
   connection?: Connection | undefined;
+
+  /**
+   * Also reach out: resolve, connect, sign in, but deliver and change nothing.
+   *
+   * @generated from field: bool probe = 2;
+   */
+  probe: boolean;
 };
 
 /**
@@ -134,7 +221,7 @@ export type ValidateRequest = Message$1<"vrsky.connector.v1.ValidateRequest"> & 
  * Use `create(ValidateRequestSchema)` to create a new message.
  */
 export const ValidateRequestSchema: GenMessage<ValidateRequest> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 4);
+  messageDesc(file_vrsky_connector_v1_connector, 6);
 
 /**
  * @generated from message vrsky.connector.v1.ValidateResponse
@@ -144,6 +231,13 @@ export type ValidateResponse = Message$1<"vrsky.connector.v1.ValidateResponse"> 
    * @generated from field: repeated vrsky.connector.v1.FieldError errors = 1;
    */
   errors: FieldError[];
+
+  /**
+   * What was tried when `probe` was set, in order.
+   *
+   * @generated from field: repeated vrsky.connector.v1.Check checks = 2;
+   */
+  checks: Check[];
 };
 
 /**
@@ -151,7 +245,43 @@ export type ValidateResponse = Message$1<"vrsky.connector.v1.ValidateResponse"> 
  * Use `create(ValidateResponseSchema)` to create a new message.
  */
 export const ValidateResponseSchema: GenMessage<ValidateResponse> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 5);
+  messageDesc(file_vrsky_connector_v1_connector, 7);
+
+/**
+ * @generated from message vrsky.connector.v1.Check
+ */
+export type Check = Message$1<"vrsky.connector.v1.Check"> & {
+  /**
+   * What was tried, in a few words for the customer: "Resolve api.example.com".
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * @generated from field: bool passed = 2;
+   */
+  passed: boolean;
+
+  /**
+   * What came of it, in a sentence; for a failed one also what to do.
+   *
+   * @generated from field: string detail = 3;
+   */
+  detail: string;
+
+  /**
+   * @generated from field: uint32 duration_us = 4;
+   */
+  durationUs: number;
+};
+
+/**
+ * Describes the message vrsky.connector.v1.Check.
+ * Use `create(CheckSchema)` to create a new message.
+ */
+export const CheckSchema: GenMessage<Check> = /*@__PURE__*/
+  messageDesc(file_vrsky_connector_v1_connector, 8);
 
 /**
  * @generated from message vrsky.connector.v1.ConfigureRequest
@@ -173,7 +303,7 @@ export type ConfigureRequest = Message$1<"vrsky.connector.v1.ConfigureRequest"> 
  * Use `create(ConfigureRequestSchema)` to create a new message.
  */
 export const ConfigureRequestSchema: GenMessage<ConfigureRequest> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 6);
+  messageDesc(file_vrsky_connector_v1_connector, 9);
 
 /**
  * @generated from message vrsky.connector.v1.ConfigureResponse
@@ -192,7 +322,7 @@ export type ConfigureResponse = Message$1<"vrsky.connector.v1.ConfigureResponse"
  * Use `create(ConfigureResponseSchema)` to create a new message.
  */
 export const ConfigureResponseSchema: GenMessage<ConfigureResponse> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 7);
+  messageDesc(file_vrsky_connector_v1_connector, 10);
 
 /**
  * @generated from message vrsky.connector.v1.ConnectionError
@@ -214,7 +344,7 @@ export type ConnectionError = Message$1<"vrsky.connector.v1.ConnectionError"> & 
  * Use `create(ConnectionErrorSchema)` to create a new message.
  */
 export const ConnectionErrorSchema: GenMessage<ConnectionError> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 8);
+  messageDesc(file_vrsky_connector_v1_connector, 11);
 
 /**
  * @generated from message vrsky.connector.v1.Header
@@ -236,7 +366,7 @@ export type Header = Message$1<"vrsky.connector.v1.Header"> & {
  * Use `create(HeaderSchema)` to create a new message.
  */
 export const HeaderSchema: GenMessage<Header> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 9);
+  messageDesc(file_vrsky_connector_v1_connector, 12);
 
 /**
  * Field order is wire order on the hot path: a reader that needs only seq and connection_id stops early. The node
@@ -327,7 +457,7 @@ export type Message = Message$1<"vrsky.connector.v1.Message"> & {
  * Use `create(MessageSchema)` to create a new message.
  */
 export const MessageSchema: GenMessage<Message> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 10);
+  messageDesc(file_vrsky_connector_v1_connector, 13);
 
 /**
  * @generated from message vrsky.connector.v1.MessageBatch
@@ -344,7 +474,7 @@ export type MessageBatch = Message$1<"vrsky.connector.v1.MessageBatch"> & {
  * Use `create(MessageBatchSchema)` to create a new message.
  */
 export const MessageBatchSchema: GenMessage<MessageBatch> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 11);
+  messageDesc(file_vrsky_connector_v1_connector, 14);
 
 /**
  * @generated from message vrsky.connector.v1.Ack
@@ -376,7 +506,7 @@ export type Ack = Message$1<"vrsky.connector.v1.Ack"> & {
  * Use `create(AckSchema)` to create a new message.
  */
 export const AckSchema: GenMessage<Ack> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 12);
+  messageDesc(file_vrsky_connector_v1_connector, 15);
 
 /**
  * @generated from message vrsky.connector.v1.AckBatch
@@ -400,7 +530,7 @@ export type AckBatch = Message$1<"vrsky.connector.v1.AckBatch"> & {
  * Use `create(AckBatchSchema)` to create a new message.
  */
 export const AckBatchSchema: GenMessage<AckBatch> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 13);
+  messageDesc(file_vrsky_connector_v1_connector, 16);
 
 /**
  * @generated from message vrsky.connector.v1.SendResult
@@ -468,7 +598,7 @@ export type SendResult = Message$1<"vrsky.connector.v1.SendResult"> & {
  * Use `create(SendResultSchema)` to create a new message.
  */
 export const SendResultSchema: GenMessage<SendResult> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 14);
+  messageDesc(file_vrsky_connector_v1_connector, 17);
 
 /**
  * @generated from message vrsky.connector.v1.SendResultBatch
@@ -485,7 +615,7 @@ export type SendResultBatch = Message$1<"vrsky.connector.v1.SendResultBatch"> & 
  * Use `create(SendResultBatchSchema)` to create a new message.
  */
 export const SendResultBatchSchema: GenMessage<SendResultBatch> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 15);
+  messageDesc(file_vrsky_connector_v1_connector, 18);
 
 /**
  * @generated from message vrsky.connector.v1.DrainRequest
@@ -498,7 +628,7 @@ export type DrainRequest = Message$1<"vrsky.connector.v1.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 16);
+  messageDesc(file_vrsky_connector_v1_connector, 19);
 
 /**
  * @generated from message vrsky.connector.v1.DrainResponse
@@ -511,7 +641,7 @@ export type DrainResponse = Message$1<"vrsky.connector.v1.DrainResponse"> & {
  * Use `create(DrainResponseSchema)` to create a new message.
  */
 export const DrainResponseSchema: GenMessage<DrainResponse> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 17);
+  messageDesc(file_vrsky_connector_v1_connector, 20);
 
 /**
  * @generated from enum vrsky.connector.v1.Role
@@ -687,7 +817,7 @@ export const Connector: GenService<{
     output: typeof DescribeResponseSchema;
   },
   /**
-   * Checks one connection's settings without applying them.
+   * Checks one connection's settings without applying them; on request it also tries what only the outside world can answer.
    *
    * @generated from rpc vrsky.connector.v1.Connector.Validate
    */
