@@ -120,6 +120,7 @@ export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Pla
         ingestUrl: 'http://127.0.0.1:4801',
         stopping: false,
         connectors: [],
+        sandbox: { layers: {} },
         ...extra,
       };
       await status.put(statusKeys.lease(nodeId), JSON.stringify(lease));

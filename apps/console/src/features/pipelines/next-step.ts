@@ -1,4 +1,4 @@
-import type { PipelineDraft } from '@vrsky/contracts/pipeline-spec';
+import { isHttp, type PipelineDraft } from '@vrsky/contracts/pipeline-spec';
 import type { PipelineDetail } from './types.ts';
 
 /** What a person building a pipeline would do next, in a sentence; null when nothing is left to do. */
@@ -12,7 +12,8 @@ export function nextStep(
       ? 'The source has its URL already. Add a step that converts or filters, or a destination.'
       : 'Add a destination: where should messages go?';
   }
-  if (draft.destinations.some((destination) => destination.settings.url === '')) return 'Enter the URL of the destination, or take the test receiver.';
+  if (draft.destinations.some((destination) => isHttp(destination) && destination.settings.url === ''))
+    return 'Enter the URL of the destination, or take the test receiver.';
   if (problems > 0) return 'Mend what is marked, then publish.';
   if (pipeline.publishedRevision === null) return 'Publish: then the URL accepts messages.';
   if (pipeline.hasUnpublishedChanges) return 'Publish: until then the nodes run the revision before.';

@@ -1,4 +1,4 @@
-import { pipelineDraftSchema } from '@vrsky/contracts/pipeline-spec';
+import { pipelineDraftSchema, sourceNameSchema } from '@vrsky/contracts/pipeline-spec';
 import { AppError } from '@vrsky/kernel/errors';
 import { z } from 'zod';
 import { rollout } from '../../features/nodes/server/rollout.ts';
@@ -19,7 +19,6 @@ import { pageOf, pipelineSchema, pipelineSummarySchema, publishedSchema, rollout
 
 const tag = 'Pipelines';
 const partsSchema = pipelineDraftSchema.pick({ steps: true, destinations: true }).partial();
-const sourceNameSchema = pipelineDraftSchema.shape.source.pick({ name: true });
 
 const createBody = z.strictObject({
   name: pipelineNameSchema,

@@ -1,4 +1,4 @@
-import { type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
+import { isHttp, type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
 import { withTenant } from '@vrsky/db/client';
 import type { TenantContext } from '../../../server/context.ts';
 import type { StoredAttempt, StoredDestination, StoredStep } from '../stored-trail.ts';
@@ -38,7 +38,7 @@ function toSteps(steps: StoredStep[], spec: PipelineSpec | null): StepTrailView[
 function toDestinations(destinations: StoredDestination[], spec: PipelineSpec | null): MessageDetail['destinations'] {
   return destinations.map(({ id, state, attempts }) => {
     const part = spec?.destinations.find((destination) => destination.id === id);
-    return { id, name: part?.name ?? id, url: part?.settings.url ?? '', state, attempts: attempts.map(toAttempt) };
+    return { id, name: part?.name ?? id, url: part && isHttp(part) ? part.settings.url : '', state, attempts: attempts.map(toAttempt) };
   });
 }
 

@@ -1,4 +1,4 @@
-import type { PipelineDraft } from '@vrsky/contracts/pipeline-spec';
+import { isHttp, type PipelineDraft } from '@vrsky/contracts/pipeline-spec';
 import { withTenant } from '@vrsky/db/client';
 import { AppError } from '@vrsky/kernel/errors';
 import type { TenantContext } from '../../../server/context.ts';
@@ -20,7 +20,7 @@ export async function saveDraft(ctx: TenantContext, { id, draft, draftVersion }:
   const { tenantId } = ctx;
   const saved = await withTenant(ctx.db, tenantId, async (tx) => {
     const row = await getPipelineRow(tx, tenantId, id);
-    if (draft.source.settings.path !== row.inletPath) throw foreignPath(id);
+    if (isHttp(draft.source) && draft.source.settings.path !== row.inletPath) throw foreignPath(id);
     // The version in the condition, not only in the comparison: two saves at once must not both win.
     const { count } = await tx.pipeline.updateMany({
       where: { tenantId, id, draftVersion, deletedAt: null },

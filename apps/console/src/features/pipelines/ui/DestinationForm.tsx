@@ -2,7 +2,7 @@
 
 import { ActionIcon, Button, Group, NumberInput, Select, Stack, TextInput } from '@mantine/core';
 import { IconPlus, IconTrash, IconWebhook } from '@tabler/icons-react';
-import { type DestinationSpec, destinationSchema, httpMethods } from '@vrsky/contracts/pipeline-spec';
+import { type DestinationSpec, destinationSchema, type HttpDestinationSpec, httpMethods } from '@vrsky/contracts/pipeline-spec';
 import Link from 'next/link';
 import { useState } from 'react';
 import { paths } from '../../../lib/paths.ts';
@@ -11,10 +11,10 @@ import type { DraftProblem } from '../types.ts';
 import classes from './PipelineEditor.module.css';
 
 interface DestinationFormProps {
-  destination: DestinationSpec;
+  destination: HttpDestinationSpec;
   problems: DraftProblem[];
   receiverUrl: string;
-  onChange: (change: Partial<DestinationSpec>) => void;
+  onChange: (change: Partial<HttpDestinationSpec>) => void;
 }
 
 /** Where and how a destination sends, and how often it tries. */
@@ -23,7 +23,7 @@ export function DestinationForm({ destination, problems, receiverUrl, onChange }
   const { settings, retry } = destination;
   const [touched, setTouched] = useState(settings.url !== '');
   const errors = fieldErrors(destination, problems);
-  const set = (change: Partial<DestinationSpec['settings']>) => onChange({ settings: { ...settings, ...change } });
+  const set = (change: Partial<HttpDestinationSpec['settings']>) => onChange({ settings: { ...settings, ...change } });
   const setHeader = (index: number, change: Partial<{ name: string; value: string }>) =>
     set({ headers: settings.headers.map((header, i) => (i === index ? { ...header, ...change } : header)) });
   const toReceiver = settings.url === receiverUrl;

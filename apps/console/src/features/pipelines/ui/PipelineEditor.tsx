@@ -3,6 +3,7 @@
 import { Skeleton } from '@mantine/core';
 import { useDocumentTitle } from '@mantine/hooks';
 import { IconArrowRight } from '@tabler/icons-react';
+import { isHttp } from '@vrsky/contracts/pipeline-spec';
 import dynamic from 'next/dynamic';
 import { useRef, useState } from 'react';
 import { MinuteChart } from '../../../ui/MinuteChart.tsx';
@@ -114,6 +115,7 @@ function SelectedForm({ selected, pipeline, editor }: SelectedFormProps) {
   if (selected.kind === 'source') {
     return <SourceForm source={selected.part} pipeline={pipeline} onChange={(change) => edit(updateSource(draft, change))} />;
   }
+  if (!isHttp(selected.part)) return null;
   return (
     <DestinationForm
       key={selected.part.id}
