@@ -58,7 +58,7 @@ describe('a plugin and its host', () => {
     await eventually(() => logs.length > 200);
     await handle.ping(10_000);
     expect((await handle.close()).signal).toBeNull();
-    await eventually(() => logs.some((record) => /lines of the plugin were left out/.test(record.message)));
+    await eventually(() => logs.some((record) => /what is beyond is left out/.test(record.message)));
   });
 
   test('its sockets are in a directory that only we can enter, and are removed with it', async () => {
