@@ -9,7 +9,9 @@ export const connectorStateSchema = z.strictObject({
   restarts: z.int(),
   cpuSeconds: z.number(),
   rssBytes: z.number(),
+  /** Why it does not run, for the customer, and the same for rules and metrics: `PLUGIN.ENDED`. */
   reason: z.string().optional(),
+  reasonCode: z.string().optional(),
 });
 
 /** Written every `leaseEveryMs`; its age tells live, silent and gone apart. */

@@ -1,13 +1,14 @@
 import type { ConnectorState } from '@vrsky/contracts/node-status';
-import { AppError, describeError } from '@vrsky/kernel/errors';
+import { AppError, isAppError, publicMessageOf } from '@vrsky/kernel/errors';
 import { aborted, type Part, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
 import type { RawEntry } from '@vrsky/proto/message-codec';
-import { type ConnectionErrors, type ConnectorConnection, type ConnectorSession, openSession } from './connector-session.ts';
+import { type Breakdown, type ConnectionErrors, type ConnectorConnection, type ConnectorSession, openSession } from './connector-session.ts';
+import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import { findProcessStats, type ProcessStats } from './process-stats.ts';
 import { createRestartPolicy } from './restart-policy.ts';
-import { createSends, type OutgoingMessage, type SendOutcome } from './sends.ts';
+import { createSends, type OutgoingMessage, type SendOutcome, type Sends } from './sends.ts';
 
 export type ReceivedEntry = RawEntry;
 export type AckStatus = 'stored' | 'unavailable' | 'exhausted' | 'too_large' | 'not_found';
@@ -21,6 +22,8 @@ export interface ConnectorHostOptions {
   /** How many messages it may hand over beyond those acknowledged. */
   credit: number;
   log: Log;
+  /** Where other times than `connectorTimes` are wanted. */
+  times?: Partial<ConnectorTimes>;
 }
 
 /** Supervises one connector process: starts it, watches it, replaces it. */
@@ -50,18 +53,18 @@ export interface ConnectorStats {
   sendsInFlight: number;
   /** Messages that wait for a process to come up. */
   sendsWaiting: number;
+  /** Results that answered nothing: unknown messages, a second time, past the deadline. */
+  strays: Sends['strays'];
 }
 
-const PING_EVERY_MS = 3_000;
 const PINGS_MISSED_MAX = 2;
 const EXPIRE_EVERY_MS = 100;
-const CONFIGURE_WAIT_MS = 30_000;
-const DRAIN_MS = 60_000;
 const NO_STATS: ProcessStats = { cpuSeconds: 0, rssBytes: 0 };
 
 /** Creates the supervisor of one connector. `start` resolves when the connector serves, and rejects when it fails again and again. */
 export function createConnectorHost(options: ConnectorHostOptions): ConnectorHost {
   const { name, log } = options;
+  const times: ConnectorTimes = { ...connectorTimes, ...options.times };
   const sends = createSends();
   const restarts = createRestartPolicy();
   const disposed = new AbortController();
@@ -78,6 +81,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   let starts = 0;
   let state: ConnectorState['state'] = 'stopped';
   let reason: string | undefined;
+  let reasonCode: string | undefined;
   let version = '';
   let handshakeMs = 0;
   /** CPU of processes that are gone. */
@@ -93,6 +97,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     openSession({
       executable: options.executable,
       env: options.env,
+      times,
       onReceive: (entries) => onReceive(entries),
       onResults: sends.settle,
       onLog: ({ level, message, module, fields }: PluginLogRecord) => log[level]({ plugin: { name, module, fields } }, message),
@@ -102,10 +107,11 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   const bringUp = async (current: ConnectorSession): Promise<void> => {
     if (desired !== null) await current.configure(desired.generation, desired.connections);
     current.openStreams(options.credit);
-    sends.open({ write: current.send });
+    sends.open({ write: current.send, stray: current.stray, unanswered: current.unanswered });
     session = current;
     state = 'running';
     reason = undefined;
+    reasonCode = undefined;
     version = current.version;
     handshakeMs = current.handshakeMs;
     log.info({ connector: name, version, pid: current.pid, handshakeMs: Math.round(handshakeMs) }, 'the connector is up');
@@ -113,16 +119,17 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     up.resolve();
   };
 
-  /** One process from start to end. Answers why it ended, in words for a person. */
-  const runOnce = async (stop: AbortSignal): Promise<string> => {
+  /** One process from start to end. Answers why it ended. */
+  const runOnce = async (stop: AbortSignal): Promise<Breakdown> => {
     let current: ConnectorSession | null = null;
     try {
       current = await open();
       await bringUp(current);
-      return await untilBroken(current, stop, sampleStats);
+      return await untilBroken(current, stop, { pingEveryMs: times.pingEveryMs, sample: sampleStats });
     } catch (error) {
       log.error({ err: error, connector: name }, 'the connector did not start');
-      return `The connector did not start: ${describeError(error)}.`;
+      const end = await Promise.race([current?.broken, sleep(GONE_WAIT_MS)]);
+      return { code: isAppError(error) ? error.code : 'PLUGIN.START', reason: [publicMessageOf(error), end?.reason].filter(Boolean).join(' ') };
     } finally {
       sampleStats();
       session = null;
@@ -139,14 +146,24 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       state = starts === 0 ? 'starting' : 'restarting';
       starts++;
       const startedMs = performance.now();
-      const cause = await runOnce(stop);
+      const { code, reason: cause } = await runOnce(stop);
       if (stop.aborted) break;
       const { delayMs, isOpen } = restarts.ended(performance.now() - startedMs);
       state = isOpen ? 'stopped' : 'restarting';
       reason = isOpen ? `${cause} It failed again and again; the next try is in ${delayMs / 1_000} s.` : cause;
+      reasonCode = code;
       sends.close(cause);
-      log.warn({ connector: name, cause, delayMs, restarts: starts }, 'the connector is gone and will be started again');
-      if (isOpen) up.reject(new AppError({ code: 'PLUGIN.UNAVAILABLE', kind: 'unavailable', source: 'plugin', message: `connector ${name}: ${cause}` }));
+      log.warn({ connector: name, code, cause, delayMs, restarts: starts }, 'the connector is gone and will be started again');
+      if (isOpen)
+        up.reject(
+          new AppError({
+            code: 'PLUGIN.UNAVAILABLE',
+            kind: 'unavailable',
+            source: 'plugin',
+            message: `connector ${name}: ${code}: ${cause}`,
+            publicMessage: cause,
+          }),
+        );
       await sleep(delayMs, stop);
     }
     state = 'stopped';
@@ -168,7 +185,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     },
     async configure(generation, connections) {
       desired = { generation, connections };
-      const deadline = AbortSignal.timeout(CONFIGURE_WAIT_MS);
+      const deadline = AbortSignal.timeout(times.configureWaitMs);
       for (;;) {
         const current = session ?? (await Promise.race([next.promise, aborted(deadline)]));
         if (current === undefined) throw notRunning(name);
@@ -178,15 +195,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         } catch (cause) {
           // A process that died under the call is no answer; the next one is asked.
           const isGone = await Promise.race([current.broken.then(() => true), sleep(GONE_WAIT_MS).then(() => false)]);
-          if (!isGone)
-            throw new AppError({
-              code: 'PLUGIN.CONFIGURE',
-              kind: 'unavailable',
-              source: 'plugin',
-              message: `connector ${name} refuses its configuration`,
-              publicMessage: 'The connector could not take the new configuration.',
-              cause,
-            });
+          if (!isGone) throw cause;
           if (session === current) await sleep(GONE_WAIT_MS); // until the supervisor has seen it too
           if (deadline.aborted) throw notRunning(name);
         }
@@ -203,12 +212,12 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         restarts: Math.max(0, starts - 1),
         cpuSeconds: pastCpuSeconds + cpuSeconds,
         rssBytes,
-        ...(reason === undefined ? {} : { reason }),
+        ...(reason === undefined ? {} : { reason, reasonCode }),
       };
     },
-    stats: () => ({ handshakeMs, sendsInFlight: sends.inFlight, sendsWaiting: sends.waiting }),
+    stats: () => ({ handshakeMs, sendsInFlight: sends.inFlight, sendsWaiting: sends.waiting, strays: sends.strays }),
     async drain(deadline) {
-      await Promise.race([session?.drain(DRAIN_MS), aborted(deadline)]);
+      await Promise.race([session?.drain(times.drainMs), aborted(deadline)]);
     },
     async [Symbol.asyncDispose]() {
       disposed.abort();
@@ -219,30 +228,40 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   };
 }
 /** How soon after a failed call we know whether its process is gone. */
-const GONE_WAIT_MS = 250;
+const GONE_WAIT_MS = 500;
+
+interface Watch {
+  pingEveryMs: number;
+  sample(): void;
+}
 
 /** Watches one process until it is gone, broken, deaf, or to be stopped. */
-async function untilBroken(session: ConnectorSession, stop: AbortSignal, sample: () => void): Promise<string> {
+async function untilBroken(session: ConnectorSession, stop: AbortSignal, watch: Watch): Promise<Breakdown> {
   const over = new AbortController();
   try {
-    return await Promise.race([session.broken, untilDeaf(session, AbortSignal.any([stop, over.signal]), sample)]);
+    return await Promise.race([session.broken, untilDeaf(session, AbortSignal.any([stop, over.signal]), watch)]);
   } finally {
     over.abort();
   }
 }
 
-async function untilDeaf(session: ConnectorSession, stop: AbortSignal, sample: () => void): Promise<string> {
+async function untilDeaf(session: ConnectorSession, stop: AbortSignal, { pingEveryMs, sample }: Watch): Promise<Breakdown> {
   let missed = 0;
+  let isUnhealthy = false;
   while (missed < PINGS_MISSED_MAX) {
-    if (missed === 0) await sleep(PING_EVERY_MS, stop); // a missed answer is asked for again at once
-    if (stop.aborted) return 'The connector was stopped.';
+    if (missed === 0) await sleep(pingEveryMs, stop); // a missed answer is asked for again at once
+    if (stop.aborted) return { code: 'PLUGIN.STOPPED', reason: 'The connector was stopped.' };
     sample();
     missed = await session.ping().then(
       () => 0,
-      () => missed + 1,
+      (error: unknown) => {
+        isUnhealthy = isAppError(error) && error.code === 'PLUGIN.UNHEALTHY';
+        return missed + 1;
+      },
     );
   }
-  return 'The connector stopped answering.';
+  if (isUnhealthy) return { code: 'PLUGIN.UNHEALTHY', reason: 'The connector says that it cannot work now.' };
+  return { code: 'PLUGIN.DEAF', reason: 'The connector stopped answering.' };
 }
 
 function notRunning(name: string): AppError {
