@@ -239,7 +239,9 @@ function createSession(plugin: PluginHandle, options: SessionOptions, version: s
     },
     ping: () => plugin.ping(options.times.pingMs),
     async drain(deadlineMs) {
-      await callUnary(plugin.client, Connector.method.drain, {}, deadlineMs);
+      await callUnary(plugin.client, Connector.method.drain, {}, deadlineMs).catch((cause) => {
+        throw drainFailed(deadlineMs, cause);
+      });
     },
     async close() {
       await plugin.close();
@@ -265,6 +267,17 @@ function configureFailed(cause: unknown): AppError {
     source: 'plugin',
     message: 'the connector does not take its configuration',
     publicMessage: 'The connector could not take the new configuration.',
+    cause,
+  });
+}
+
+function drainFailed(deadlineMs: number, cause: unknown): AppError {
+  return new AppError({
+    code: 'PLUGIN.DRAIN',
+    kind: 'timeout',
+    source: 'plugin',
+    message: `the connector did not finish what it has within ${deadlineMs} ms`,
+    publicMessage: 'The connector did not finish what it had in hand in time. What has no result is sent again.',
     cause,
   });
 }

@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { GRPCController, EmptySchema as PluginEmptySchema } from '@vrsky/proto/gen/goplugin/grpc_controller_pb';
 import { Health, HealthCheckResponseSchema, HealthCheckResponse_ServingStatus as ServingStatus } from '@vrsky/proto/gen/goplugin/health_pb';
+import { Connector, DescribeResponseSchema } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import { createIdentity } from '../certificate.ts';
 import { connectorCookie, pluginEnv } from '../handshake.ts';
 import { generatedMethod } from '../rpc.ts';
@@ -13,7 +14,7 @@ interface BareOptions {
   hasController: boolean;
 }
 
-/** Plugins of go-plugin's protocol that have less of it than ours, as older ones have, by name. No application's service in any. */
+/** Plugins that have less of go-plugin's protocol than ours, as older ones have, by name. Of the connector's they have Describe, and no role. */
 export const bare: Record<string, () => Promise<void>> = {
   'listens-on-tcp': () => serveBare({ network: 'tcp', healthyChecks: Number.POSITIVE_INFINITY, hasController: true }),
   'has-no-controller-and-no-stdio': () => serveBare({ network: 'unix', healthyChecks: Number.POSITIVE_INFINITY, hasController: false }),
@@ -45,6 +46,10 @@ async function serveBare(options: BareOptions): Promise<void> {
         },
       },
     );
+  server.addService(
+    { describe: generatedMethod(Connector.method.describe) },
+    { describe: (_: unknown, answer: sendUnaryData<unknown>) => answer(null, create(DescribeResponseSchema, { name: 'bare', version: '1.0.0' })) },
+  );
   const socket = `${process.env[pluginEnv.socketDir]}/bare`;
   const credentials = ServerCredentials.createSsl(
     Buffer.from(process.env[pluginEnv.clientCert] ?? ''),
