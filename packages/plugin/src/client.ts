@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials } from '@grpc/grpc-js';
@@ -8,7 +9,9 @@ import { GRPCStdio, StdioData_Channel, StdioDataSchema } from '@vrsky/proto/gen/
 import { Health, HealthCheckResponse_ServingStatus } from '@vrsky/proto/gen/goplugin/health_pb';
 import { toBuffer } from '@vrsky/proto/wire';
 import { certToPem, createIdentity, type Identity } from './certificate.ts';
-import { type Exit, type LaunchedPlugin, type LaunchOptions, launchPlugin } from './launch.ts';
+import { refused } from './handshake.ts';
+import type { Exit, LaunchedPlugin, LaunchOptions } from './launch.ts';
+import { launchExplained } from './launch-explained.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
 import { callUnary, channelOptions, isEndOfStream, methodPath } from './rpc.ts';
 
@@ -32,7 +35,14 @@ export interface PluginHandle {
   kill(): Promise<Exit>;
 }
 
-export type OpenOptions = Omit<LaunchOptions, 'identity'>;
+export interface OpenOptions extends Omit<LaunchOptions, 'identity'> {
+  /** From the handshake to the first sign of health; 10 s. */
+  readyMs?: number;
+  /** How long the answer to Shutdown may take; 2 s. */
+  shutdownMs?: number;
+  /** How long the process may take to end after that; 2 s. */
+  exitMs?: number;
+}
 
 /** The service name under which a plugin reports its health. */
 const HEALTH_SERVICE = 'plugin';
@@ -40,12 +50,16 @@ const SHUTDOWN_MS = 2_000;
 const EXIT_MS = 2_000;
 const READY_MS = 10_000;
 
-/** Launches a plugin and connects to it. Throws the errors of `launchPlugin`, or AppError `PLUGIN.CONNECT`. */
+/**
+ * Launches a plugin and connects to it. Throws the errors of `launchPlugin`, or AppError `PLUGIN.COOKIE` when the program is a plugin
+ * of another application, `PLUGIN.CONNECT` when it does not take our connection.
+ */
 export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
   const identity = createIdentity();
-  const launched = await launchPlugin({ ...options, identity });
+  const launched = await launchExplained({ ...options, identity });
   try {
-    return await connect(launched, identity, options.onLog);
+    await checkSocket(launched.handshake.target);
+    return await connect(launched, identity, options);
   } catch (cause) {
     await launched.kill();
     throw new AppError({
@@ -53,14 +67,22 @@ export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
       kind: 'unavailable',
       source: 'plugin',
       message: 'the plugin does not accept our connection',
-      publicMessage: 'The connector did not start properly. It is tried again.',
+      publicMessage: 'The connector started, but does not let the node connect to it. It is tried again; if this stays, tell the platform’s operator.',
+      details: { stderr: launched.stderrTail() },
       cause,
     });
   }
 }
 
-async function connect(launched: LaunchedPlugin, identity: Identity, onLog: (record: PluginLogRecord) => void): Promise<PluginHandle> {
+/** A link in the place of the socket would take our connection to somebody else's. */
+async function checkSocket(target: string): Promise<void> {
+  if (!target.startsWith('unix:')) return;
+  if (!(await lstat(target.slice('unix:'.length))).isSocket()) throw refused('what it named is no socket');
+}
+
+async function connect(launched: LaunchedPlugin, identity: Identity, options: OpenOptions): Promise<PluginHandle> {
   const { handshake, exited } = launched;
+  const { onLog, readyMs = READY_MS, shutdownMs = SHUTDOWN_MS, exitMs = EXIT_MS } = options;
   const client = new Client(handshake.target, mutualTls(handshake.serverCert, identity), {
     ...channelOptions,
     'grpc.ssl_target_name_override': 'localhost',
@@ -76,7 +98,7 @@ async function connect(launched: LaunchedPlugin, identity: Identity, onLog: (rec
     return launched.kill();
   };
   try {
-    await ping(READY_MS);
+    await ping(readyMs);
   } catch (error) {
     client.close();
     throw error;
@@ -93,9 +115,9 @@ async function connect(launched: LaunchedPlugin, identity: Identity, onLog: (rec
     kill,
     async close() {
       // Without a deadline a stopped plugin would hold us for ever; a plugin that dies while answering has done what we asked.
-      await callUnary(client, GRPCController.method.shutdown, {}, SHUTDOWN_MS).catch(() => undefined);
+      await callUnary(client, GRPCController.method.shutdown, {}, shutdownMs).catch(() => undefined);
       const timer = new AbortController();
-      await Promise.race([exited, sleep(EXIT_MS, timer.signal)]);
+      await Promise.race([exited, sleep(exitMs, timer.signal)]);
       timer.abort();
       return await kill();
     },

@@ -1,12 +1,15 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { AppError } from '@vrsky/kernel/errors';
+import { sleep } from '@vrsky/kernel/lifecycle';
 import type { Identity } from './certificate.ts';
 import { HANDSHAKE_BYTES_MAX, type Handshake, type MagicCookie, parseHandshake, pluginEnv, refused } from './handshake.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
+import { killTree } from './process-tree.ts';
 
 export interface LaunchOptions {
   command: string;
@@ -27,6 +30,8 @@ export interface Exit {
   signal: NodeJS.Signals | null;
 }
 
+type PluginProcess = ChildProcessByStdio<null, Readable, Readable>;
+
 /** A plugin process that has said hello. */
 export interface LaunchedPlugin {
   readonly pid: number;
@@ -43,7 +48,9 @@ export interface LaunchedPlugin {
 const START_TIMEOUT_MS = 60_000;
 /** Leaves 27 bytes of `sun_path` for the name of the socket. */
 const SOCKET_DIR_BYTES_MAX = 80;
-const STDERR_TAIL_CHARS = 2_000;
+const STDERR_TAIL_BYTES = 2_000;
+/** How far apart the end of a process and the end of its output may reach us. A child of it may hold the output open for ever. */
+const EXIT_NEWS_MS = 250;
 
 /**
  * Starts a plugin and waits for its handshake. Whatever ends before that is a failure, status 0 included: a Go plugin that cannot
@@ -54,25 +61,49 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
   const socketDir = await makeSocketDir();
   const [command, ...args] = [...(await parentDeathPrefix()), options.command, ...(options.args ?? [])] as [string, ...string[]];
   // Its own process group: a Ctrl-C in the terminal is for the host, which then ends its plugins in order.
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: pluginEnvironment(options, socketDir) });
+  const child = await start(
+    () => spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], detached: true, env: pluginEnvironment(options, socketDir) }),
+    socketDir,
+  );
   const stderr = readStderr(child, options);
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => resolve({ code, signal }));
     child.once('error', () => resolve({ code: null, signal: null }));
   });
+  const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const kill = async (): Promise<Exit> => {
-    killGroup(child);
+    if (child.pid !== undefined) await killTree(child.pid, `${pluginEnv.socketDir}=${socketDir}`);
     const exit = await exited;
+    await Promise.race([closed, sleep(EXIT_NEWS_MS)]); // all that it wrote is read
+    child.stdout.destroy();
+    child.stderr.destroy();
     await rm(socketDir, { recursive: true, force: true });
     return exit;
   };
   try {
-    const line = await firstLine(child, exited, stderr, options);
+    const line = await firstLine(child, { exited, closed, stderrTail: stderr }, options);
     const handshake = parseHandshake(line, { versions: options.versions, socketDir });
     return { pid: child.pid as number, handshake, handshakeMs: performance.now() - startedMs, exited, stderrTail: stderr, kill };
   } catch (error) {
     await kill();
     throw error;
+  }
+}
+
+/** Node refuses some arguments, such as one with a zero byte, by a throw. */
+async function start<T>(spawnIt: () => T, socketDir: string): Promise<T> {
+  try {
+    return spawnIt();
+  } catch (cause) {
+    await rm(socketDir, { recursive: true, force: true });
+    throw new AppError({
+      code: 'PLUGIN.START',
+      kind: 'unavailable',
+      source: 'plugin',
+      message: 'the system does not start the plugin',
+      publicMessage: startFailureWords('PLUGIN.START', 0),
+      cause,
+    });
   }
 }
 
@@ -103,20 +134,26 @@ async function makeSocketDir(): Promise<string> {
 }
 
 /** Reads stderr for ever, since a full pipe would stop the plugin; answers its last characters. */
-function readStderr(child: ChildProcess, options: LaunchOptions): () => string {
+function readStderr(child: PluginProcess, options: LaunchOptions): () => string {
   const reader = createPluginLogReader(options.onLog);
-  let tail = '';
-  child.stderr?.on('data', (chunk: Buffer) => {
-    tail = (tail + chunk.toString('utf8')).slice(-STDERR_TAIL_CHARS);
+  let tail = Buffer.alloc(0);
+  child.stderr.on('data', (chunk: Buffer) => {
+    // A copy of little: a plugin may write 100 MB a second, and most of that is never looked at.
+    tail = Buffer.concat([tail.subarray(Math.max(0, tail.length + chunk.length - STDERR_TAIL_BYTES)), chunk.subarray(-STDERR_TAIL_BYTES)]);
     reader.push(chunk);
   });
-  child.stderr?.on('end', reader.end);
-  return () => tail;
+  child.stderr.on('end', reader.end);
+  return () => tail.toString('utf8');
 }
 
 /** The first line of stdout; what comes after it is drained for ever, too. */
-function firstLine(child: ChildProcess, exited: Promise<Exit>, stderrTail: () => string, options: LaunchOptions): Promise<string> {
-  const { stdout } = child as ChildProcess & { stdout: NodeJS.ReadableStream };
+function firstLine(
+  child: PluginProcess,
+  life: { exited: Promise<Exit>; closed: Promise<void>; stderrTail: () => string },
+  options: LaunchOptions,
+): Promise<string> {
+  const { stdout } = child;
+  const { exited, closed, stderrTail } = life;
   const timeoutMs = options.startTimeoutMs ?? START_TIMEOUT_MS;
 
   return new Promise((resolve, reject) => {
@@ -129,11 +166,15 @@ function firstLine(child: ChildProcess, exited: Promise<Exit>, stderrTail: () =>
           kind: 'unavailable',
           source: 'plugin',
           message: `${options.command}: ${message}`,
-          publicMessage: START_FAILED,
+          publicMessage: startFailureWords(code, timeoutMs),
           details: { stderr: stderrTail() },
           cause,
         }),
       );
+    };
+    const closedWithoutLine = (): void => {
+      clearTimeout(timer);
+      reject(refused('it closed its output without one'));
     };
     let head = Buffer.alloc(0);
     let found = false;
@@ -155,13 +196,28 @@ function firstLine(child: ChildProcess, exited: Promise<Exit>, stderrTail: () =>
       resolve(head.toString('utf8', 0, end));
       rest.push(head.subarray(end + 1));
     });
-    stdout.on('end', rest.end);
+    stdout.on('end', () => {
+      rest.end();
+      // One that has ended is said to have ended, which the system tells us a moment later.
+      if (!found) void Promise.race([exited, sleep(EXIT_NEWS_MS)]).then((exit) => exit ?? closedWithoutLine());
+    });
     child.once('error', (cause) => fail('PLUGIN.START', 'the system does not start it', cause));
-    void exited.then(({ code, signal }) => fail('PLUGIN.EXITED', `it ended before its handshake (${signal ?? `status ${code}`})`));
+    void exited.then(async ({ code, signal }) => {
+      await Promise.race([closed, sleep(EXIT_NEWS_MS)]); // its last words are still on their way to us
+      fail('PLUGIN.EXITED', `it ended before its handshake (${signal ?? `status ${code}`})`);
+    });
   });
 }
 
-const START_FAILED = 'The connector did not start. It is tried again; if this stays, tell the platform’s operator.';
+/** For the customer. */
+function startFailureWords(code: string, timeoutMs: number): string {
+  const what: Record<string, string> = {
+    'PLUGIN.START': 'The system cannot start this connector’s program: it is missing, or it is no program for this machine.',
+    'PLUGIN.EXITED': 'The connector ended before it was ready.',
+    'PLUGIN.TIMEOUT': `The connector was not ready within ${timeoutMs / 1_000} s.`,
+  };
+  return `${what[code]} It is tried again; if this stays, tell the platform’s operator.`;
+}
 
 /**
  * Words before a command that let the kernel kill it when we die. Held by the thread that starts the plugin: only start plugins
@@ -179,13 +235,4 @@ async function detectParentDeathPrefix(): Promise<string[]> {
   const words = [setpriv, '--pdeathsig', 'KILL', '--no-new-privs', '--'];
   const usable = await new Promise<boolean>((resolve) => execFile(setpriv, [...words.slice(1), '/bin/true'], (error) => resolve(error === null)));
   return usable ? words : [];
-}
-
-function killGroup(child: ChildProcess): void {
-  if (child.pid === undefined) return; // never started
-  try {
-    process.kill(-child.pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // the whole group is gone already
-  }
 }
