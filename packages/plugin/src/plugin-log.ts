@@ -8,6 +8,8 @@ export interface PluginLogRecord {
   message: string;
   module: string;
   fields: Record<string, unknown>;
+  /** On a record of ours about lines that were left out: how many. */
+  dropped?: number;
 }
 
 const LINE_BYTES_MAX = 65_536;
@@ -35,7 +37,13 @@ export function createPluginLogReader(onRecord: (record: PluginLogRecord) => voi
 
   const report = (): void => {
     if (dropped > 0)
-      onRecord({ level: 'warn', message: `${dropped} lines of the plugin were left out: more than ${LINES_PER_SECOND_MAX} a second`, module: '', fields: {} });
+      onRecord({
+        level: 'warn',
+        message: `${dropped} lines of the plugin were left out: more than ${LINES_PER_SECOND_MAX} a second`,
+        module: '',
+        fields: {},
+        dropped,
+      });
     dropped = 0;
   };
   const splitter = createLineSplitter(LINE_BYTES_MAX, (line) => {
