@@ -4,6 +4,7 @@ import { aborted, type Part, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
 import type { RawEntry } from '@vrsky/proto/message-codec';
+import type { ProcessCalls } from './call-ledger.ts';
 import { type ConnectionErrors, type ConnectorConnection, type ConnectorSession, openSession } from './connector-session.ts';
 import { findProcessStats, type ProcessStats } from './process-stats.ts';
 import { createRestartPolicy } from './restart-policy.ts';
@@ -20,6 +21,8 @@ export interface ConnectorHostOptions {
   env: Record<string, string>;
   /** How many messages it may hand over beyond those acknowledged. */
   credit: number;
+  /** Opens the books of a process that is about to be started. */
+  openCalls?(): ProcessCalls;
   log: Log;
 }
 
@@ -95,6 +98,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       env: options.env,
       onReceive: (entries) => onReceive(entries),
       onResults: sends.settle,
+      calls: options.openCalls?.(),
       onLog: ({ level, message, module, fields }: PluginLogRecord) => log[level]({ plugin: { name, module, fields } }, message),
     });
 

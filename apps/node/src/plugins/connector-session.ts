@@ -1,6 +1,7 @@
 import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { AppError } from '@vrsky/kernel/errors';
 import { createBatcher } from '@vrsky/plugin/batcher';
+import { connectorCalls } from '@vrsky/plugin/call-gate';
 import { openPlugin, type PluginHandle } from '@vrsky/plugin/client';
 import { connectorCookie, connectorVersions } from '@vrsky/plugin/handshake';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
@@ -10,9 +11,12 @@ import { Connector, Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_p
 import { encodeBatch, type Message, type RawEntry, splitBatch } from '@vrsky/proto/message-codec';
 import { decodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
 import { toBuffer } from '@vrsky/proto/wire';
+import type { ProcessCalls } from './call-ledger.ts';
 
 export interface ConnectorConnection {
   connectionId: string;
+  /** The tenant it is for. */
+  tenantId: string;
   role: 'source' | 'destination';
   settings: unknown;
 }
@@ -47,6 +51,8 @@ export interface SessionOptions {
   onReceive(entries: RawEntry[]): void;
   onResults(results: SendResult[]): void;
   onLog(record: PluginLogRecord): void;
+  /** The books of this process; without them nothing of it is written down. */
+  calls?: ProcessCalls | undefined;
 }
 
 const CALL_MS = 10_000;
@@ -64,9 +70,11 @@ export async function openSession(options: SessionOptions): Promise<ConnectorSes
     versions: connectorVersions,
     env: options.env,
     onLog: options.onLog,
+    ...(options.calls === undefined ? {} : { calls: options.calls.calls }),
   });
   try {
     const { version, roles } = await callUnary(plugin.client, Connector.method.describe, {}, CALL_MS);
+    plugin.narrow(connectorCalls(roles));
     return createSession(plugin, options, version, new Set(roles));
   } catch (cause) {
     await plugin.kill();
@@ -88,6 +96,9 @@ function createSession(plugin: PluginHandle, options: SessionOptions, version: s
     if (code !== 0) options.onLog({ level: 'error', message: 'the connector’s last words', module: 'host', fields: { stderr: plugin.stderrTail() } });
     broken.resolve(signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`);
   });
+  const { calls } = options;
+  void plugin.exited.then(() => calls?.end());
+  const tenantOf = new Map<string, string>();
   const seqs = takeSeqs();
   let unacked = 0;
   let credit = 0;
@@ -122,6 +133,7 @@ function createSession(plugin: PluginHandle, options: SessionOptions, version: s
     for (const entry of entries) {
       if (entry.seq > SEQ_MAX) throw new Error('it counts too far');
       entry.seq = seqs.toOurs(entry.seq);
+      calls?.attribute('received', tenantOf.get(entry.connectionId) ?? '', entry.raw.length);
     }
     return entries;
   };
@@ -140,12 +152,18 @@ function createSession(plugin: PluginHandle, options: SessionOptions, version: s
     handshakeMs: plugin.handshakeMs,
     broken: broken.promise,
     async configure(generation, connections) {
+      // Messages of connections that go may still be on their way until it has answered.
+      for (const { connectionId, tenantId } of connections) tenantOf.set(connectionId, tenantId);
+      calls?.serves(new Set(tenantOf.values()));
       const wire = connections.map(({ connectionId, role, settings }) => ({
         connectionId,
         role: role === 'source' ? Role.SOURCE : Role.DESTINATION,
         settings: JSON.stringify(settings),
       }));
       const { errors } = await callUnary(plugin.client, Connector.method.configure, { generation: BigInt(generation), connections: wire }, CONFIGURE_MS);
+      const kept = new Set(connections.map(({ connectionId }) => connectionId));
+      for (const connectionId of tenantOf.keys()) if (!kept.has(connectionId)) tenantOf.delete(connectionId);
+      calls?.serves(new Set(tenantOf.values()));
       return errors.map((row) => ({ connectionId: row.connectionId, errors: row.errors.map(({ path, message }) => ({ path, message })) }));
     },
     openStreams(allowed) {
@@ -155,7 +173,10 @@ function createSession(plugin: PluginHandle, options: SessionOptions, version: s
       receiving = openStream(methodPath(Connector.method.receive), onMessages, acks.resume);
       receiving.write(encodeAckBatch({ acks: [], credit }));
     },
-    send: sends.add,
+    send(message, bytes) {
+      calls?.attribute('sent', message.customerId ?? '', message.payload?.length ?? 0);
+      sends.add(message, bytes);
+    },
     ack(seq, status, messageId, retryAfterMs) {
       const theirs = seqs.toTheirs(seq);
       if (theirs === null) return;
