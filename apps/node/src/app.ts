@@ -1,4 +1,6 @@
 import path from 'node:path';
+import type { ConnectorCalls } from '@vrsky/contracts/connector-calls';
+import { newId } from '@vrsky/contracts/ids';
 import { limits } from '@vrsky/contracts/limits';
 import type { Use } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
@@ -15,6 +17,7 @@ import { createOpsServer } from './http/ops-server.ts';
 import { createIntake } from './ingest/intake.ts';
 import { createMetrics } from './metrics.ts';
 import { createNodeGauges } from './node-gauges.ts';
+import { createCallLedger, encodeCalls, type ProcessCalls, type ProcessName } from './plugins/call-ledger.ts';
 import { createConnectorCatalog } from './plugins/connector-catalog.ts';
 import { createConnectorFleet } from './plugins/connector-fleet.ts';
 import { type ConnectorHost, createConnectorHost } from './plugins/connector-host.ts';
@@ -22,6 +25,7 @@ import { describeRelease } from './plugins/connector-session.ts';
 import { openReleaseStore } from './plugins/release-store.ts';
 import { createConnectorRequests } from './requests/connector-requests.ts';
 import { createRunService } from './requests/run-service.ts';
+import type { Tenant } from './tenant.ts';
 import { openTenantBus } from './tenant-bus.ts';
 import { createTracing } from './tracing.ts';
 import { nodeVersion } from './version.ts';
@@ -45,6 +49,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const identity = await openIdentity(config.stateDir);
 
   let readyChecks = (): Record<string, string | null> => ({ enrolment: 'not enrolled yet' });
+  let tenants = (): readonly Tenant[] => [];
   let updateGauges = (): void => {};
   await use(
     createOpsServer({
@@ -66,6 +71,8 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const url = config.bus.urlOverride ?? enrolment.natsUrl;
 
   const logic = await use(createLogicPool({ workers: config.logic.workers, log: (line) => log.warn({ part: 'logic' }, line) }));
+  const ledger = await use(createCallLedger({ nodeId, publish: (tenantId, record) => publishCalls(tenants(), tenantId, record), log }));
+  const openCalls = (process: Omit<ProcessName, 'processId'>): ProcessCalls => ledger.process({ processId: newId('prc'), ...process });
   const releases = await openReleaseStore(path.join(config.stateDir, 'releases'));
   await use({ name: 'releases', [Symbol.asyncDispose]: () => releases[Symbol.asyncDispose]() });
   const http = await releases.admit(config.connectorHttp);
@@ -76,6 +83,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
       release: http,
       env: { ...env, VRSKY_HTTP_ROLES: role },
       credit: limits.sourceCreditMax,
+      openCalls: ({ digest }) => openCalls({ connector: 'http', version: nodeVersion, digest, tenantId: null }),
       log,
     });
   const destination = startConnector('destination', { VRSKY_EGRESS_ALLOW: config.egressAllow.join(',') });
@@ -93,6 +101,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     shared,
     credit: limits.sourceCreditMax,
     dataDir: path.join(config.stateDir, 'connector-data'),
+    openCalls,
     onEvent: ({ tenantId, connector }, { kind, reason }) => log.info({ tenantId, connector, event: kind }, reason),
     log,
   });
@@ -118,6 +127,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     delivery,
     requests: [runs, checks],
   });
+  tenants = deployer.tenants;
   await use({ name: 'tenants', [Symbol.asyncDispose]: () => deployer[Symbol.asyncDispose]() });
   await use(delivery);
   await use(intake);
@@ -161,6 +171,14 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   updateGauges = gauges.update;
   readyChecks = () => readiness([source, destination], deployer, control);
   await use(control);
+}
+
+/** Rejects while the tenant's line is not there: the record waits. */
+async function publishCalls(tenants: readonly Tenant[], tenantId: string, record: ConnectorCalls): Promise<void> {
+  const tenant = tenants.find((one) => one.tenantId === tenantId);
+  if (tenant === undefined) throw new Error(`no line to the account of ${tenantId}`);
+  const { subject, headers, body } = encodeCalls(record);
+  await tenant.bus.publish(subject, headers, body);
 }
 
 function readiness(connectors: ConnectorHost[], deployer: TenantDeployer, control: ControlLink): Record<string, string | null> {

@@ -8,6 +8,7 @@ import { GRPCController } from '@vrsky/proto/gen/goplugin/grpc_controller_pb';
 import { GRPCStdio, StdioData_Channel, StdioDataSchema } from '@vrsky/proto/gen/goplugin/grpc_stdio_pb';
 import { Health, HealthCheckResponse_ServingStatus } from '@vrsky/proto/gen/goplugin/health_pb';
 import { toBuffer } from '@vrsky/proto/wire';
+import { type CallRecorder, connectorCalls, createCallCounters, createCallGate } from './call-gate.ts';
 import { certToPem, createIdentity, type Identity } from './certificate.ts';
 import { refused } from './handshake.ts';
 import type { Exit, LaunchedPlugin, LaunchOptions } from './launch.ts';
@@ -21,8 +22,10 @@ export interface PluginHandle {
   /** The application version both sides speak. */
   readonly version: number;
   readonly handshakeMs: number;
-  /** For the application's own calls. */
+  /** For the application's own calls. A method that is not allowed throws AppError `PLUGIN.NOT_ALLOWED` before anything is sent. */
   readonly client: Client;
+  /** From now on only these methods of those allowed so far, by their paths; see `connectorCalls`. Nothing can be added. */
+  narrow(methods: ReadonlySet<string>): void;
   /** Resolves when the process is gone, however that came; never rejects. */
   readonly exited: Promise<Exit>;
   /** The last of what it wrote on stderr. A stranger's text: for the operator's log only. */
@@ -42,6 +45,10 @@ export interface OpenOptions extends Omit<LaunchOptions, 'identity'> {
   shutdownMs?: number;
   /** How long the process may take to end after that; 2 s. */
   exitMs?: number;
+  /** Paths of all methods that may be called, ours included: health, output and shutdown. Those of the connector contract when left out. */
+  allow?: ReadonlySet<string>;
+  /** Keeps count of every call. */
+  calls?: CallRecorder;
 }
 
 /** The service name under which a plugin reports its health. */
@@ -82,11 +89,13 @@ async function checkSocket(target: string): Promise<void> {
 
 async function connect(launched: LaunchedPlugin, identity: Identity, options: OpenOptions): Promise<PluginHandle> {
   const { handshake, exited } = launched;
+  const gate = createCallGate(options.allow ?? connectorCalls(), options.calls ?? createCallCounters());
   const { onLog, readyMs = READY_MS, shutdownMs = SHUTDOWN_MS, exitMs = EXIT_MS } = options;
   const client = new Client(handshake.target, mutualTls(handshake.serverCert, identity), {
     ...channelOptions,
     'grpc.ssl_target_name_override': 'localhost',
     'grpc.default_authority': 'localhost',
+    channelFactoryOverride: gate.openChannel,
   });
   const ping = async (deadlineMs: number): Promise<void> => {
     const { status } = await callUnary(client, Health.method.check, { service: HEALTH_SERVICE }, deadlineMs);
@@ -99,16 +108,17 @@ async function connect(launched: LaunchedPlugin, identity: Identity, options: Op
   };
   try {
     await ping(readyMs);
+    readStdio(client, onLog);
   } catch (error) {
     client.close();
     throw error;
   }
-  readStdio(client, onLog);
   return {
     pid: launched.pid,
     version: handshake.version,
     handshakeMs: launched.handshakeMs,
     client,
+    narrow: gate.narrow,
     exited,
     stderrTail: launched.stderrTail,
     ping,

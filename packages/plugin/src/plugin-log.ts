@@ -8,6 +8,8 @@ export interface PluginLogRecord {
   message: string;
   module: string;
   fields: Record<string, unknown>;
+  /** On a record of ours about what was left out: how many bytes. */
+  dropped?: number;
 }
 
 const LINE_BYTES_MAX = 65_536;
@@ -46,7 +48,8 @@ export function createPluginLogReader(onRecord: (record: PluginLogRecord) => voi
 
   const say = (message: string): void => onRecord({ level: 'warn', message, module: 'host', fields: {} });
   const report = (): void => {
-    if (leftOutBytes > 0) say(`${leftOutBytes} bytes of what the plugin wrote were left out`);
+    if (leftOutBytes > 0)
+      onRecord({ level: 'warn', message: `${leftOutBytes} bytes of what the plugin wrote were left out`, module: 'host', fields: {}, dropped: leftOutBytes });
     leftOutBytes = 0;
   };
   const startSecond = (): void => {

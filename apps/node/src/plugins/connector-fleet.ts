@@ -7,6 +7,7 @@ import { AppError, isAppError } from '@vrsky/kernel/errors';
 import { aborted, type Part, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import type { ConnectionPlan } from '../core/pipeline-plan.ts';
+import type { ProcessCalls } from './call-ledger.ts';
 import type { ConnectorCatalog, InstalledConnector } from './connector-catalog.ts';
 import { type AckStatus, type ConnectorHost, createConnectorHost, type ReceivedEntry } from './connector-host.ts';
 import { type ConnectionCheck, type ConnectionErrors, SEQ_SPAN } from './connector-session.ts';
@@ -36,6 +37,8 @@ export interface FleetOptions {
   credit: number;
   /** Where each tenant's connectors may keep files, by tenant and connector. */
   dataDir: string;
+  /** Opens the books of a process that is about to be started. */
+  openCalls(process: { tenantId: string; connector: string; version: string; digest: string }): ProcessCalls;
   onEvent(process: { tenantId: string; connector: string; digest: string }, event: Omit<ConnectorEvent, 'atMs'>): void;
   log: Log;
 }
@@ -102,6 +105,8 @@ export function createConnectorFleet(options: FleetOptions): ConnectorFleet {
       release,
       env: { ...manifest.env, VRSKY_DATA_DIR: dataDir },
       credit: options.credit,
+      openCalls: ({ digest }) =>
+        options.openCalls({ tenantId, connector: offer.name, version: catalog.find(offer.name, digest)?.offer.version ?? offer.version, digest }),
       onEvent: (event) => options.onEvent({ tenantId, connector: offer.name, digest: host.release.digest }, event),
       log,
     });

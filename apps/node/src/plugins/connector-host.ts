@@ -5,6 +5,7 @@ import { aborted, type Part, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
 import type { RawEntry } from '@vrsky/proto/message-codec';
+import type { ProcessCalls } from './call-ledger.ts';
 import {
   type Breakdown,
   type ConnectionCheck,
@@ -33,6 +34,8 @@ export interface ConnectorHostOptions {
   env: Record<string, string>;
   /** How many messages it may hand over beyond those acknowledged. */
   credit: number;
+  /** Opens the books of a process that is about to be started. */
+  openCalls?(release: Release): ProcessCalls;
   /** A turn in its life, in words for the customer. */
   onEvent?(event: Omit<ConnectorEvent, 'atMs'>): void;
   log: Log;
@@ -130,7 +133,13 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   let pastCpuSeconds = 0;
   let lastStats = NO_STATS;
 
-  const tell = (kind: ConnectorEvent['kind'], text: string): void => options.onEvent?.({ kind, version: description?.version ?? '', reason: text });
+  /** Of the process that was started last, also when it is gone. */
+  let books: ProcessCalls | undefined;
+  const tell = (kind: ConnectorEvent['kind'], text: string): void => {
+    const version = description?.version ?? '';
+    books?.event(kind, text, version);
+    options.onEvent?.({ kind, version, reason: text });
+  };
 
   const sampleStats = (): ProcessStats => {
     if (session !== null) lastStats = findProcessStats(session.pid) ?? lastStats;
@@ -142,15 +151,24 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     lastStats = NO_STATS;
   };
 
-  const open = async (of: Release): Promise<ConnectorSession> =>
-    openSession({
-      executable: await of.stage(),
-      env: options.env,
-      times,
-      onReceive: (entries) => onReceive(entries),
-      onResults: sends.settle,
-      onLog: ({ level, message, module, fields }: PluginLogRecord) => log[level]({ plugin: { name, module, fields } }, message),
-    });
+  const open = async (of: Release): Promise<ConnectorSession> => {
+    const calls = options.openCalls?.(of);
+    if (session === null) books = calls;
+    try {
+      return await openSession({
+        executable: await of.stage(),
+        env: options.env,
+        times,
+        calls,
+        onReceive: (entries) => onReceive(entries),
+        onResults: sends.settle,
+        onLog: ({ level, message, module, fields }: PluginLogRecord) => log[level]({ plugin: { name, module, fields } }, message),
+      });
+    } catch (error) {
+      calls?.end();
+      throw error;
+    }
+  };
 
   const apply = async (to: ConnectorSession, set: DesiredSet): Promise<ConnectionErrors[]> => {
     const errors = await to.configure(set.generation, set.connections);
@@ -164,6 +182,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     current.openStreams(options.credit);
     sends.open({ write: current.send, stray: current.stray, unanswered: current.unanswered });
     session = current;
+    books = current.calls;
     state = 'running';
     reason = undefined;
     reasonCode = undefined;

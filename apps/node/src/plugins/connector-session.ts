@@ -3,6 +3,7 @@ import { AppError } from '@vrsky/kernel/errors';
 import { sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { createBatcher } from '@vrsky/plugin/batcher';
+import { connectorCalls } from '@vrsky/plugin/call-gate';
 import { openPlugin, type PluginHandle } from '@vrsky/plugin/client';
 import { connectorCookie, connectorVersions } from '@vrsky/plugin/handshake';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
@@ -12,6 +13,7 @@ import { Connector, type DescribeResponse, Role } from '@vrsky/proto/gen/vrsky/c
 import { encodeBatch, type Message, type RawEntry, splitBatch } from '@vrsky/proto/message-codec';
 import { decodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
 import { toBuffer } from '@vrsky/proto/wire';
+import type { ProcessCalls } from './call-ledger.ts';
 import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import type { Release } from './release-store.ts';
 import type { Stray } from './sends.ts';
@@ -60,6 +62,8 @@ export interface ConnectorSession {
   readonly pid: number;
   readonly description: ConnectorDescription;
   readonly handshakeMs: number;
+  /** The books of this process, if any are kept. */
+  readonly calls: ProcessCalls | undefined;
   /** Messages that it handed over and that were not answered yet. */
   readonly unacked: number;
   /** Resolves once the process is gone or broken. Never rejects. */
@@ -89,6 +93,8 @@ export interface SessionOptions {
   onReceive(entries: RawEntry[]): void;
   onResults(results: SendResult[]): void;
   onLog(record: PluginLogRecord): void;
+  /** The books of this process; without them nothing of it is written down. */
+  calls?: ProcessCalls | undefined;
 }
 
 /** Results that answer nothing: a process with more of them does not know what it does. */
@@ -114,9 +120,12 @@ export async function openSession(options: SessionOptions): Promise<ConnectorSes
     shutdownMs: options.times.shutdownMs,
     exitMs: options.times.exitMs,
     onLog: options.onLog,
+    ...(options.calls === undefined ? {} : { calls: options.calls.calls }),
   });
   try {
-    return createSession(plugin, options, toDescription(await callUnary(plugin.client, Connector.method.describe, {}, options.times.callMs)));
+    const response = await callUnary(plugin.client, Connector.method.describe, {}, options.times.callMs);
+    plugin.narrow(connectorCalls(response.roles));
+    return createSession(plugin, options, toDescription(response));
   } catch (cause) {
     await plugin.kill();
     throw new AppError({
@@ -167,6 +176,9 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     broken.resolve(breakdown);
   };
   const strays = { unknown: 0, twice: 0 };
+  const { calls } = options;
+  void plugin.exited.then(() => calls?.end());
+  const tenantOf = new Map<string, string>();
   const seqs = takeSeqs();
   let unacked = 0;
   let credit = 0;
@@ -216,6 +228,7 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     for (const entry of entries) {
       if (entry.seq > SEQ_MAX) throw new Error('it counts too far');
       entry.seq = seqs.toOurs(entry.seq);
+      calls?.attribute('received', tenantOf.get(entry.connectionId) ?? '', entry.raw.length);
     }
     return entries;
   };
@@ -232,16 +245,22 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     pid: plugin.pid,
     description,
     handshakeMs: plugin.handshakeMs,
+    calls,
     get unacked() {
       return unacked;
     },
     broken: broken.promise,
     async configure(generation, connections) {
+      // Messages of connections that go may still be on their way until it has answered.
+      for (const { connectionId, tenantId } of connections) tenantOf.set(connectionId, tenantId);
+      calls?.serves(new Set(tenantOf.values()));
       const request = { generation: BigInt(generation), connections: connections.map(toWire) };
       const { errors } = await callUnary(plugin.client, Connector.method.configure, request, options.times.configureMs).catch((cause) => {
         throw configureFailed(cause);
       });
       const asked = new Set(connections.map(({ connectionId }) => connectionId));
+      for (const connectionId of tenantOf.keys()) if (!asked.has(connectionId)) tenantOf.delete(connectionId);
+      calls?.serves(new Set(tenantOf.values()));
       return errors.filter(({ connectionId }) => asked.has(connectionId)).map((row) => ({ connectionId: row.connectionId, errors: toFieldErrors(row.errors) }));
     },
     async check(connection, probe, deadlineMs) {
@@ -263,7 +282,10 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       receiving = openStream(methodPath(Connector.method.receive), onMessages, acks.resume);
       receiving.write(encodeAckBatch({ acks: [], credit }));
     },
-    send: sends.add,
+    send(message, bytes) {
+      calls?.attribute('sent', message.customerId ?? '', message.payload?.length ?? 0);
+      sends.add(message, bytes);
+    },
     stray(kind) {
       if (++strays[kind] === 1)
         options.onLog({
