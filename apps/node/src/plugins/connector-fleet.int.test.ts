@@ -7,6 +7,7 @@ import { eventually } from '@vrsky/testkit/eventually';
 import * as esbuild from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ConnectionPlan } from '../core/pipeline-plan.ts';
+import { createCallLedger } from './call-ledger.ts';
 import { type ConnectorCatalog, createConnectorCatalog } from './connector-catalog.ts';
 import { type ConnectorFleet, createConnectorFleet } from './connector-fleet.ts';
 import type { ReceivedEntry } from './connector-host.ts';
@@ -56,6 +57,7 @@ beforeEach(async () => {
     shared: {},
     credit: 100,
     dataDir: path.join(dir, '.data'),
+    openSeat: createCallLedger({ nodeId: 'nod_1', publish: async () => undefined, log }).seat,
     onEvent: ({ tenantId }, { kind, reason }) => events.push({ tenantId, kind, reason }),
     log,
   });

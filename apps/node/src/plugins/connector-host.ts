@@ -78,6 +78,10 @@ export interface ConnectorStats {
   sendsInFlight: number;
   /** Messages that wait for a process to come up. */
   sendsWaiting: number;
+  /** Lines of its log that were left out since the node was started. */
+  logLinesDropped: number;
+  /** Of the process that runs; empty when none does. */
+  processId: string;
 }
 
 const PING_EVERY_MS = 3_000;
@@ -127,6 +131,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   let reason: string | undefined;
   let description: ConnectorDescription | null = null;
   let handshakeMs = 0;
+  let logLinesDropped = 0;
   /** CPU of processes that are gone. */
   let pastCpuSeconds = 0;
   let lastStats = NO_STATS;
@@ -150,7 +155,10 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       onReceive: (entries) => onReceive(entries),
       onResults: sends.settle,
       calls: options.openCalls?.(of),
-      onLog: ({ level, message, module, fields }: PluginLogRecord) => log[level]({ plugin: { name, module, fields } }, message),
+      onLog: ({ level, message, module, fields, dropped = 0 }: PluginLogRecord) => {
+        logLinesDropped += dropped;
+        log[level]({ plugin: { name, module, fields } }, message);
+      },
     });
 
   const apply = async (to: ConnectorSession, set: DesiredSet): Promise<ConnectionErrors[]> => {
@@ -377,7 +385,13 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         ...(reason === undefined ? {} : { reason }),
       };
     },
-    stats: () => ({ handshakeMs, sendsInFlight: sends.inFlight, sendsWaiting: sends.waiting }),
+    stats: () => ({
+      handshakeMs,
+      sendsInFlight: sends.inFlight,
+      sendsWaiting: sends.waiting,
+      logLinesDropped,
+      processId: session?.processId ?? '',
+    }),
     async drain(deadline) {
       await Promise.race([session?.drain(DRAIN_MS), aborted(deadline)]);
     },
