@@ -1,7 +1,6 @@
 import path from 'node:path';
-import type { ConnectorCalls } from '@vrsky/contracts/connector-calls';
-import { newId } from '@vrsky/contracts/ids';
 import { limits } from '@vrsky/contracts/limits';
+import { AppError } from '@vrsky/kernel/errors';
 import type { Use } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { createLogicPool } from '@vrsky/logic/pool';
@@ -17,16 +16,16 @@ import { createOpsServer } from './http/ops-server.ts';
 import { createIntake } from './ingest/intake.ts';
 import { createMetrics } from './metrics.ts';
 import { createNodeGauges } from './node-gauges.ts';
-import { createCallLedger, encodeCalls, type ProcessCalls, type ProcessName } from './plugins/call-ledger.ts';
+import { createCallLedger, encodeCalls } from './plugins/call-ledger.ts';
 import { createConnectorCatalog } from './plugins/connector-catalog.ts';
 import { createConnectorFleet } from './plugins/connector-fleet.ts';
 import { type ConnectorHost, createConnectorHost } from './plugins/connector-host.ts';
 import { describeRelease } from './plugins/connector-session.ts';
+import { createCallMetrics, createProcessMetrics } from './plugins/process-metrics.ts';
 import { openReleaseStore } from './plugins/release-store.ts';
 import { createConnectorRequests } from './requests/connector-requests.ts';
 import { createRunService } from './requests/run-service.ts';
-import type { Tenant } from './tenant.ts';
-import { openTenantBus } from './tenant-bus.ts';
+import { openTenantBus, type TenantBus } from './tenant-bus.ts';
 import { createTracing } from './tracing.ts';
 import { nodeVersion } from './version.ts';
 
@@ -49,7 +48,6 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const identity = await openIdentity(config.stateDir);
 
   let readyChecks = (): Record<string, string | null> => ({ enrolment: 'not enrolled yet' });
-  let tenants = (): readonly Tenant[] => [];
   let updateGauges = (): void => {};
   await use(
     createOpsServer({
@@ -71,21 +69,36 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const url = config.bus.urlOverride ?? enrolment.natsUrl;
 
   const logic = await use(createLogicPool({ workers: config.logic.workers, log: (line) => log.warn({ part: 'logic' }, line) }));
-  const ledger = await use(createCallLedger({ nodeId, publish: (tenantId, record) => publishCalls(tenants(), tenantId, record), log }));
-  const openCalls = (process: Omit<ProcessName, 'processId'>): ProcessCalls => ledger.process({ processId: newId('prc'), ...process });
   const releases = await openReleaseStore(path.join(config.stateDir, 'releases'));
   await use({ name: 'releases', [Symbol.asyncDispose]: () => releases[Symbol.asyncDispose]() });
   const http = await releases.admit(config.connectorHttp);
-  const startConnector = (role: 'source' | 'destination', env: Record<string, string>): ConnectorHost =>
-    createConnectorHost({
+  let findTenantBus = (_tenantId: string): TenantBus | undefined => undefined;
+  const ledger = await use(
+    createCallLedger({
+      nodeId,
+      async publish(tenantId, record) {
+        const { subject, headers, body } = encodeCalls(record);
+        const bus = findTenantBus(tenantId);
+        if (bus === undefined) throw new AppError({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', message: `tenant ${tenantId} is not on this node now` });
+        await bus.publish(subject, headers, body);
+      },
+      log,
+      ...createCallMetrics(metrics),
+    }),
+  );
+  const startConnector = (role: 'source' | 'destination', env: Record<string, string>): ConnectorHost => {
+    const seat = ledger.seat({ connector: 'http', tenantId: null });
+    return createConnectorHost({
       name: `http ${role}`,
       tenantId: null,
       release: http,
       env: { ...env, VRSKY_HTTP_ROLES: role },
       credit: limits.sourceCreditMax,
-      openCalls: ({ digest }) => openCalls({ connector: 'http', version: nodeVersion, digest, tenantId: null }),
+      openCalls: ({ digest }) => seat.open(digest),
+      onEvent: seat.event,
       log,
     });
+  };
   const destination = startConnector('destination', { VRSKY_EGRESS_ALLOW: config.egressAllow.join(',') });
   const source = startConnector('source', { VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}` });
   const shared = { http: { source, destination } };
@@ -101,7 +114,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     shared,
     credit: limits.sourceCreditMax,
     dataDir: path.join(config.stateDir, 'connector-data'),
-    openCalls,
+    openSeat: ledger.seat,
     onEvent: ({ tenantId, connector }, { kind, reason }) => log.info({ tenantId, connector, event: kind }, reason),
     log,
   });
@@ -127,7 +140,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     delivery,
     requests: [runs, checks],
   });
-  tenants = deployer.tenants;
+  findTenantBus = (tenantId) => deployer.tenants().find((tenant) => tenant.tenantId === tenantId)?.bus;
   await use({ name: 'tenants', [Symbol.asyncDispose]: () => deployer[Symbol.asyncDispose]() });
   await use(delivery);
   await use(intake);
@@ -157,7 +170,6 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const gauges = createNodeGauges(
     metrics,
     {
-      connectors: () => fleet.hosts().map((host) => ({ ...host.state(), handshakeSeconds: host.stats().handshakeMs / 1_000 })),
       queues: delivery.queues,
       tenants: deployer.tenants,
       config: control.tenants,
@@ -168,17 +180,14 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     log,
   );
   await use(gauges);
-  updateGauges = gauges.update;
+  const processes = await use(createProcessMetrics(metrics, { processes: fleet.processes, sandbox: () => ({ layers: {} }), ledger: ledger.stats }, log));
+  updateGauges = () => {
+    ledger.settle();
+    gauges.update();
+    processes.update();
+  };
   readyChecks = () => readiness([source, destination], deployer, control);
   await use(control);
-}
-
-/** Rejects while the tenant's line is not there: the record waits. */
-async function publishCalls(tenants: readonly Tenant[], tenantId: string, record: ConnectorCalls): Promise<void> {
-  const tenant = tenants.find((one) => one.tenantId === tenantId);
-  if (tenant === undefined) throw new Error(`no line to the account of ${tenantId}`);
-  const { subject, headers, body } = encodeCalls(record);
-  await tenant.bus.publish(subject, headers, body);
 }
 
 function readiness(connectors: ConnectorHost[], deployer: TenantDeployer, control: ControlLink): Record<string, string | null> {

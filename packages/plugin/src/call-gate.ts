@@ -53,6 +53,14 @@ export function connectorCalls(roles: Iterable<Role> = [Role.SOURCE, Role.DESTIN
   );
 }
 
+/** Whether a method of the contract, or one that the host itself calls, is a stream. False for one that nobody knows. */
+export function isStreamMethod(method: string): boolean {
+  return streams.has(method);
+}
+const streams = new Set(
+  [...hostMethods, ...connectorMethods, Connector.method.receive, Connector.method.send].filter(({ methodKind }) => methodKind !== 'unary').map(methodPath),
+);
+
 /** Methods with a counter of their own. Beyond them all share one: the names of refused calls are no bounded set. */
 const METHODS_MAX = 31;
 export const OTHER_METHODS = 'other';

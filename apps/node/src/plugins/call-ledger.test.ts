@@ -64,7 +64,8 @@ describe("a tenant's own process", () => {
     send.requestBytes += 900;
     process.attribute('sent', 'cus_a', 300);
     process.attribute('sent', 'cus_a', 300);
-    process.event('started', 'The connector was started.', '1.2.0');
+    process.named('1.2.0');
+    process.event('started', 'The connector was started.');
     await flush();
     expect(of('cus_a')).toEqual([
       {
@@ -203,6 +204,30 @@ describe('a process that tenants share', () => {
       ['cus_a', 'The connector ended by itself (status 7).'],
       ['cus_b', 'The connector ended by itself (status 7).'],
     ]);
+  });
+});
+
+describe('a connector that is started again and again', () => {
+  test('has books for each start, and what is said of it is said of the last one, also when that ended minutes ago', async () => {
+    const { ledger, clock, flush, of } = open();
+    const seat = ledger.seat({ connector: 'echo', tenantId: 'cus_a' });
+    seat.event({ kind: 'started', version: '', reason: 'Nothing was started yet: nobody hears of it.' });
+    const first = seat.open(own.digest);
+    first.named('1.0.0');
+    call(first, CONFIGURE);
+    first.end();
+    const second = seat.open(`sha256:${'b'.repeat(64)}`);
+    second.named('2.0.0');
+    second.end();
+    clock.ms += 3 * MINUTE_MS;
+    await flush();
+    seat.event({ kind: 'paused', version: '2.0.0', reason: 'It failed again and again.' });
+    await flush();
+    expect(of('cus_a').map(({ processId, version, events }) => [processId, version, events.map(({ reason }) => reason)])).toEqual([
+      [first.processId, '1.0.0', []],
+      [second.processId, '2.0.0', ['It failed again and again.']],
+    ]);
+    expect(first.processId).not.toBe(second.processId);
   });
 });
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { CallTally, ConnectorCalls, ConnectorEvent } from '@vrsky/contracts/connector-calls';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { subjects } from '@vrsky/contracts/subjects';
@@ -19,20 +20,32 @@ export interface ProcessName {
 
 /** What one process is asked and does. Counting a message costs a few additions. */
 export interface ProcessCalls {
+  readonly processId: string;
   /** For `openPlugin`: counts every call. */
   readonly calls: CallRecorder;
   /** One message passed: `sent` to the connector or `received` from it, of this tenant, with so many bytes. */
   attribute(direction: 'sent' | 'received', tenantId: string, bytes: number): void;
   /** Whose connections it has now: they hear of its events and of the calls that are for all. */
   serves(tenantIds: ReadonlySet<string>): void;
-  /** A turn in its life, in words for the customer. `version` replaces the one it was named with. */
+  /** A turn in its life, in words for the customer. */
   event(kind: ConnectorEvent['kind'], reason: string, version?: string): void;
+  /** Which version it turned out to be. */
+  named(version: string): void;
   /** It is gone; what was counted is still sent. */
   end(): void;
 }
 
+/** The books of one connector over all its starts and releases. */
+export interface CallSeat {
+  /** For a process that is about to be started. */
+  open(digest: string): ProcessCalls;
+  /** Of the process that was started last. */
+  event(event: Omit<ConnectorEvent, 'atMs'>): void;
+}
+
 export interface CallLedger extends Part {
   process(name: ProcessName): ProcessCalls;
+  seat(name: Pick<ProcessName, 'connector' | 'tenantId'>): CallSeat;
   /** Tells `onMessages` what passed since it was last told. */
   settle(): void;
   /** For metrics. */
@@ -68,7 +81,9 @@ const WAITING_MAX = 20_000;
 const PUBLISHES_AT_ONCE = 32;
 const EVENTS_MAX = 64;
 const REASON_CHARS_MAX = 1_000;
+const VERSION_CHARS_MAX = 64;
 const SET_BACK_MS = 300_000;
+const DRAIN_MS = 2_000;
 const DRAIN_LOOK_MS = 200;
 
 const SEND = '/vrsky.connector.v1.Connector/Send';
@@ -152,6 +167,11 @@ export function createCallLedger(options: CallLedgerOptions): CallLedger {
     });
     return flushing;
   };
+  const open = (name: ProcessName): Book => {
+    const book = new Book(name, options);
+    books.add(book);
+    return book;
+  };
   const onError = (error: unknown): void => log.error({ err: error }, 'the records of connector calls could not be written');
 
   return {
@@ -173,9 +193,22 @@ export function createCallLedger(options: CallLedgerOptions): CallLedger {
     },
     process(name) {
       turn();
-      const book = new Book(name, options);
-      books.add(book);
-      return book;
+      return open(name);
+    },
+    seat({ connector, tenantId }) {
+      let last: Book | null = null;
+      return {
+        open(digest) {
+          turn();
+          last = open({ processId: randomUUID(), connector, version: '', digest, tenantId });
+          return last;
+        },
+        event({ kind, reason, version }) {
+          if (last === null) return;
+          books.add(last); // it may have ended in an earlier minute
+          last.event(kind, reason, version);
+        },
+      };
     },
     settle() {
       for (const book of books) book.settle();
@@ -184,9 +217,11 @@ export function createCallLedger(options: CallLedgerOptions): CallLedger {
     async drain(deadline) {
       turn();
       write('all');
-      while (waiting.size > 0 && !deadline.aborted) {
+      // The rest of the node waits behind this: what NATS does not take now is given up.
+      const end = AbortSignal.any([deadline, AbortSignal.timeout(DRAIN_MS)]);
+      while (waiting.size > 0 && !end.aborted) {
         await flush();
-        if (waiting.size > 0) await sleep(DRAIN_LOOK_MS, deadline);
+        if (waiting.size > 0) await sleep(DRAIN_LOOK_MS, end);
       }
     },
     async [Symbol.asyncDispose]() {
@@ -232,6 +267,7 @@ class Book implements ProcessCalls {
   readonly #options: CallLedgerOptions;
   readonly #counters: ReturnType<typeof createCallCounters>;
   readonly #before = new Map<string, CallCounter>();
+  readonly processId: string;
   readonly calls: CallRecorder;
   readonly #shares = new Map<string, Share>();
   readonly #revisions = new Map<string, { revision: number; weight: number }>();
@@ -242,6 +278,7 @@ class Book implements ProcessCalls {
 
   constructor(name: ProcessName, options: CallLedgerOptions) {
     this.#name = { ...name };
+    this.processId = name.processId;
     this.#options = options;
     if (name.tenantId !== null) this.#tenants = new Set([name.tenantId]);
     this.#counters = createCallCounters({
@@ -277,11 +314,14 @@ class Book implements ProcessCalls {
   }
 
   event(kind: ConnectorEvent['kind'], reason: string, version?: string): void {
-    if (version !== undefined) this.#name.version = version;
     const text = reason.slice(0, REASON_CHARS_MAX);
     // The same again in the same minute says nothing new, and a plugin must not fill the books.
     if (this.#events.length >= EVENTS_MAX || this.#events.some((event) => event.kind === kind && event.reason === text)) return;
-    this.#events.push({ atMs: (this.#options.nowMs ?? Date.now)(), kind, version: this.#name.version, reason: text });
+    this.#events.push({ atMs: (this.#options.nowMs ?? Date.now)(), kind, version: version?.slice(0, VERSION_CHARS_MAX) || this.#name.version, reason: text });
+  }
+
+  named(version: string): void {
+    this.#name.version = version.slice(0, VERSION_CHARS_MAX);
   }
 
   end(): void {

@@ -33,7 +33,6 @@ beforeAll(async () => {
 });
 afterAll(() => rm(builds, { recursive: true, force: true }));
 
-const ledger = createCallLedger({ nodeId: 'nod_1', publish: async () => undefined, log });
 let dir: string;
 let store: ReleaseStore;
 let catalog: ConnectorCatalog;
@@ -58,7 +57,7 @@ beforeEach(async () => {
     shared: {},
     credit: 100,
     dataDir: path.join(dir, '.data'),
-    openCalls: (process) => ledger.process({ processId: 'prc_1', ...process }),
+    openSeat: createCallLedger({ nodeId: 'nod_1', publish: async () => undefined, log }).seat,
     onEvent: ({ tenantId }, { kind, reason }) => events.push({ tenantId, kind, reason }),
     log,
   });

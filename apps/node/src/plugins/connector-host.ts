@@ -84,6 +84,10 @@ export interface ConnectorStats {
   sendsWaiting: number;
   /** Results that answered nothing: unknown messages, a second time, past the deadline. */
   strays: Sends['strays'];
+  /** Bytes of its log that were left out since the node was started. */
+  logBytesDropped: number;
+  /** Of the process that runs; empty when none does. */
+  processId: string;
 }
 
 const PINGS_MISSED_MAX = 2;
@@ -129,17 +133,12 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   let reasonCode: string | undefined;
   let description: ConnectorDescription | null = null;
   let handshakeMs = 0;
+  let logBytesDropped = 0;
   /** CPU of processes that are gone. */
   let pastCpuSeconds = 0;
   let lastStats = NO_STATS;
 
-  /** Of the process that was started last, also when it is gone. */
-  let books: ProcessCalls | undefined;
-  const tell = (kind: ConnectorEvent['kind'], text: string): void => {
-    const version = description?.version ?? '';
-    books?.event(kind, text, version);
-    options.onEvent?.({ kind, version, reason: text });
-  };
+  const tell = (kind: ConnectorEvent['kind'], text: string): void => options.onEvent?.({ kind, version: description?.version ?? '', reason: text });
 
   const sampleStats = (): ProcessStats => {
     if (session !== null) lastStats = findProcessStats(session.pid) ?? lastStats;
@@ -153,7 +152,6 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
 
   const open = async (of: Release): Promise<ConnectorSession> => {
     const calls = options.openCalls?.(of);
-    if (session === null) books = calls;
     try {
       return await openSession({
         executable: await of.stage(),
@@ -162,7 +160,10 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         calls,
         onReceive: (entries) => onReceive(entries),
         onResults: sends.settle,
-        onLog: ({ level, message, module, fields }: PluginLogRecord) => log[level]({ plugin: { name, module, fields } }, message),
+        onLog: ({ level, message, module, fields, dropped = 0 }: PluginLogRecord) => {
+          logBytesDropped += dropped;
+          log[level]({ plugin: { name, module, fields } }, message);
+        },
       });
     } catch (error) {
       calls?.end();
@@ -182,7 +183,6 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     current.openStreams(options.credit);
     sends.open({ write: current.send, stray: current.stray, unanswered: current.unanswered });
     session = current;
-    books = current.calls;
     state = 'running';
     reason = undefined;
     reasonCode = undefined;
@@ -404,7 +404,14 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         ...(reason === undefined ? {} : { reason, reasonCode }),
       };
     },
-    stats: () => ({ handshakeMs, sendsInFlight: sends.inFlight, sendsWaiting: sends.waiting, strays: sends.strays }),
+    stats: () => ({
+      handshakeMs,
+      sendsInFlight: sends.inFlight,
+      sendsWaiting: sends.waiting,
+      strays: sends.strays,
+      logBytesDropped,
+      processId: session?.processId ?? '',
+    }),
     async drain(deadline) {
       await Promise.race([session?.drain(times.drainMs), aborted(deadline)]);
     },

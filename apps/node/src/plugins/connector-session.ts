@@ -60,6 +60,8 @@ export interface ConnectionErrors {
 /** One running connector process and our streams to it. It is used until the first thing goes wrong; then a new one takes over. */
 export interface ConnectorSession {
   readonly pid: number;
+  /** Unique for each start, as in the books of its calls; empty when there are none. */
+  readonly processId: string;
   readonly description: ConnectorDescription;
   readonly handshakeMs: number;
   /** The books of this process, if any are kept. */
@@ -125,7 +127,9 @@ export async function openSession(options: SessionOptions): Promise<ConnectorSes
   try {
     const response = await callUnary(plugin.client, Connector.method.describe, {}, options.times.callMs);
     plugin.narrow(connectorCalls(response.roles));
-    return createSession(plugin, options, toDescription(response));
+    const description = toDescription(response);
+    options.calls?.named(description.version);
+    return createSession(plugin, options, description);
   } catch (cause) {
     await plugin.kill();
     throw new AppError({
@@ -243,6 +247,7 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
 
   return {
     pid: plugin.pid,
+    processId: calls?.processId ?? '',
     description,
     handshakeMs: plugin.handshakeMs,
     calls,
