@@ -11,10 +11,14 @@ import { certToPem, createIdentity, type Identity } from './certificate.ts';
 import { type Exit, type LaunchedPlugin, type LaunchOptions, launchPlugin } from './launch.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
 import { callUnary, channelOptions, isEndOfStream, methodPath } from './rpc.ts';
+import type { SandboxLayer } from './sandbox/layers.ts';
 
 /** A running plugin, as its host sees it. */
 export interface PluginHandle {
+  /** Of the process that we started: see `LaunchedPlugin`. */
   readonly pid: number;
+  /** What stands between the plugin and its node. */
+  readonly layers: readonly SandboxLayer[];
   /** The application version both sides speak. */
   readonly version: number;
   readonly handshakeMs: number;
@@ -24,6 +28,8 @@ export interface PluginHandle {
   readonly exited: Promise<Exit>;
   /** The last of what it wrote on stderr. A stranger's text: for the operator's log only. */
   stderrTail(): string;
+  /** Every process of it at this moment. */
+  pids(): number[];
   /** Rejects when it does not answer in time that it serves. */
   ping(deadlineMs: number): Promise<void>;
   /** Asks it to end, and ends it when it does not: at most 4 s, also for a plugin that is stopped or deaf. */
@@ -84,11 +90,13 @@ async function connect(launched: LaunchedPlugin, identity: Identity, onLog: (rec
   readStdio(client, onLog);
   return {
     pid: launched.pid,
+    layers: launched.layers,
     version: handshake.version,
     handshakeMs: launched.handshakeMs,
     client,
     exited,
     stderrTail: launched.stderrTail,
+    pids: launched.pids,
     ping,
     kill,
     async close() {
