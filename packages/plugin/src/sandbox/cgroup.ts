@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { sleep } from '@vrsky/kernel/lifecycle';
-import { killIfThere, numbers, readIfThere } from './processes.ts';
+import { killIfThere, parsePids, readIfThere } from './processes.ts';
 
 /** Folders below which we may make a cgroup for each plugin. Version 1 has one for each controller. */
 export type CgroupMeans = { version: 1; memory: string; pids: string } | { version: 2; unified: string };
@@ -55,19 +55,15 @@ export function createCgroup(means: CgroupMeans, limits: CgroupLimits): Cgroup {
   const name = `${PREFIX}-${process.pid}-${++made}`;
   const group = means.version === 1 ? createV1(means, name, limits) : createV2(means, name, limits);
   const { folders, outcome, killAtOnce } = group;
-  const pids = (): number[] => numbers(folders.map((folder) => readIfThere(join(folder, 'cgroup.procs'))).join('\n'));
+  const pids = (): number[] => parsePids(folders.map((folder) => readIfThere(join(folder, 'cgroup.procs'))).join('\n'));
   return {
     name,
     procsFiles: folders.map((folder) => join(folder, 'cgroup.procs')),
     pids: () => [...new Set(pids())],
     outcome,
     async kill() {
-      const deadline = performance.now() + KILL_MS;
       killAtOnce();
-      while (pids().length > 0 && performance.now() < deadline) {
-        for (const pid of pids()) killIfThere(pid);
-        await sleep(5);
-      }
+      await killAll(pids);
     },
     remove() {
       for (const folder of folders) rmdirSync(folder);
@@ -75,20 +71,31 @@ export function createCgroup(means: CgroupMeans, limits: CgroupLimits): Cgroup {
   };
 }
 
-/** Removes the empty groups that nodes left behind which were killed. */
-export function removeForgottenCgroups(means: CgroupMeans): void {
-  const parents = means.version === 1 ? [means.memory, means.pids] : [means.unified];
+/** Ends what is in the groups of nodes that were killed, which may be more than the kernel ended with them, and removes the groups. */
+export async function removeForgottenCgroups(means: CgroupMeans): Promise<void> {
+  const parents = means.version === 1 ? [means.pids, means.memory] : [means.unified];
   for (const parent of parents) {
     for (const name of readdirSync(parent)) {
       const pid = new RegExp(`^${PREFIX}-(\\d+)-\\d+$`).exec(name)?.[1];
       if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+      const folder = join(parent, name);
+      await killAll(() => parsePids(readIfThere(join(folder, 'cgroup.procs'))));
       try {
-        rmdirSync(join(parent, name));
+        rmdirSync(folder);
       } catch (error) {
-        // Somebody is still in it, or another node was faster.
+        // Another node was faster, or somebody is in it whom we cannot end.
         if (!['EBUSY', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
       }
     }
+  }
+}
+
+/** SIGKILL until nobody is left. Who has it may still be in the list for some milliseconds. */
+async function killAll(pids: () => number[]): Promise<void> {
+  const deadline = performance.now() + KILL_MS;
+  for (let left = pids(); left.length > 0 && performance.now() < deadline; left = pids()) {
+    for (const pid of left) killIfThere(pid);
+    await sleep(5);
   }
 }
 

@@ -39,9 +39,14 @@ export async function confine({ report, policy }: Sandbox, place: { executable: 
     uid = await takeUid();
     made.defer(uid.release);
     await chown(place.scratchDir, uid.uid, uid.uid);
-    await requireRunnable(place.executable, uid.uid, has.has('namespaces'));
   }
   if (policy.dataDir !== undefined) await handOver(policy.dataDir, uid?.uid ?? null);
+  if (uid !== null) {
+    await requireExecutable(place.executable, uid.uid);
+    // In a mount namespace the folders above them are not the real ones.
+    if (!has.has('namespaces'))
+      for (const path of [place.executable, place.scratchDir, ...(policy.dataDir === undefined ? [] : [policy.dataDir])]) await requireWay(path, uid.uid);
+  }
   let cgroup: Cgroup | null = null;
   if (has.has('cgroup') && report.means.cgroup !== null) {
     cgroup = createCgroup(report.means.cgroup, policy);
@@ -87,17 +92,20 @@ async function killUser(setpriv: string, uid: number): Promise<void> {
   await promisify(execFile)(setpriv, words);
 }
 
-/** A plugin that its own user cannot run would only say "Permission denied"; here is which folder is in the way. */
-async function requireRunnable(executable: string, uid: number, namespaces: boolean): Promise<void> {
-  const fail = (problem: string): never => {
-    throw sandboxRefusal(`the plugin's own user ${uid} cannot run ${executable}: ${problem}`);
-  };
+async function requireExecutable(executable: string, uid: number): Promise<void> {
   const file = await stat(executable).catch(() => null);
-  if (file === null) return; // whoever starts it says so in the usual words
-  if ((file.mode & 0o005) !== 0o005) fail('the file is not readable and executable for everybody (chmod 0755)');
-  if (namespaces) return; // the folders above it are not the real ones
-  for (let folder = dirname(executable); folder !== '/'; folder = dirname(folder)) {
-    if (((await stat(folder)).mode & 0o001) === 0) fail(`the folder ${folder} is closed to other users (chmod o+x, another folder, or bubblewrap)`);
+  if (file === null || (file.mode & 0o005) === 0o005) return; // one that is not there is told by whoever starts it
+  throw sandboxRefusal(`the plugin's own user ${uid} cannot run ${executable}: not everybody may read and execute it (chmod 0755)`);
+}
+
+/** A plugin whose user does not get to its files would only say "Permission denied"; here is which folder is in the way. */
+async function requireWay(path: string, uid: number): Promise<void> {
+  for (let folder = dirname(path); folder !== '/'; folder = dirname(folder)) {
+    const info = await stat(folder).catch(() => null);
+    if (info !== null && (info.mode & 0o001) === 0)
+      throw sandboxRefusal(
+        `the plugin's own user ${uid} does not get to ${path}: ${folder} is closed to other users (chmod o+x, another folder, or bubblewrap, which shows it)`,
+      );
   }
 }
 
@@ -107,10 +115,16 @@ async function handOver(folder: string, uid: number | null): Promise<void> {
   if (uid === null) return;
   const last = (await stat(folder)).uid;
   if (last === uid) return;
-  // Only what was the last user's, and never through a link: whatever else a plugin put into its folder stays what it is.
-  for (const entry of await readdir(folder, { recursive: true })) {
-    const path = join(folder, entry);
-    if ((await lstat(path)).uid === last) await lchown(path, uid, uid);
-  }
+  await handOverBelow(folder, last, uid);
   await chown(folder, uid, uid);
+}
+
+/** Only what was the last user's, and never through a link of either kind: whatever else is in the folder stays what it is. */
+async function handOverBelow(folder: string, last: number, uid: number): Promise<void> {
+  for (const entry of await readdir(folder)) {
+    const path = join(folder, entry);
+    const info = await lstat(path);
+    if (info.isDirectory()) await handOverBelow(path, last, uid);
+    if (info.uid === last && (info.isDirectory() || info.nlink === 1)) await lchown(path, uid, uid);
+  }
 }

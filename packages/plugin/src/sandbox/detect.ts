@@ -94,7 +94,7 @@ async function tryCgroup({ means }: SandboxReport): Promise<string | null> {
     const found = await tryCgroupAt({ ...means, cgroup: candidate });
     if (found === null) {
       means.cgroup = candidate;
-      removeForgottenCgroups(candidate);
+      await removeForgottenCgroups(candidate);
       return null;
     }
     problems.push(`version ${candidate.version}: ${found}`);

@@ -8,7 +8,7 @@ export function processTree(pid: number): number[] {
     const threads = listIfThere(`/proc/${at}/task`);
     if (threads.length === 0) continue;
     found.push(at);
-    for (const thread of threads) waiting.push(...numbers(readIfThere(`/proc/${at}/task/${thread}/children`)));
+    for (const thread of threads) waiting.push(...parsePids(readIfThere(`/proc/${at}/task/${thread}/children`)));
   }
   return found;
 }
@@ -30,9 +30,12 @@ export function killIfThere(pid: number): void {
   }
 }
 
-/** The numbers of a file that lists them, as `children` and `cgroup.procs` do. */
-export function numbers(text: string): number[] {
-  return text.split(/\s+/).filter(Boolean).map(Number);
+/** The ids of a file that lists processes, as `children` and `cgroup.procs` do. A 0 there is a process of another pid namespace. */
+export function parsePids(text: string): number[] {
+  return text
+    .split(/\s+/)
+    .map(Number)
+    .filter((pid) => pid > 0);
 }
 
 function listIfThere(folder: string): string[] {
