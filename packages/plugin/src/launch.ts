@@ -1,8 +1,8 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { constants, tmpdir } from 'node:os';
-import { dirname, join, resolve as toAbsolute } from 'node:path';
+import { rm } from 'node:fs/promises';
+import { constants } from 'node:os';
+import { dirname, resolve as toAbsolute } from 'node:path';
 import type { Readable } from 'node:stream';
 import { AppError, describeError } from '@vrsky/kernel/errors';
 import { sleep } from '@vrsky/kernel/lifecycle';
@@ -13,6 +13,7 @@ import { killTree } from './process-tree.ts';
 import { type Confinement, confine, feed, type Sandbox } from './sandbox/confine.ts';
 import type { SandboxLayer } from './sandbox/layers.ts';
 import { processTree } from './sandbox/processes.ts';
+import { makeSocketDir } from './socket-dir.ts';
 
 export interface LaunchOptions {
   command: string;
@@ -58,8 +59,6 @@ export interface LaunchedPlugin {
 }
 
 const START_TIMEOUT_MS = 60_000;
-/** Leaves 27 bytes of `sun_path` for the name of the socket. */
-const SOCKET_DIR_BYTES_MAX = 80;
 const STDERR_TAIL_BYTES = 2_000;
 /** How far apart the end of a process and the end of its output may reach us. A child of it may hold the output open for ever. */
 const EXIT_NEWS_MS = 250;
@@ -198,13 +197,6 @@ function pluginEnvironment(options: LaunchOptions, socketDir: string, sandboxEnv
     [pluginEnv.clientCert]: options.identity.certPem,
     [pluginEnv.socketDir]: socketDir,
   };
-}
-
-/** Readable by us alone; in /tmp when the temporary directory's own path is too long for a socket in it. */
-async function makeSocketDir(): Promise<string> {
-  const name = 'vrsky-p-';
-  const base = Buffer.byteLength(join(tmpdir(), name)) + 6 <= SOCKET_DIR_BYTES_MAX ? tmpdir() : '/tmp';
-  return await mkdtemp(join(base, name));
 }
 
 /** Reads stderr for ever, since a full pipe would stop the plugin; answers its last characters. */
