@@ -15,10 +15,14 @@ import type { Exit, LaunchedPlugin, LaunchOptions } from './launch.ts';
 import { launchExplained } from './launch-explained.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
 import { callUnary, channelOptions, isEndOfStream, methodPath } from './rpc.ts';
+import type { SandboxLayer } from './sandbox/layers.ts';
 
 /** A running plugin, as its host sees it. */
 export interface PluginHandle {
+  /** Of the process that we started: see `LaunchedPlugin`. */
   readonly pid: number;
+  /** What stands between the plugin and its node. */
+  readonly layers: readonly SandboxLayer[];
   /** The application version both sides speak. */
   readonly version: number;
   readonly handshakeMs: number;
@@ -30,6 +34,8 @@ export interface PluginHandle {
   readonly exited: Promise<Exit>;
   /** The last of what it wrote on stderr. A stranger's text: for the operator's log only. */
   stderrTail(): string;
+  /** Every process of it at this moment. */
+  pids(): number[];
   /** Rejects when it does not answer in time that it serves. */
   ping(deadlineMs: number): Promise<void>;
   /** Asks it to end, and ends it when it does not: at most 4 s, also for a plugin that is stopped or deaf. */
@@ -115,12 +121,14 @@ async function connect(launched: LaunchedPlugin, identity: Identity, options: Op
   }
   return {
     pid: launched.pid,
+    layers: launched.layers,
     version: handshake.version,
     handshakeMs: launched.handshakeMs,
     client,
     narrow: gate.narrow,
     exited,
     stderrTail: launched.stderrTail,
+    pids: launched.pids,
     ping,
     kill,
     async close() {

@@ -166,13 +166,13 @@ export async function describeRelease(release: Release, { env, log }: { env: Rec
 function createSession(plugin: PluginHandle, options: SessionOptions, description: ConnectorDescription): ConnectorSession {
   const broken = Promise.withResolvers<Breakdown>();
   const lines: Promise<void>[] = [];
-  void plugin.exited.then(async ({ code, signal }) => {
+  void plugin.exited.then(async ({ code, signal, reason }) => {
     // What a program says when it crashes is on stderr in no log format, and only now known to matter.
     if (code !== 0) options.onLog({ level: 'error', message: 'the connector’s last words', module: 'host', fields: { stderr: plugin.stderrTail() } });
     // Results that it gave before its end are read first: what has its result is not sent again.
     await Promise.race([Promise.all(lines), sleep(END_NEWS_MS)]);
     const how = signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`;
-    broken.resolve({ code: 'PLUGIN.ENDED', reason: how });
+    broken.resolve({ code: 'PLUGIN.ENDED', reason: reason === undefined ? how : `${how} ${reason}` });
   });
   /** A line ends also when its process does, and then that is what has happened. */
   const lineBroken = async (breakdown: Breakdown): Promise<void> => {

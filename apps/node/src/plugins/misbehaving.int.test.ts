@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import type { Log } from '@vrsky/kernel/log';
 import { repositoryRoot } from '@vrsky/testkit/config';
 import { eventually } from '@vrsky/testkit/eventually';
+import { buildGoPrograms, goMissing } from '@vrsky/testkit/go';
 import { type Leftovers, watchLeftovers } from '@vrsky/testkit/leftovers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { type ConnectorHost, createConnectorHost, type ReceivedEntry } from './connector-host.ts';
@@ -16,13 +17,20 @@ const program = join(repositoryRoot, 'packages', 'plugin', 'src', 'misbehaving',
 const connection = { connectionId: 'p/out', tenantId: 'cus_a', role: 'destination' as const, settings: {} };
 const SEND_MS = 20_000;
 
+const missing = goMissing();
+const unless = missing === null ? '' : ` (skipped: ${missing})`;
+/** Without a cache Go compiles for minutes on a busy machine. */
+const BUILD_MS = 600_000;
+
+let goProgram: string;
 let neighbour: ConnectorHost;
 let leftovers: Leftovers;
 const hosts: ConnectorHost[] = [];
 beforeAll(async () => {
   neighbour = create('healthy').host;
   await neighbour.start?.(new AbortController().signal);
-});
+  if (missing === null) goProgram = (await buildGoPrograms(['misbehave'])).misbehave;
+}, BUILD_MS);
 beforeEach(() => {
   leftovers = watchLeftovers();
 });
@@ -206,31 +214,92 @@ describe('a connector that does more than it should', () => {
   });
 });
 
+describe.skipIf(missing !== null)(`a connector in Go${unless}`, () => {
+  test.each<[manner: string, code: string, reason: RegExp]>([
+    ['exceeds-its-credit', 'PLUGIN.PROTOCOL', /The connector broke the rules/],
+    ['sends-100-megabytes-at-once', 'PLUGIN.FRAME_TOO_LARGE', /The connector sent more at once than the platform takes/],
+  ])('%s: is replaced, and nothing of what it said gets through', async (manner, code, reason) => {
+    const host = begin(manner, {}, goProgram);
+    const received: ReceivedEntry[] = [];
+    host.onReceive((entries) => received.push(...entries));
+    expect((await reasons(host))[0]).toMatch(new RegExp(`^${code} ${reason.source}`));
+    expect(received).toEqual([]);
+  });
+
+  test.each<[manner: string, reason: RegExp]>([
+    ['dies-in-the-middle-of-a-batch', /^PLUGIN.ENDED The connector ended by itself \(status 9\)/],
+    ['panics', /^PLUGIN.ENDED The connector ended by itself \(status 2\)/],
+    ['freezes-in-send', /^PLUGIN.DEAF The connector stopped answering/],
+  ])('%s: every message has one outcome, and what had no result is for later', async (manner, reason) => {
+    const host = await begun(manner, { pingEveryMs: 100, pingMs: 1_000 }, goProgram);
+    const outcomes = await sendMany(host, 10);
+    const lost = outcomes.filter(({ status }) => status !== 'ok');
+    expect(lost.length).toBeGreaterThanOrEqual(5);
+    for (const outcome of lost) expect(outcome).toMatchObject({ status: 'retryable', source: 'plugin', code: 'connector_stopped' });
+    expect((await reasons(host))[0]).toMatch(reason);
+  });
+
+  test('panics: its stack is in our log as errors', async () => {
+    const { host, levels } = create('panics', {}, goProgram);
+    hosts.push(host);
+    await host.start?.(new AbortController().signal);
+    await sendMany(host, 1);
+    await eventually(() => levels.some(([level, sentence]) => level === 'error' && sentence === 'panic: the message said so'));
+    await eventually(() => levels.some(([level, sentence]) => level === 'error' && sentence.includes('misbehave/main.go')));
+  });
+
+  test('gives-no-results: each message is answered for when its time is over, and the process is replaced', async () => {
+    const host = await begun('gives-no-results', {}, goProgram);
+    for (const outcome of await sendMany(host, 40, 300)) expect(outcome).toMatchObject({ status: 'retryable', source: 'plugin', code: 'no_result' });
+    expect((await reasons(host))[0]).toMatch(/^PLUGIN.NO_RESULTS/);
+  });
+
+  test.each<[string, 'unknown' | 'twice']>([
+    ['answers-for-unknown-messages', 'unknown'],
+    ['answers-twice', 'twice'],
+  ])('%s: it is counted, and beyond a bound the process is replaced', async (manner, kind) => {
+    const host = await begun(manner, {}, goProgram);
+    for (const outcome of await sendMany(host, 3)) expect(outcome).toMatchObject({ status: 'ok' });
+    expect(host.stats().strays[kind]).toBe(3);
+    for (const { status, code } of await sendMany(host, 1_200)) expect(status === 'ok' || code === 'connector_stopped').toBe(true);
+    expect((await reasons(host))[0]).toMatch(/^PLUGIN.PROTOCOL/);
+  });
+
+  test('ignores-drain and is then stopped: neither takes longer than its time', async () => {
+    const host = await begun('ignores-drain', { drainMs: 300 }, goProgram);
+    await expect(host.drain?.(new AbortController().signal)).rejects.toMatchObject({ code: 'PLUGIN.DRAIN' });
+  });
+});
+
 /** A host and all that it logs: sentences with their code and cause, and the fields as they are. */
 function create(manner: string, times: Partial<ConnectorTimes> = {}, executable = program) {
   const lines: string[] = [];
   const fields: Record<string, unknown>[] = [];
-  const record = (more: Record<string, unknown>, sentence: string): void => {
-    fields.push(more);
-    lines.push([sentence, more.code, more.cause].filter((word) => word !== undefined).join(' '));
-  };
-  const log = { trace: record, debug: record, info: record, warn: record, error: record } as unknown as Log;
+  const levels: [level: string, sentence: string][] = [];
+  const recordAt =
+    (level: string) =>
+    (more: Record<string, unknown>, sentence: string): void => {
+      fields.push(more);
+      levels.push([level, sentence]);
+      lines.push([sentence, more.code, more.cause].filter((word) => word !== undefined).join(' '));
+    };
+  const log = Object.fromEntries(['trace', 'debug', 'info', 'warn', 'error'].map((level) => [level, recordAt(level)])) as unknown as Log;
   const host = createConnectorHost({ name: manner, tenantId: null, release: releaseAt(executable), env: { MISBEHAVE: manner }, credit: 10, log, times });
   logs.set(host, lines);
-  return { host, lines, fields };
+  return { host, lines, fields, levels };
 }
 const logs = new WeakMap<ConnectorHost, string[]>();
 
 /** Begins to start a host and does not wait for it. */
-function begin(manner: string, times: Partial<ConnectorTimes> = {}): ConnectorHost {
-  const { host } = create(manner, times);
+function begin(manner: string, times: Partial<ConnectorTimes> = {}, executable = program): ConnectorHost {
+  const { host } = create(manner, times, executable);
   hosts.push(host);
   host.start?.(new AbortController().signal).catch(() => undefined); // its state says so
   return host;
 }
 
-async function begun(manner: string, times: Partial<ConnectorTimes> = {}): Promise<ConnectorHost> {
-  const { host } = create(manner, times);
+async function begun(manner: string, times: Partial<ConnectorTimes> = {}, executable = program): Promise<ConnectorHost> {
+  const { host } = create(manner, times, executable);
   hosts.push(host);
   await host.start?.(new AbortController().signal);
   return host;

@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { create } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerUnaryCall, type sendUnaryData } from '@grpc/grpc-js';
 import { GRPCController, EmptySchema as PluginEmptySchema } from '@vrsky/proto/gen/goplugin/grpc_controller_pb';
@@ -50,7 +52,7 @@ async function serveBare(options: BareOptions): Promise<void> {
     { describe: generatedMethod(Connector.method.describe) },
     { describe: (_: unknown, answer: sendUnaryData<unknown>) => answer(null, create(DescribeResponseSchema, { name: 'bare', version: '1.0.0' })) },
   );
-  const socket = `${process.env[pluginEnv.socketDir]}/bare`;
+  const socket = join(process.env[pluginEnv.socketDir] || tmpdir(), 'bare');
   const credentials = ServerCredentials.createSsl(
     Buffer.from(process.env[pluginEnv.clientCert] ?? ''),
     [{ private_key: Buffer.from(identity.keyPem), cert_chain: Buffer.from(identity.certPem) }],

@@ -22,7 +22,8 @@ const STDERR = 2;
 const MIB = 1_048_576;
 /** Against a test that fails to hold them: neither takes the whole machine. */
 const HOG_BYTES_MAX = 2_048 * MIB;
-const BOMB_CHILDREN_MAX = 500;
+/** Each process of it makes two, so often: about 500. */
+const BOMB_DEPTH = 8;
 /** Far beyond what this node gives out. */
 const UNKNOWN = 1_000_000;
 const DEATH = 9;
@@ -51,14 +52,21 @@ const beginnings: Record<string, () => void> = {
     grow();
   },
   'is-a-fork-bomb'() {
-    for (let i = 0; i < BOMB_CHILDREN_MAX; i++)
-      spawn('/bin/sleep', ['1000'], { stdio: 'ignore' }).on('error', (error) => log('warn', 'no child', { error: String(error) }));
+    const bomb = 'bomb() { [ "$1" -gt 0 ] && { bomb $(($1 - 1)) & bomb $(($1 - 1)) & }; exec sleep 1000; }; bomb "$0"';
+    spawn('/bin/sh', ['-c', bomb, String(BOMB_DEPTH)], { stdio: 'ignore' });
+  },
+  'escapes-without-a-trace'() {
+    // In a session of its own, without the environment, and its parent is gone.
+    spawn('/bin/sh', ['-c', 'env -i /usr/bin/setsid /bin/sleep 1000 &'], { stdio: 'ignore' });
   },
 };
 
 /** When it is asked what it is. */
 const descriptions: Record<string, () => void> = {
   'dies-in-describe': () => process.exit(DEATH),
+  'blocks-in-describe'() {
+    for (;;);
+  },
   'removes-its-socket'() {
     const dir = process.env[pluginEnv.socketDir] ?? '';
     for (const name of readdirSync(dir)) rmSync(`${dir}/${name}`);
