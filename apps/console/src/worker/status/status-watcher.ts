@@ -1,7 +1,16 @@
 import type { BusAdmin } from '@vrsky/bus/admin';
 import type { BucketEntry } from '@vrsky/bus/bucket';
 import { createStatusBucket } from '@vrsky/bus/status-bucket';
-import { type ConnectorState, type Lease, leaseSchema, type NodeLiveness, type Offers, offersSchema, type Report, reportSchema } from '@vrsky/contracts/node-status';
+import {
+  type ConnectorState,
+  type Lease,
+  leaseSchema,
+  type NodeLiveness,
+  type Offers,
+  offersSchema,
+  type Report,
+  reportSchema,
+} from '@vrsky/contracts/node-status';
 import type { Db } from '@vrsky/db/client';
 import { backoff } from '@vrsky/kernel/backoff';
 import { describeError } from '@vrsky/kernel/errors';
