@@ -50,7 +50,7 @@ export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
         `$JS.API.DIRECT.GET.${ingest}`,
       ],
     },
-    sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool)] },
+    sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool), subjects.connector(pool)] },
     resp: { max: 1, ttl: ANSWER_WITHIN_MS * 1_000_000 },
   };
 }

@@ -38,6 +38,8 @@ export interface Sends {
   send(message: OutgoingMessage, deadlineMs: number): Promise<SendOutcome>;
   /** A process is up: what waited goes out. */
   open(line: SendLine): void;
+  /** The process takes no more, but still answers what it has in hand; what comes waits for the next one. */
+  hold(reason: string): void;
   /** The process is gone: what it had in hand is retryable; what only waited goes on waiting. */
   close(reason: string): void;
   /** Takes no more, and answers whatever is left. */
@@ -130,6 +132,10 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
       waiting.clear();
       waitingBytes = 0;
       for (const pending of waited) write(next, pending);
+    },
+    hold(reason) {
+      line = null;
+      away = reason;
     },
     close(reason) {
       line = null;
