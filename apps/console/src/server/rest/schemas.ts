@@ -118,7 +118,18 @@ export const messageSchema = messageSummarySchema
         durationUs: z.number(),
       }),
     ),
-    destinations: z.array(z.object({ id: z.string(), name: z.string(), url: z.string(), state: z.enum(trailStates), attempts: z.array(attemptSchema) })),
+    destinations: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        connector: z.string(),
+        connectorTitle: z.string(),
+        url: z.string().describe('Of an HTTP destination'),
+        settings: z.array(z.object({ name: z.string(), value: z.string() })).describe('Of other connectors: what tells one connection from another'),
+        state: z.enum(trailStates),
+        attempts: z.array(attemptSchema),
+      }),
+    ),
   })
   .meta({ id: 'Message' });
 

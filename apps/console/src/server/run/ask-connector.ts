@@ -12,7 +12,7 @@ export type ConnectorQuestion = Pick<ConnectorRequest, 'connector' | 'release' |
 
 /** A node that lacks the release says so; with several nodes in a pool, another one may have it. */
 const ASK_MAX = 4;
-const NOT_INSTALLED = 'CONNECTOR.NOT_INSTALLED';
+const NOT_INSTALLED = 'PLUGIN.NOT_INSTALLED';
 
 /**
  * Asks any node of the tenant's pool, in the tenant's account, to have a connector look at settings, for `waitMs` at most. The request is

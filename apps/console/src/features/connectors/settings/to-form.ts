@@ -1,4 +1,5 @@
 import { isObject, resolveReference, type SchemaNode, type SchemaObject } from './read-schema.ts';
+import { wordsOf } from './words-of.ts';
 
 export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
 
@@ -205,15 +206,6 @@ function namesOf(key: string, schema: SchemaObject): { title: string; unit: stri
   const unit = said ?? (isNumber && suffix !== undefined ? (units[suffix] ?? null) : null);
   if (typeof schema.title === 'string' && schema.title.trim() !== '') return { title: schema.title, unit };
   return { title: wordsOf(isNumber && suffix !== undefined ? key.slice(0, -suffix.length) : key), unit };
-}
-
-/** `maxOpenFiles`, `max_open_files` and `max-open-files` are “Max open files”. */
-function wordsOf(key: string): string {
-  const words = key
-    .replaceAll(/([a-z0-9])([A-Z])/g, (_all, before: string, after: string) => `${before} ${after.toLowerCase()}`)
-    .replaceAll(/[-_]+/g, ' ')
-    .trim();
-  return words === '' ? key : `${words[0]?.toUpperCase()}${words.slice(1)}`;
 }
 
 function optionTitle(value: unknown): string {
