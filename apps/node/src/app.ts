@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { limits } from '@vrsky/contracts/limits';
+import { AppError } from '@vrsky/kernel/errors';
 import type { Use } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { createLogicPool } from '@vrsky/logic/pool';
@@ -15,14 +16,16 @@ import { createOpsServer } from './http/ops-server.ts';
 import { createIntake } from './ingest/intake.ts';
 import { createMetrics } from './metrics.ts';
 import { createNodeGauges } from './node-gauges.ts';
+import { createCallLedger, encodeCalls } from './plugins/call-ledger.ts';
 import { createConnectorCatalog } from './plugins/connector-catalog.ts';
 import { createConnectorFleet } from './plugins/connector-fleet.ts';
 import { type ConnectorHost, createConnectorHost } from './plugins/connector-host.ts';
 import { describeRelease } from './plugins/connector-session.ts';
+import { createCallMetrics, createProcessMetrics } from './plugins/process-metrics.ts';
 import { openReleaseStore } from './plugins/release-store.ts';
 import { createConnectorRequests } from './requests/connector-requests.ts';
 import { createRunService } from './requests/run-service.ts';
-import { openTenantBus } from './tenant-bus.ts';
+import { openTenantBus, type TenantBus } from './tenant-bus.ts';
 import { createTracing } from './tracing.ts';
 import { nodeVersion } from './version.ts';
 
@@ -69,15 +72,33 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const releases = await openReleaseStore(path.join(config.stateDir, 'releases'));
   await use({ name: 'releases', [Symbol.asyncDispose]: () => releases[Symbol.asyncDispose]() });
   const http = await releases.admit(config.connectorHttp);
-  const startConnector = (role: 'source' | 'destination', env: Record<string, string>): ConnectorHost =>
-    createConnectorHost({
+  let findTenantBus = (_tenantId: string): TenantBus | undefined => undefined;
+  const ledger = await use(
+    createCallLedger({
+      nodeId,
+      async publish(tenantId, record) {
+        const { subject, headers, body } = encodeCalls(record);
+        const bus = findTenantBus(tenantId);
+        if (bus === undefined) throw new AppError({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', message: `tenant ${tenantId} is not on this node now` });
+        await bus.publish(subject, headers, body);
+      },
+      log,
+      ...createCallMetrics(metrics),
+    }),
+  );
+  const startConnector = (role: 'source' | 'destination', env: Record<string, string>): ConnectorHost => {
+    const seat = ledger.seat({ connector: 'http', tenantId: null });
+    return createConnectorHost({
       name: `http ${role}`,
       tenantId: null,
       release: http,
       env: { ...env, VRSKY_HTTP_ROLES: role },
       credit: limits.sourceCreditMax,
+      openCalls: ({ digest }) => seat.open(digest),
+      onEvent: seat.event,
       log,
     });
+  };
   const destination = startConnector('destination', { VRSKY_EGRESS_ALLOW: config.egressAllow.join(',') });
   const source = startConnector('source', { VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}` });
   const shared = { http: { source, destination } };
@@ -93,6 +114,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     shared,
     credit: limits.sourceCreditMax,
     dataDir: path.join(config.stateDir, 'connector-data'),
+    openSeat: ledger.seat,
     onEvent: ({ tenantId, connector }, { kind, reason }) => log.info({ tenantId, connector, event: kind }, reason),
     log,
   });
@@ -118,6 +140,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     delivery,
     requests: [runs, checks],
   });
+  findTenantBus = (tenantId) => deployer.tenants().find((tenant) => tenant.tenantId === tenantId)?.bus;
   await use({ name: 'tenants', [Symbol.asyncDispose]: () => deployer[Symbol.asyncDispose]() });
   await use(delivery);
   await use(intake);
@@ -147,7 +170,6 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const gauges = createNodeGauges(
     metrics,
     {
-      connectors: () => fleet.hosts().map((host) => ({ ...host.state(), handshakeSeconds: host.stats().handshakeMs / 1_000 })),
       queues: delivery.queues,
       tenants: deployer.tenants,
       config: control.tenants,
@@ -158,7 +180,12 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     log,
   );
   await use(gauges);
-  updateGauges = gauges.update;
+  const processes = await use(createProcessMetrics(metrics, { processes: fleet.processes, sandbox: () => ({ layers: {} }), ledger: ledger.stats }, log));
+  updateGauges = () => {
+    ledger.settle();
+    gauges.update();
+    processes.update();
+  };
   readyChecks = () => readiness([source, destination], deployer, control);
   await use(control);
 }

@@ -39,6 +39,8 @@ export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
     pub: {
       allow: [
         ...['in.>', 'retry.>', 'dlq.>', 'quarantine.>', 'trail.>'],
+        // Its own name is in the subject: what a node says its connectors did cannot be said in another's name.
+        subjects.calls(nodeId),
         ...[ingest, retry].flatMap((stream) => [
           `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
           `$JS.API.CONSUMER.INFO.${stream}.>`,

@@ -7,9 +7,11 @@ import { AppError, isAppError } from '@vrsky/kernel/errors';
 import { aborted, type Part, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import type { ConnectionPlan } from '../core/pipeline-plan.ts';
+import type { CallSeat } from './call-ledger.ts';
 import type { ConnectorCatalog, InstalledConnector } from './connector-catalog.ts';
 import { type AckStatus, type ConnectorHost, createConnectorHost, type ReceivedEntry } from './connector-host.ts';
 import { type ConnectionCheck, type ConnectionErrors, SEQ_SPAN } from './connector-session.ts';
+import { type ProcessView, viewOf } from './process-view.ts';
 import type { OutgoingMessage, SendOutcome } from './sends.ts';
 
 /**
@@ -26,7 +28,8 @@ export interface ConnectorFleet extends Part {
   /** Asks the connector that a connection would get. Throws AppError `PLUGIN.NOT_INSTALLED`, `PLUGIN.UNAVAILABLE` or what a start throws. */
   check(connection: ConnectionPlan, probe: boolean, deadlineMs: number): Promise<ConnectionCheck & { version: string; digest: string }>;
   states(): ConnectorState[];
-  hosts(): ConnectorHost[];
+  /** Every connector process, for the metrics. */
+  processes(): ProcessView[];
 }
 
 export interface FleetOptions {
@@ -36,6 +39,8 @@ export interface FleetOptions {
   credit: number;
   /** Where each tenant's connectors may keep files, by tenant and connector. */
   dataDir: string;
+  /** The books of a tenant's connector. */
+  openSeat(name: { tenantId: string; connector: string }): CallSeat;
   onEvent(process: { tenantId: string; connector: string; digest: string }, event: Omit<ConnectorEvent, 'atMs'>): void;
   log: Log;
 }
@@ -96,13 +101,18 @@ export function createConnectorFleet(options: FleetOptions): ConnectorFleet {
     const { offer, release, manifest } = installed;
     const dataDir = path.join(options.dataDir, folderOf(tenantId), offer.name);
     await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const seat = options.openSeat({ tenantId, connector: offer.name });
     const host = createConnectorHost({
       name: offer.name,
       tenantId,
       release,
       env: { ...manifest.env, VRSKY_DATA_DIR: dataDir },
       credit: options.credit,
-      onEvent: (event) => options.onEvent({ tenantId, connector: offer.name, digest: host.release.digest }, event),
+      openCalls: ({ digest }) => seat.open(digest),
+      onEvent(event) {
+        seat.event(event);
+        options.onEvent({ tenantId, connector: offer.name, digest: host.release.digest }, event);
+      },
       log,
     });
     const slot: Slot = { key, tenantId, connector: offer.name, pinned, host, sources: new Set(), generation: 0 };
@@ -228,7 +238,10 @@ export function createConnectorFleet(options: FleetOptions): ConnectorFleet {
       }
     },
     states: () => [...sharedHosts, ...[...slots.values()].map(({ host }) => host)].map((host) => host.state()),
-    hosts: () => [...sharedHosts, ...[...slots.values()].map(({ host }) => host)],
+    processes: () => [
+      ...Object.entries(shared).flatMap(([connector, roles]) => [...new Set(Object.values(roles))].map((host) => viewOf(connector, host))),
+      ...[...slots.values()].map(({ connector, host }) => viewOf(connector, host)),
+    ],
     async drain(deadline) {
       await Promise.all([...slots.values()].map(({ host }) => host.drain?.(deadline)));
     },
