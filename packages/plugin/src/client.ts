@@ -36,6 +36,8 @@ export interface PluginHandle {
   stderrTail(): string;
   /** Every process of it at this moment. */
   pids(): number[];
+  /** See `LaunchedPlugin`. */
+  takeDataDir(): Promise<void>;
   /** Rejects when it does not answer in time that it serves. */
   ping(deadlineMs: number): Promise<void>;
   /** Asks it to end, and ends it when it does not: at most 4 s, also for a plugin that is stopped or deaf. */
@@ -129,6 +131,7 @@ async function connect(launched: LaunchedPlugin, identity: Identity, options: Op
     exited,
     stderrTail: launched.stderrTail,
     pids: launched.pids,
+    takeDataDir: launched.takeDataDir,
     ping,
     kill,
     async close() {

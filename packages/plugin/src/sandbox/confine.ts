@@ -12,6 +12,8 @@ import { type TakenUid, takeUid } from './uids.ts';
 export interface Sandbox {
   report: SandboxReport;
   policy: SandboxPolicy;
+  /** Another process still works in the data folder: it stays that one's until `takeDataDir`. */
+  isSuccessor?: boolean;
 }
 
 /** All that was made for one plugin's sandbox. */
@@ -21,6 +23,8 @@ export interface Confinement {
   pids(): number[];
   /** Why it ended, in words for a person, where the kernel or the status tells. Asked before anything is killed. */
   reasonOf(exit: { code: number | null; signal: NodeJS.Signals | null }): string | undefined;
+  /** Makes the data folder the plugin's own, where it is a successor. */
+  takeDataDir(): Promise<void>;
   /** SIGKILL to every process of the plugin that the sandbox can name. */
   endAll(): Promise<void>;
   /** Gives back what was made, once nobody is left. */
@@ -31,7 +35,7 @@ export interface Confinement {
  * Makes what a plugin's sandbox needs: its user, its cgroup, its folders handed over to that user. Throws AppError `PLUGIN.SANDBOX` when
  * the policy asks for more than the machine has, or when the plugin could not run in it; nothing is left then.
  */
-export async function confine({ report, policy }: Sandbox, place: { executable: string; scratchDir: string }): Promise<Confinement> {
+export async function confine({ report, policy, isSuccessor = false }: Sandbox, place: { executable: string; scratchDir: string }): Promise<Confinement> {
   const has = new Set(layersInForce(report, policy));
   await using made = new AsyncDisposableStack();
   let uid: TakenUid | null = null;
@@ -40,7 +44,10 @@ export async function confine({ report, policy }: Sandbox, place: { executable: 
     made.defer(uid.release);
     await chown(place.scratchDir, uid.uid, uid.uid);
   }
-  if (policy.dataDir !== undefined) await handOver(policy.dataDir, uid?.uid ?? null);
+  const takeDataDir = async (): Promise<void> => {
+    if (policy.dataDir !== undefined) await handOver(policy.dataDir, uid?.uid ?? null);
+  };
+  if (!isSuccessor) await takeDataDir();
   if (uid !== null) {
     await requireExecutable(place.executable, uid.uid);
     // In a mount namespace the folders above them are not the real ones.
@@ -56,6 +63,7 @@ export async function confine({ report, policy }: Sandbox, place: { executable: 
   const keep = made.move();
   return {
     plan,
+    takeDataDir,
     pids: () => cgroup?.pids() ?? (uid === null ? [] : processesOfUid(uid.uid)),
     reasonOf: (exit) => reasonOf(exit, policy, cgroup),
     async endAll() {
