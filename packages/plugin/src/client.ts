@@ -53,12 +53,12 @@ export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
   try {
     return await connect(launched, identity, options.onLog);
   } catch (cause) {
-    await launched.kill();
+    const { reason } = await launched.kill();
     throw new AppError({
       code: 'PLUGIN.CONNECT',
       kind: 'unavailable',
       source: 'plugin',
-      message: 'the plugin does not accept our connection',
+      message: `the plugin does not accept our connection${reason === undefined ? '' : ` (${reason})`}`,
       publicMessage: 'The connector did not start properly. It is tried again.',
       cause,
     });

@@ -225,7 +225,7 @@ function firstLine(child: ChildProcess, exited: Promise<Exit>, stderrTail: () =>
     });
     stdout.on('end', rest.end);
     child.once('error', (cause) => fail('PLUGIN.START', 'the system does not start it', cause));
-    void exited.then(({ code, signal }) => fail('PLUGIN.EXITED', `it ended before its handshake (${signal ?? `status ${code}`})`));
+    void exited.then(({ code, signal, reason }) => fail('PLUGIN.EXITED', `it ended before its handshake (${reason ?? signal ?? `status ${code}`})`));
   });
 }
 

@@ -59,8 +59,9 @@ export async function confine({ report, policy }: Sandbox, place: { executable: 
     pids: () => cgroup?.pids() ?? (uid === null ? [] : processesOfUid(uid.uid)),
     reasonOf: (exit) => reasonOf(exit, policy, cgroup),
     async endAll() {
-      await cgroup?.kill();
-      if (uid !== null) await killUser(report.means.setpriv as string, uid.uid);
+      if (cgroup !== null) await cgroup.kill();
+      // A pid namespace ends with the process that was started.
+      else if (uid !== null && !has.has('namespaces')) await killUser(report.means.setpriv as string, uid.uid);
     },
     release: () => keep.disposeAsync(),
   };
