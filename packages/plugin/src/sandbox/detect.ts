@@ -12,7 +12,7 @@ import { isSeccompArch } from './seccomp.ts';
 export interface DetectOptions {
   /** Path of bubblewrap. Left out: found on `path`. */
   bwrap?: string;
-  /** Folders as in PATH, for the programs that are no part of every system. */
+  /** Folders as in PATH, which are looked at first: a setpriv or a bubblewrap newer than the system's may be there. */
   path?: string;
 }
 
@@ -34,9 +34,10 @@ export async function detectSandbox(options: DetectOptions = {}): Promise<Sandbo
   if (process.platform !== 'linux') return report;
 
   const { means } = report;
-  means.setpriv = find('setpriv', SYSTEM_FOLDERS);
-  means.prlimit = find('prlimit', SYSTEM_FOLDERS);
-  means.bwrap = options.bwrap ?? find('bwrap', [...(options.path ?? '').split(delimiter), ...SYSTEM_FOLDERS]);
+  const folders = [...(options.path ?? '').split(delimiter), ...SYSTEM_FOLDERS];
+  means.setpriv = find('setpriv', folders);
+  means.prlimit = find('prlimit', folders);
+  means.bwrap = options.bwrap ?? find('bwrap', folders);
 
   set('parent-death', await tryParentDeath(report), 'The kernel ends a plugin when its node ends, however that comes.');
   set('no-new-privs', await tryNoNewPrivs(report), 'No program that a plugin starts has more rights than the plugin.');
@@ -106,7 +107,7 @@ async function tryCgroup({ means }: SandboxReport): Promise<string | null> {
 
 async function tryCgroupAt(means: SandboxMeans & { cgroup: CgroupMeans }): Promise<string | null> {
   try {
-    createCgroup(means.cgroup, probePolicy).remove();
+    await createCgroup(means.cgroup, probePolicy).remove();
   } catch (error) {
     return (error as Error).message;
   }

@@ -225,6 +225,33 @@ describe.skipIf(cgroup.skip)(`a cgroup${cgroup.why}`, () => {
   });
 });
 
+const landlock = needs('no-new-privs', 'landlock');
+describe.skipIf(landlock.skip)(`Landlock${landlock.why}`, () => {
+  const layers: SandboxLayer[] = ['no-new-privs', 'landlock'];
+
+  test('keeps the node’s files from a plugin of the same user, and lets it work in its own folders', async () => {
+    const dataDir = join(scratchDir('data'), 'connector');
+    const work = shell(`
+      cat "$KEYS" && echo "read the keys"
+      ls "$(dirname "$KEYS")" && echo "listed the folder"
+      (: >"$(dirname "$KEYS")/made") && echo "wrote beside them"
+      cat /etc/shadow && echo "read the shadow file"
+      mkdir "$TMPDIR/sub" && echo kept >"$TMPDIR/sub/file" && mv "$TMPDIR/sub/file" "$TMPDIR/file" && cat "$TMPDIR/file" && rm "$TMPDIR/file"
+      echo lasting >"$DATA/file" && echo gone >/dev/null && cat "$DATA/file"`);
+    const { output } = await runInside(layers, work, { policy: { dataDir }, env: { ...onNode(), DATA: dataDir } });
+    expect(output.match(/Permission denied/g)).toHaveLength(4);
+    expect(output.split('\n').filter((line) => !line.includes('denied'))).toEqual(['kept', 'lasting', '']);
+  });
+
+  test('lets Node.js start, open a socket in its folder and listen', async () => {
+    const listen = script(`
+      import { createServer } from 'node:net';
+      for (const where of [process.env.TMPDIR + '/socket', { port: 0, host: '127.0.0.1' }])
+        await new Promise((resolve) => { const server = createServer().listen(where, () => { console.log('listening'); server.close(resolve); }); });`);
+    expect((await runInside(layers, listen)).output).toBe('listening\nlistening\n');
+  });
+});
+
 describe('`kill -9` of the node', () => {
   const combinations: SandboxLayer[][] = [
     ['parent-death'],

@@ -116,7 +116,8 @@ function limitWords({ means }: SandboxReport, policy: SandboxPolicy, has: Has): 
 }
 
 function bwrapWords({ means }: SandboxReport, policy: SandboxPolicy, place: SandboxPlace, has: Has): string[] {
-  const readOnly = [process.execPath, place.executable, ...(policy.readOnly ?? [])].filter(isOutsideSystem);
+  const own = means.setpriv === null ? [] : [means.setpriv]; // it is used once more inside
+  const readOnly = [...own, process.execPath, place.executable, ...(policy.readOnly ?? [])].filter(isOutsideSystem);
   const writable = writableFolders(policy, place);
   return [
     means.bwrap as string,
@@ -178,7 +179,8 @@ function landlockWords(policy: SandboxPolicy, place: SandboxPlace): string[] {
   return ['--landlock-access', 'fs', ...rules.flatMap((rule) => ['--landlock-rule', rule])];
 }
 
-function writableFolders(policy: SandboxPolicy, place: SandboxPlace): string[] {
+/** Where a plugin may write. */
+export function writableFolders(policy: SandboxPolicy, place: Pick<SandboxPlace, 'scratchDir'>): string[] {
   return [place.scratchDir, ...(policy.dataDir === undefined ? [] : [policy.dataDir])];
 }
 
