@@ -57,7 +57,7 @@ export async function confine({ report, policy }: Sandbox, place: { executable: 
   const keep = made.move();
   return {
     plan,
-    pids: () => cgroup?.pids() ?? (uid === null ? [] : processesOfUid(uid.uid)),
+    pids: () => cgroup?.pids() ?? (uid === null || has.has('namespaces') ? [] : processesOfUid(uid.uid)),
     reasonOf: (exit) => reasonOf(exit, policy, cgroup),
     async endAll() {
       if (cgroup !== null) await cgroup.kill();

@@ -12,6 +12,7 @@ import { removeForgottenCgroups } from './cgroup.ts';
 import { confine } from './confine.ts';
 import { namespaces, needs, only, policy, report, runInside, script, shell, startInside } from './inside.test-support.ts';
 import type { SandboxLayer } from './layers.ts';
+import { planSandbox } from './plan.ts';
 import { processesOfUid } from './processes.ts';
 import { takeUid } from './uids.ts';
 
@@ -29,6 +30,7 @@ beforeAll(async () => {
 });
 afterAll(() => void victim.kill('SIGKILL'));
 
+const nowhere = { executable: '/bin/sh', scratchDir: '/nonexistent', uid: null, cgroup: null };
 const onNode = (): Record<string, string> => ({ NODE: String(process.pid), VICTIM: String(victim.pid), KEYS: keyFile });
 const isThere = (pid: number): boolean => findProcess(pid) !== null;
 
@@ -135,6 +137,25 @@ test.skipIf(privileges.skip)(`a setuid program gives a plugin nothing with no-ne
   chmodSync(program, 0o4755);
   expect((await runInside(['uid'], [program, '-u'])).output).toBe('0\n');
   expect(Number((await runInside(['uid', 'no-new-privs'], [program, '-u'])).output)).toBeGreaterThanOrEqual(20_000);
+});
+
+test.skipIf(privileges.skip)(`capabilities of a node that is not root are not handed on${privileges.why}`, async () => {
+  const capable = spawn(
+    report.means.setpriv as string,
+    [
+      ...['--reuid', '65534', '--regid', '65534', '--clear-groups', '--inh-caps', '+kill', '--ambient-caps', '+kill', '--'],
+      ...[
+        '/bin/sh',
+        '-c',
+        `grep ^CapEff /proc/self/status; ${planSandbox(only('no-new-privs'), policy, nowhere).prefix.join(' ')} grep ^CapEff /proc/self/status`,
+      ],
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let output = '';
+  capable.stdout.on('data', (text) => (output += String(text)));
+  await once(capable, 'close');
+  expect(output).toBe('CapEff:\t0000000000000020\nCapEff:\t0000000000000000\n');
 });
 
 const limits = needs('limits');

@@ -85,7 +85,9 @@ type Has = ReadonlySet<SandboxLayer>;
 
 /** First, so that from here on nothing outlives the node; the words after it change no user, which would undo it. */
 function privilegeWords({ means }: SandboxReport, has: Has): string[] {
-  const words = privileges(has);
+  // What a node without root was given is not for its plugins; a change of user needs it and then gives it up.
+  const keepsNothing = has.has('no-new-privs') && !has.has('uid') ? ['--inh-caps=-all', '--ambient-caps=-all'] : [];
+  const words = [...privileges(has), ...keepsNothing];
   return words.length === 0 ? [] : [means.setpriv as string, ...words, '--'];
 }
 
