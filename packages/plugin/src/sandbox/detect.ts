@@ -120,7 +120,7 @@ async function tryNamespaces(report: SandboxReport): Promise<string | null> {
   if (!existsSync(means.bwrap)) return `There is no bubblewrap at ${means.bwrap}: correct VRSKY_BWRAP.`;
   const own = (kind: string): string => `[ "$(readlink /proc/self/ns/${kind})" != "${readlinkSync(`/proc/self/ns/${kind}`)}" ]`;
   const check = `${['pid', 'mnt', 'ipc', 'uts', 'net'].map(own).join(' && ')} && [ ! -e /proc/${process.pid}/exe ]`;
-  const found = await attempt(means, [...usersOwn(report), 'namespaces'], check, { network: 'none' });
+  const found = await attempt(means, [...asStarted(report), 'namespaces'], check, { network: 'none' });
   if (report.layers.uid.available && process.geteuid?.() !== 0)
     return problem(found, 'bubblewrap refuses users that are not root and have capabilities: run the node as root, or without them');
   return problem(
@@ -133,7 +133,7 @@ async function trySeccomp(report: SandboxReport): Promise<string | null> {
   if (!isSeccompArch(process.arch)) return `There is no list of system calls for ${process.arch}: use x86-64 or arm64.`;
   if (!report.layers.namespaces.available) return 'It is put on by bubblewrap, which does not work here: see namespaces.';
   return problem(
-    await attempt(report.means, [...usersOwn(report), 'namespaces', 'seccomp'], 'grep -q "^Seccomp:.2" /proc/self/status'),
+    await attempt(report.means, [...asStarted(report), 'namespaces', 'seccomp'], 'grep -q "^Seccomp:.2" /proc/self/status'),
     'The kernel needs CONFIG_SECCOMP_FILTER',
   );
 }
@@ -148,8 +148,9 @@ async function tryLandlock({ means }: SandboxReport): Promise<string | null> {
   );
 }
 
-function usersOwn(report: SandboxReport): SandboxLayer[] {
-  return report.layers.uid.available ? ['uid'] : [];
+/** The layers that decide as whom bubblewrap runs. */
+function asStarted(report: SandboxReport): SandboxLayer[] {
+  return (['no-new-privs', 'uid'] as const).filter((layer) => report.layers[layer].available);
 }
 
 /** Runs a line of shell inside exactly these layers, made as for a plugin; answers null when it ends well, else what stood in its way. */

@@ -1,13 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { plainEnv } from '@vrsky/testkit/config';
 import { eventually } from '@vrsky/testkit/eventually';
 import { findProcess } from '@vrsky/testkit/process-record';
 import { scratchDir } from '@vrsky/testkit/scratch';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { removeForgottenCgroups } from './cgroup.ts';
 import { confine } from './confine.ts';
 import { namespaces, needs, only, policy, report, runInside, script, shell, startInside } from './inside.test-support.ts';
@@ -29,6 +29,10 @@ beforeAll(async () => {
   await once(victim, 'spawn');
 });
 afterAll(() => void victim.kill('SIGKILL'));
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+});
 
 const nowhere = { executable: '/bin/sh', scratchDir: '/nonexistent', uid: null, cgroup: null };
 const onNode = (): Record<string, string> => ({ NODE: String(process.pid), VICTIM: String(victim.pid), KEYS: keyFile });
@@ -131,6 +135,7 @@ describe.skipIf(ownUser.skip)(`a user of its own${ownUser.why}`, () => {
 const privileges = needs('uid', 'no-new-privs');
 test.skipIf(privileges.skip)(`a setuid program gives a plugin nothing with no-new-privs${privileges.why}`, async () => {
   const dir = scratchDir('setuid');
+  cleanups.push(() => rmSync(dir, { recursive: true })); // never to be found by somebody else
   chmodSync(dir, 0o755);
   const program = join(dir, 'id');
   copyFileSync('/usr/bin/id', program);
