@@ -76,12 +76,12 @@ export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
     await checkSocket(launched.handshake.target);
     return await connect(launched, identity, options);
   } catch (cause) {
-    await launched.kill();
+    const { reason } = await launched.kill();
     throw new AppError({
       code: 'PLUGIN.CONNECT',
       kind: 'unavailable',
       source: 'plugin',
-      message: 'the plugin does not accept our connection',
+      message: `the plugin does not accept our connection${reason === undefined ? '' : ` (${reason})`}`,
       publicMessage: 'The connector started, but does not let the node connect to it. It is tried again; if this stays, tell the platform’s operator.',
       details: { stderr: launched.stderrTail() },
       cause,
