@@ -45,6 +45,9 @@ func TestEveryProblemWithSettingsHasItsPointer(t *testing.T) {
 			t.Fatalf("%s gave %+v", text, problems)
 		}
 	}
+	if problems := ReadSettings(json.RawMessage(`{"name": null}`), &sampleSettings{}); len(problems) != 1 || problems[0].Path != "/name" {
+		t.Fatalf("null gave %+v", problems)
+	}
 	missing := ReadSettings(json.RawMessage(`{}`), &sampleSettings{}, "name")
 	if !reflect.DeepEqual(missing, []FieldError{{"/name", "This is required."}}) {
 		t.Fatalf("other problems came: %+v", missing)
