@@ -1,4 +1,6 @@
+import path from 'node:path';
 import { limits } from '@vrsky/contracts/limits';
+import { AppError } from '@vrsky/kernel/errors';
 import type { Use } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { createLogicPool } from '@vrsky/logic/pool';
@@ -6,7 +8,7 @@ import { type ControlLink, createControlLink } from './config/control-link.ts';
 import { openLastGoodStore } from './config/last-good.ts';
 import type { NodeConfig, NodeSecrets } from './config.ts';
 import { createDelivery } from './delivery/delivery.ts';
-import { createConnectionSet } from './deploy/connection-set.ts';
+import { createConnectionSet, createTenantConnections } from './deploy/connection-set.ts';
 import { createDeployer, type TenantDeployer } from './deploy/deployer.ts';
 import { openEnrolment } from './enrol/enrolment.ts';
 import { openIdentity } from './enrol/identity.ts';
@@ -14,9 +16,16 @@ import { createOpsServer } from './http/ops-server.ts';
 import { createIntake } from './ingest/intake.ts';
 import { createMetrics } from './metrics.ts';
 import { createNodeGauges } from './node-gauges.ts';
+import { createCallLedger, encodeCalls } from './plugins/call-ledger.ts';
+import { createConnectorCatalog } from './plugins/connector-catalog.ts';
+import { createConnectorFleet } from './plugins/connector-fleet.ts';
 import { type ConnectorHost, createConnectorHost } from './plugins/connector-host.ts';
-import { createRunService } from './run/run-service.ts';
-import { openTenantBus } from './tenant-bus.ts';
+import { describeRelease } from './plugins/connector-session.ts';
+import { createCallMetrics, createProcessMetrics } from './plugins/process-metrics.ts';
+import { openReleaseStore } from './plugins/release-store.ts';
+import { createConnectorRequests } from './requests/connector-requests.ts';
+import { createRunService } from './requests/run-service.ts';
+import { openTenantBus, type TenantBus } from './tenant-bus.ts';
 import { createTracing } from './tracing.ts';
 import { nodeVersion } from './version.ts';
 
@@ -38,12 +47,12 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const tracing = createTracing(isTracing);
   const identity = await openIdentity(config.stateDir);
 
-  let checks = (): Record<string, string | null> => ({ enrolment: 'not enrolled yet' });
+  let readyChecks = (): Record<string, string | null> => ({ enrolment: 'not enrolled yet' });
   let updateGauges = (): void => {};
   await use(
     createOpsServer({
       ...config.ops,
-      checks: () => ({ process: stop.aborted ? 'stopping' : null, ...checks() }),
+      checks: () => ({ process: stop.aborted ? 'stopping' : null, ...readyChecks() }),
       async metrics() {
         updateGauges();
         return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() };
@@ -60,31 +69,78 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const url = config.bus.urlOverride ?? enrolment.natsUrl;
 
   const logic = await use(createLogicPool({ workers: config.logic.workers, log: (line) => log.warn({ part: 'logic' }, line) }));
-  const startConnector = (role: 'source' | 'destination', env: Record<string, string>): ConnectorHost =>
-    createConnectorHost({
+  const releases = await openReleaseStore(path.join(config.stateDir, 'releases'));
+  await use({ name: 'releases', [Symbol.asyncDispose]: () => releases[Symbol.asyncDispose]() });
+  const http = await releases.admit(config.connectorHttp);
+  let findTenantBus = (_tenantId: string): TenantBus | undefined => undefined;
+  const ledger = await use(
+    createCallLedger({
+      nodeId,
+      async publish(tenantId, record) {
+        const { subject, headers, body } = encodeCalls(record);
+        const bus = findTenantBus(tenantId);
+        if (bus === undefined) throw new AppError({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', message: `tenant ${tenantId} is not on this node now` });
+        await bus.publish(subject, headers, body);
+      },
+      log,
+      ...createCallMetrics(metrics),
+    }),
+  );
+  const startConnector = (role: 'source' | 'destination', env: Record<string, string>): ConnectorHost => {
+    const seat = ledger.seat({ connector: 'http', tenantId: null });
+    return createConnectorHost({
       name: `http ${role}`,
-      executable: config.connectorHttp,
+      tenantId: null,
+      release: http,
       env: { ...env, VRSKY_HTTP_ROLES: role },
       credit: limits.sourceCreditMax,
+      openCalls: ({ digest }) => seat.open(digest),
+      onEvent: seat.event,
       log,
     });
+  };
   const destination = startConnector('destination', { VRSKY_EGRESS_ALLOW: config.egressAllow.join(',') });
   const source = startConnector('source', { VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}` });
-  const connectors = [source, destination];
-  const intake = createIntake({ acks: source, metrics, tracing, log });
-  source.onReceive(intake.receive);
+  const shared = { http: { source, destination } };
+  const catalog = createConnectorCatalog({
+    dir: config.pluginDir,
+    store: releases,
+    builtIn: Object.keys(shared),
+    describe: (release, manifest) => describeRelease(release, { env: manifest.env, log }),
+    log,
+  });
+  const fleet = createConnectorFleet({
+    catalog,
+    shared,
+    credit: limits.sourceCreditMax,
+    dataDir: path.join(config.stateDir, 'connector-data'),
+    openSeat: ledger.seat,
+    onEvent: ({ tenantId, connector }, { kind, reason }) => log.info({ tenantId, connector, event: kind }, reason),
+    log,
+  });
+  const intake = createIntake({ acks: fleet, metrics, tracing, log });
+  fleet.onReceive(intake.receive);
+  await use(catalog);
+  await use(fleet);
   await use(destination);
   await use(source);
+  for (const host of [destination, source]) if (host.description !== null) catalog.addBuiltIn(host.description, http.digest);
 
   const runs = await use(createRunService({ pool, trusted: enrolment.trustedKeys, steps: logic, log }));
-  const delivery = createDelivery({ nodeId, steps: logic, sender: destination, metrics, tracing, log });
+  const checks = await use(createConnectorRequests({ pool, nodeName: config.name, trusted: enrolment.trustedKeys, connectors: fleet, log }));
+  const delivery = createDelivery({ nodeId, steps: logic, sender: fleet, metrics, tracing, log });
   const deployer = createDeployer({
     openBus: (tenantId, jwt) => openTenantBus({ url, tenantId, nodeId, seed: identity.user.seed, jwt, log }),
-    connections: createConnectionSet({ source, destination }),
+    connections: createTenantConnections({
+      isShared: (connector) => Object.hasOwn(shared, connector),
+      shared: createConnectionSet({ source, destination }),
+      own: fleet,
+    }),
     intake,
     delivery,
-    runs,
+    requests: [runs, checks],
   });
+  findTenantBus = (tenantId) => deployer.tenants().find((tenant) => tenant.tenantId === tenantId)?.bus;
   await use({ name: 'tenants', [Symbol.asyncDispose]: () => deployer[Symbol.asyncDispose]() });
   await use(delivery);
   await use(intake);
@@ -103,15 +159,17 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
       version: nodeVersion,
       startedAt,
       ingestUrl: config.ingest.publicUrl,
-      connectors: connectors.map((connector) => connector.state()),
+      connectors: fleet.states().slice(0, limits.connectorRowsMax),
+      sandbox: { layers: {} },
     }),
+    offers: catalog.offers,
     onRejected: (code) => metrics.rejectedBundles.inc({ code }),
     log,
   });
+  catalog.onChange(control.offersChanged);
   const gauges = createNodeGauges(
     metrics,
     {
-      connectors: () => connectors.map((connector) => ({ ...connector.state(), handshakeSeconds: connector.stats().handshakeMs / 1_000 })),
       queues: delivery.queues,
       tenants: deployer.tenants,
       config: control.tenants,
@@ -122,8 +180,13 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     log,
   );
   await use(gauges);
-  updateGauges = gauges.update;
-  checks = () => readiness(connectors, deployer, control);
+  const processes = await use(createProcessMetrics(metrics, { processes: fleet.processes, sandbox: () => ({ layers: {} }), ledger: ledger.stats }, log));
+  updateGauges = () => {
+    ledger.settle();
+    gauges.update();
+    processes.update();
+  };
+  readyChecks = () => readiness([source, destination], deployer, control);
   await use(control);
 }
 

@@ -14,6 +14,8 @@ export interface NodeConfig {
   ops: { host: string; port: number };
   egressAllow: string[];
   connectorHttp: string;
+  /** Where connectors beside those that come with the node are put; null for none. */
+  pluginDir: string | null;
   logic: { workers: number };
 }
 
@@ -29,6 +31,7 @@ export function readConfig(env: Env): { config: NodeConfig; secrets: NodeSecrets
   const read = createEnvReader(env);
   const ingestHost = read.text('VRSKY_INGEST_HOST', '127.0.0.1');
   const ingestPort = read.integer('VRSKY_INGEST_PORT', { min: 1, max: 65_535, fallback: 4801 });
+  const pluginDir = read.optional('VRSKY_PLUGIN_DIR');
   const config: NodeConfig = {
     name: read.text('VRSKY_NODE_NAME', 'node-1'),
     stateDir: path.resolve(read.text('VRSKY_STATE_DIR', path.join(repository, '.vrsky', 'node'))),
@@ -40,6 +43,7 @@ export function readConfig(env: Env): { config: NodeConfig; secrets: NodeSecrets
     ops: { host: read.text('VRSKY_OPS_HOST', '127.0.0.1'), port: read.integer('VRSKY_OPS_PORT', { min: 0, max: 65_535, fallback: 4803 }) },
     egressAllow: read.list('VRSKY_EGRESS_ALLOW', []),
     connectorHttp: path.resolve(read.text('VRSKY_CONNECTOR_HTTP', path.join(repository, 'connectors/http/dist/http-connector'))),
+    pluginDir: pluginDir === undefined ? null : path.resolve(pluginDir),
     logic: { workers: read.integer('VRSKY_LOGIC_WORKERS', { min: 1, max: 64, fallback: 1 }) },
   };
   read.check();

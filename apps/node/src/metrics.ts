@@ -4,11 +4,17 @@ import { createLabelBudget } from './core/label-budget.ts';
 /** Everything a node counts. Parts count; only the ops server reads. Labels are bounded: beyond the budget a tenant is `_other`. */
 export type NodeMetrics = ReturnType<typeof createMetrics>;
 
-/** Tenants with a label of their own, and pipelines. */
+/** Values with a label of their own. */
 const tenantsMax = 50;
 const pipelinesMax = 200;
+/** Versions of connectors. */
+const releasesMax = 100;
 
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+const rpcBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5, 30];
+type ProcessLabel = 'connector' | 'version' | 'role' | 'tenant';
+const processLabels: ProcessLabel[] = ['connector', 'version', 'role', 'tenant'];
 
 export function createMetrics() {
   const registry = new Registry();
@@ -22,6 +28,7 @@ export function createMetrics() {
     registry,
     tenantLabel: createLabelBudget(tenantsMax),
     pipelineLabel: createLabelBudget(pipelinesMax),
+    releaseLabel: createLabelBudget(releasesMax),
     intake: counter('vrsky_intake_messages_total', 'Messages that a source connector handed over, by what it was told.', ['tenant', 'status']),
     intakeWaiting: gauge('vrsky_intake_waiting_messages', 'Messages that wait to be stored.'),
     packMessages: histogram('vrsky_pack_messages', 'Messages in one stored pack.', [1, 2, 4, 8, 16, 32, 64, 128, 256]),
@@ -59,11 +66,30 @@ export function createMetrics() {
     rejectedBundles: counter('vrsky_config_rejected_total', 'Configuration documents that were refused.', ['code']),
     configAge: gauge('vrsky_config_contact_age_seconds', 'Since the control plane was last reached; the running configuration does not depend on it.'),
     natsUp: gauge('vrsky_nats_up', '1 while the account is connected.', ['account']),
-    pluginCpu: counter('vrsky_plugin_cpu_seconds_total', 'CPU time of a connector process.', ['connector']),
-    pluginRss: gauge('vrsky_plugin_rss_bytes', 'Resident memory of a connector process.', ['connector']),
-    pluginRestarts: counter('vrsky_plugin_restarts_total', 'How often a connector process was started again.', ['connector']),
-    pluginUp: gauge('vrsky_plugin_up', '1 while the connector process is running.', ['connector']),
-    pluginHandshake: gauge('vrsky_plugin_handshake_seconds', 'From launch to the first answer of the last start of a connector process.', ['connector']),
+    pluginCpu: counter('vrsky_plugin_cpu_seconds_total', 'CPU time of connector processes and all that they started, over all their starts.', processLabels),
+    pluginRss: gauge('vrsky_plugin_rss_bytes', 'Resident memory of connector processes and all that they started.', processLabels),
+    pluginFds: gauge('vrsky_plugin_open_fds', 'Open descriptors of connector processes; absent where the system does not show them.', processLabels),
+    pluginThreads: gauge('vrsky_plugin_threads', 'Threads of connector processes.', processLabels),
+    pluginProcesses: gauge('vrsky_plugin_processes', 'Processes that connectors consist of, those of their sandbox included.', processLabels),
+    pluginRestarts: counter('vrsky_plugin_restarts_total', 'How often a connector process was started again.', processLabels),
+    pluginUp: gauge('vrsky_plugin_up', '1 while every connector process of these labels is running.', processLabels),
+    pluginHandshake: gauge('vrsky_plugin_handshake_seconds', 'From launch to the first answer of the last start of a connector process.', processLabels),
+    pluginMessages: counter('vrsky_plugin_messages_total', 'Messages handed to connectors (sent) and taken from them (received).', [
+      'connector',
+      'version',
+      'tenant',
+      'direction',
+    ]),
+    pluginRpcSeconds: histogram('vrsky_plugin_rpc_duration_seconds', 'Single calls to connectors; streams are not timed.', rpcBuckets, ['connector', 'method']),
+    pluginRpcFailures: counter('vrsky_plugin_rpc_failures_total', 'Calls and streams that did not end with OK.', ['connector', 'method', 'status']),
+    pluginRpcRefused: counter('vrsky_plugin_rpc_refused_total', 'Calls that are not on the list and were not sent.', ['connector', 'method']),
+    pluginLogBytesDropped: counter('vrsky_plugin_log_dropped_bytes_total', 'Bytes that connectors wrote too fast and that were left out of the log.', [
+      'connector',
+      'tenant',
+    ]),
+    sandboxLayer: gauge('vrsky_plugin_sandbox_layer', '1 for the state that a layer of the sandbox is in on this node.', ['layer', 'state']),
+    callRecordsWaiting: gauge('vrsky_plugin_call_records_waiting', 'Records of connector calls that wait for NATS.'),
+    callRecordsDropped: counter('vrsky_plugin_call_records_dropped_total', 'Records of connector calls that were given up because NATS was away too long.'),
     logicPending: gauge('vrsky_logic_pending_messages', 'Messages that wait for a step or are in one.'),
     logicReplaced: counter('vrsky_logic_workers_replaced_total', 'Worker threads that were replaced.'),
   };

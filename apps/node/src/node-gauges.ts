@@ -1,5 +1,4 @@
 import { isUp } from '@vrsky/bus/connect';
-import type { ConnectorState } from '@vrsky/contracts/node-status';
 import { consumerNames, streamNames } from '@vrsky/contracts/subjects';
 import { every, type Part } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
@@ -10,7 +9,6 @@ import type { Tenant } from './tenant.ts';
 
 /** What the gauges look at. */
 export interface Gauged {
-  connectors(): (ConnectorState & { handshakeSeconds: number })[];
   queues(): { tenant: Tenant; pipelineId: string; packsInHand: number; messagesInHand: number; oldestStoredAtMs: number | null }[];
   tenants(): Tenant[];
   config(): { tenantId: string; desired: number | null; applied: number | null }[];
@@ -87,15 +85,7 @@ export function createNodeGauges(metrics: NodeMetrics, gauged: Gauged, log: Log)
     metrics.natsUp.set({ account: 'tenants' }, tenants.every(({ bus }) => bus.isUp()) ? 1 : 0);
   };
 
-  const setProcesses = (): void => {
-    for (const { name, cpuSeconds, rssBytes, restarts, state, handshakeSeconds } of gauged.connectors()) {
-      const labels = { connector: name };
-      setCounter(metrics.pluginCpu, labels, cpuSeconds);
-      metrics.pluginRss.set(labels, rssBytes);
-      setCounter(metrics.pluginRestarts, labels, restarts);
-      metrics.pluginUp.set(labels, state === 'running' ? 1 : 0);
-      metrics.pluginHandshake.set(labels, handshakeSeconds);
-    }
+  const setLogic = (): void => {
     const { pending: waiting, replaced } = gauged.logic();
     metrics.logicPending.set(waiting);
     setCounter(metrics.logicReplaced, {}, replaced);
@@ -111,7 +101,7 @@ export function createNodeGauges(metrics: NodeMetrics, gauged: Gauged, log: Log)
       const nowMs = Date.now();
       setQueues(nowMs);
       setConfig(nowMs);
-      setProcesses();
+      setLogic();
     },
     async [Symbol.asyncDispose]() {
       ended.abort();

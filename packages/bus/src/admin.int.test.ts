@@ -39,8 +39,8 @@ test('a tenant gets its streams as the limits say, and asking again changes noth
   });
   expect((await jsm.streams.info('RETRY')).config).toMatchObject({ subjects: ['retry.>'], retention: 'workqueue', discard: 'new' });
   expect((await jsm.streams.info('DLQ')).config).toMatchObject({ subjects: ['dlq.>', 'quarantine.>'], discard: 'new' });
-  expect((await jsm.streams.info('TRAIL')).config).toMatchObject({ subjects: ['trail.>'], discard: 'old' });
-  expect((await jsm.consumers.info('TRAIL', 'projector')).config).toMatchObject({ ack_policy: 'explicit', max_deliver: -1 });
+  expect((await jsm.streams.info('TRAIL')).config).toMatchObject({ subjects: ['trail.>', 'calls.>'], discard: 'old' });
+  expect((await jsm.consumers.info('TRAIL', 'projector')).config).toMatchObject({ ack_policy: 'explicit', max_deliver: -1, filter_subject: '>' });
   expect((await jsm.consumers.info('INGEST', 'p_pip_1')).config).toMatchObject({
     filter_subject: 'in.pip_1.>',
     max_ack_pending: 1024,
@@ -67,6 +67,32 @@ test('a stream that someone changed is put right again', async () => {
   await jsm.streams.update('INGEST', { discard: 'old', max_age: 3_600_000_000_000 });
   await bus.admin.ensureTenant(tenant);
   expect((await jsm.streams.info('INGEST')).config).toMatchObject({ discard: 'new', max_age: limits.ingestAgeMs * 1e6 });
+});
+
+test('the trail of a tenant from before connector calls were written down takes them too, and loses nothing', async () => {
+  const tenant = await bus.tenant('cus_older');
+  const jsm = await managerOf(tenant);
+  const publisher = createStreamPublisher(await bus.admin.tenant(tenant), { timeoutMs: 20_000 });
+  await jsm.consumers.update('TRAIL', 'projector', { filter_subject: 'trail.>' });
+  await jsm.streams.update('TRAIL', { subjects: ['trail.>'] });
+  await publisher.publish('trail.pip_1', {}, Buffer.from('before'));
+  await bus.admin.ensureTenant(tenant);
+  await publisher.publish('calls.nod_1', {}, Buffer.from('after'));
+  publisher.close();
+  const got: string[] = [];
+  const consumer = consumePacks(await bus.admin.tenant(tenant), {
+    stream: 'TRAIL',
+    consumer: 'projector',
+    maxPacks: 8,
+    onPack: (pack) => {
+      got.push(`${pack.subject} ${Buffer.from(pack.data).toString()}`);
+      pack.ack();
+    },
+    onError: () => undefined,
+  });
+  await eventually(() => got.length === 2);
+  expect(got).toEqual(['trail.pip_1 before', 'calls.nod_1 after']);
+  await consumer.stop();
 });
 
 test('a stream that cannot be put right stops the work, naming the field', async () => {

@@ -205,7 +205,8 @@ describe("a node in a tenant's account", () => {
   test('stores, reads and works off messages, and answers the console', async () => {
     const publisher = createStreamPublisher(nc, { timeoutMs: 20_000 });
     const ack = await publisher.publish('in.pip_1.0', {}, Buffer.from('of A'));
-    for (const subject of ['retry.pip_1', 'dlq.pip_1', 'quarantine.pip_1', 'trail.pip_1']) await publisher.publish(subject, {}, Buffer.from('x'));
+    for (const subject of ['retry.pip_1', 'dlq.pip_1', 'quarantine.pip_1', 'trail.pip_1', 'calls.nod_1'])
+      await publisher.publish(subject, {}, Buffer.from('x'));
     expect(await getStored(nc, 'INGEST', ack.seq)).toMatchObject({ subject: 'in.pip_1.0' });
     for (const [stream, consumerName] of [
       ['INGEST', 'p_pip_1'],
@@ -266,7 +267,8 @@ describe("a node in a tenant's account", () => {
     ];
     for (const request of admin) await expectForbidden(nc, `$JS.API.${request}`, '{}');
     await expectForbidden(nc, '$JS.ACK.TRAIL.projector.1.1.1.1795598081098123456.0', '+ACK');
-    for (const subject of ['anything', 'inx.pip_1', 'rpc.run.shared', '$KV.config.x', '_INBOX_nod_2.x']) await expectForbidden(nc, subject, 'x');
+    for (const subject of ['anything', 'inx.pip_1', 'rpc.run.shared', '$KV.config.x', '_INBOX_nod_2.x', 'calls.nod_2', 'calls.nod_1.x', 'calls'])
+      await expectForbidden(nc, subject, 'x');
   });
 
   test("cannot listen to messages, to another pool's requests or to another client's answers", async () => {
@@ -275,6 +277,8 @@ describe("a node in a tenant's account", () => {
       'in.>',
       'dlq.>',
       'trail.>',
+      'calls.>',
+      'calls.nod_1',
       'rpc.run.dedicated',
       'rpc.run.*',
       'rpc.>',

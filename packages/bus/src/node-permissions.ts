@@ -39,6 +39,8 @@ export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
     pub: {
       allow: [
         ...['in.>', 'retry.>', 'dlq.>', 'quarantine.>', 'trail.>'],
+        // Its own name is in the subject: what a node says its connectors did cannot be said in another's name.
+        subjects.calls(nodeId),
         ...[ingest, retry].flatMap((stream) => [
           `$JS.API.CONSUMER.MSG.NEXT.${stream}.>`,
           `$JS.API.CONSUMER.INFO.${stream}.>`,
@@ -50,7 +52,7 @@ export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
         `$JS.API.DIRECT.GET.${ingest}`,
       ],
     },
-    sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool)] },
+    sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool), subjects.connector(pool)] },
     resp: { max: 1, ttl: ANSWER_WITHIN_MS * 1_000_000 },
   };
 }

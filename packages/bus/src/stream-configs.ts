@@ -84,7 +84,14 @@ export function tenantStreams(storage?: TenantStorage): WantedStream[] {
     },
     { ...tenantStream, name: streamNames.dlq, subjects: ['dlq.>', 'quarantine.>'], discard: 'new', max_bytes: dlqBytes, max_age: nanos(limits.dlqAgeMs) },
     // The trail must never hold up a delivery: when the projector is far behind, the oldest records go.
-    { ...tenantStream, name: streamNames.trail, subjects: ['trail.>'], discard: 'old', max_bytes: trailBytes, max_age: nanos(limits.trailAgeMs) },
+    {
+      ...tenantStream,
+      name: streamNames.trail,
+      subjects: ['trail.>', 'calls.>'],
+      discard: 'old',
+      max_bytes: trailBytes,
+      max_age: nanos(limits.trailAgeMs),
+    },
   ];
 }
 
@@ -112,8 +119,9 @@ export function retryConsumer(pipelineId: string): WantedConsumer {
   return { ...durable(consumerNames.retry(pipelineId)), filter_subject: subjects.retry(pipelineId), max_ack_pending: RETRIES_PENDING_MAX };
 }
 
+/** Reads the whole stream: what became of messages, and what connectors were asked. */
 export function trailConsumer(): WantedConsumer {
-  return { ...durable(consumerNames.trail), filter_subject: 'trail.>' };
+  return { ...durable(consumerNames.trail), filter_subject: '>' };
 }
 
 /** Name of the stream behind a KV bucket, and the subject of a key in it. */

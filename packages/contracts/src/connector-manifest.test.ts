@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { connectorManifestSchema } from './connector-manifest.ts';
 
 test('nothing said grants nothing', () => {
-  expect(connectorManifestSchema.parse({})).toEqual({ network: 'none' });
+  expect(connectorManifestSchema.parse({})).toEqual({ network: 'none', env: {} });
 });
 
 test('what is granted is taken as it is said', () => {

@@ -15,6 +15,8 @@ export const limits = {
   stepsPerPipelineMax: 20,
   destinationsPerPipelineMax: 8,
   pipelinesPerTenantMax: 200,
+  /** One connection's settings, as JSON. */
+  settingsCharsMax: 65_536,
   bundleBytesMax: 4 * 1_048_576,
   /** Messages in one pack, and its bytes. */
   packMessagesMax: 256,
@@ -48,4 +50,9 @@ export const limits = {
   leaseSilentMs: 15_000,
   leaseGoneMs: 60_000,
   configPollMs: 30_000,
+  /** Connectors that one node offers, and one settings schema of one of them. */
+  connectorsPerNodeMax: 200,
+  settingsSchemaCharsMax: 65_536,
+  /** Rows of connector processes in a lease; beyond them only the sum is told. */
+  connectorRowsMax: 200,
 } as const;

@@ -75,12 +75,59 @@ export const retryPolicySchema = z.strictObject({
   maxMs: z.int().min(50).max(3_600_000).default(limits.retryMaxMs),
 });
 
-export const sourceSchema = z.strictObject({
+/** As a connector calls itself. `http` comes with every node; the others are installed on it. */
+export const connectorNameSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, 'A connector’s name is lower-case words with - between them')
+  .max(40, 'A connector’s name has at most 40 characters');
+/** A release by its content: a node runs exactly these bytes or nothing. */
+export const releaseDigestSchema = z.string().regex(/^sha256:[0-9a-f]{64}$/, 'A release is named by sha256: and 64 hexadecimal digits');
+
+/** Settings of a connector that this package does not know: JSON that the connector itself checks. */
+const connectorSettingsSchema = z
+  .record(z.string().max(200), z.json())
+  .refine(
+    (settings) => JSON.stringify(settings).length <= limits.settingsCharsMax,
+    `Settings have at most ${limits.settingsCharsMax.toLocaleString('en')} characters`,
+  );
+type ConnectorSettings = z.infer<typeof connectorSettingsSchema>;
+
+const connectionFields = {
   id: partIdSchema,
   name: nameSchema,
-  connector: z.literal('http'),
-  settings: httpSourceSettingsSchema,
-});
+  connector: connectorNameSchema,
+  /** Absent: the newest release that the node has. */
+  release: releaseDigestSchema.optional(),
+  settings: connectorSettingsSchema,
+};
+
+/** A part that talks to the outside, of whichever connector. */
+interface ConnectionPart {
+  connector: string;
+  settings: Record<string, unknown>;
+}
+type Connected<Part extends ConnectionPart, HttpSettings> =
+  | (Omit<Part, 'connector' | 'settings'> & { connector: 'http'; settings: HttpSettings })
+  | (Omit<Part, 'connector' | 'settings'> & { connector: string; settings: ConnectorSettings });
+
+/** Checks HTTP's settings by its schema and gives them their defaults; those of other connectors are left as they are. */
+function checkHttpSettings(schema: z.ZodType<Record<string, unknown>>) {
+  return (part: ConnectionPart, context: z.RefinementCtx): void => {
+    if (part.connector !== 'http') return;
+    const parsed = schema.safeParse(part.settings);
+    if (parsed.success) part.settings = parsed.data;
+    else for (const issue of parsed.error.issues) context.addIssue({ ...issue, path: ['settings', ...issue.path] });
+  };
+}
+
+/** Whether a part is of the connector `http`, whose settings are known here. */
+export function isHttp<Part extends { connector: string }>(part: Part): part is Extract<Part, { connector: 'http' }> {
+  return part.connector === 'http';
+}
+
+const plainSourceSchema = z.strictObject(connectionFields);
+export const sourceSchema = plainSourceSchema.superRefine(checkHttpSettings(httpSourceSettingsSchema)) as unknown as z.ZodType<SourceSpec>;
+export const sourceNameSchema = plainSourceSchema.pick({ name: true });
 
 export const stepLanguages = ['typescript', 'assemblyscript', 'wasm'] as const;
 
@@ -123,13 +170,15 @@ export const stepSchema = z
     message: `A step has at most ${limits.stepSourceBytesMax.toLocaleString('en')} characters`,
   });
 
-export const destinationSchema = z.strictObject({
-  id: partIdSchema,
-  name: nameSchema,
-  connector: z.literal('http'),
-  settings: httpDestinationSettingsSchema,
+const plainDestinationSchema = z.strictObject({
+  ...connectionFields,
   retry: retryPolicySchema.default({ attempts: limits.attemptsDefault, initialMs: limits.retryInitialMs, maxMs: limits.retryMaxMs }),
 });
+export const destinationSchema = plainDestinationSchema.superRefine(checkHttpSettings(httpDestinationSettingsSchema)) as unknown as z.ZodType<DestinationSpec>;
+/** Its URL may be missing or half written. */
+const draftDestinationSchema = plainDestinationSchema.superRefine(
+  checkHttpSettings(httpDestinationSettingsSchema.extend({ url: z.string().max(2_048) })),
+) as unknown as z.ZodType<DestinationSpec>;
 
 /** The graph of a pipeline as it is published: one source, steps in order, then every destination gets the result. */
 export const pipelineSpecSchema = z
@@ -160,18 +209,18 @@ export const pipelineDraftSchema = z.strictObject({
   v: z.literal(1),
   source: sourceSchema,
   steps: z.array(stepSchema).max(limits.stepsPerPipelineMax),
-  destinations: z
-    .array(destinationSchema.extend({ settings: httpDestinationSettingsSchema.extend({ url: z.string().max(2_048) }) }))
-    .max(limits.destinationsPerPipelineMax),
+  destinations: z.array(draftDestinationSchema).max(limits.destinationsPerPipelineMax),
 });
 
 export type PipelineSpec = z.infer<typeof pipelineSpecSchema>;
 export type PipelineDraft = z.infer<typeof pipelineDraftSchema>;
-export type SourceSpec = z.infer<typeof sourceSchema>;
+export type SourceSpec = Connected<z.infer<typeof plainSourceSchema>, HttpSourceSettings>;
 export type StepSpec = z.infer<typeof stepSchema>;
 export type StepLanguage = (typeof stepLanguages)[number];
 export type Fixture = z.infer<typeof fixtureSchema>;
-export type DestinationSpec = z.infer<typeof destinationSchema>;
+export type DestinationSpec = Connected<z.infer<typeof plainDestinationSchema>, HttpDestinationSettings>;
+export type HttpSourceSpec = Extract<SourceSpec, { connector: 'http' }>;
+export type HttpDestinationSpec = Extract<DestinationSpec, { connector: 'http' }>;
 export type RetryPolicy = z.infer<typeof retryPolicySchema>;
 export type HttpSourceSettings = z.infer<typeof httpSourceSettingsSchema>;
 export type HttpDestinationSettings = z.infer<typeof httpDestinationSettingsSchema>;

@@ -22,6 +22,10 @@ export const subjects = {
   trail: (pipelineId: string) => `trail.${pipelineId}`,
   /** Request to any node of the pool: run a pipeline's steps on one message and show what each made of it. */
   run: (pool: string) => `rpc.run.${pool}`,
+  /** Request to any node of the pool: have a connector check a connection's settings, or try it out. */
+  connector: (pool: string) => `rpc.connector.${pool}`,
+  /** What a node asked of its connectors, in the stream TRAIL of the tenant they work for. */
+  calls: (nodeId: string) => `calls.${nodeId}`,
 } as const;
 
 /** Keys in the bucket `config`. */
@@ -36,6 +40,7 @@ export const configKeys = {
 /** Keys in the bucket `status`. */
 export const statusKeys = {
   lease: (nodeId: string) => `node.${nodeId}.lease`,
+  offers: (nodeId: string) => `node.${nodeId}.offers`,
   report: (nodeId: string, tenantId: string) => `node.${nodeId}.tenant.${tenantId}`,
   nodeAll: (nodeId: string) => `node.${nodeId}.>`,
 } as const;

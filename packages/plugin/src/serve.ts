@@ -18,7 +18,7 @@ import { GRPCController, EmptySchema as PluginEmptySchema } from '@vrsky/proto/g
 import { GRPCStdio, type StdioData, StdioData_Channel, StdioDataSchema } from '@vrsky/proto/gen/goplugin/grpc_stdio_pb';
 import { Health, type HealthCheckRequest, HealthCheckResponse_ServingStatus, HealthCheckResponseSchema } from '@vrsky/proto/gen/goplugin/health_pb';
 import { createIdentity } from './certificate.ts';
-import { formatHandshake, type MagicCookie, negotiateVersion, pluginEnv } from './handshake.ts';
+import { formatHandshake, type MagicCookie, NO_COMMON_VERSION, negotiateVersion, parseVersions, pluginEnv } from './handshake.ts';
 import { formatLogLine, type PluginLogLevel } from './plugin-log.ts';
 import { channelOptions, frameMethod, generatedMethod } from './rpc.ts';
 
@@ -48,6 +48,8 @@ export class NotAPluginHost extends Error {
 /** What a plugin prints before its host reads it; older output is dropped. */
 const BACKLOG_BYTES_MAX = 65_536;
 const PARENT_CHECK_MS = 500;
+/** What the plugin's half of the protocol itself logs is marked with this. */
+const PROTOCOL_MODULE = 'vrsky.plugin';
 /** Frames of output that wait for a host which does not read them. */
 const STDIO_FRAMES_MAX = 1_024;
 
@@ -100,6 +102,9 @@ export async function servePlugin(options: ServeOptions): Promise<ServedPlugin> 
   }, PARENT_CHECK_MS);
 
   const version = negotiateVersion(options.versions, env[pluginEnv.protocolVersions]);
+  const asked = env[pluginEnv.protocolVersions];
+  if (asked && !parseVersions(asked).includes(version))
+    pluginLog(PROTOCOL_MODULE)('error', NO_COMMON_VERSION, { versions: options.versions.join(','), host_versions: asked });
   process.stdout.write(formatHandshake({ version, socketPath, serverCert: identity?.certDer ?? null, multiplexAsked: Boolean(env[pluginEnv.multiplex]) }));
   stdio.capture();
   return {

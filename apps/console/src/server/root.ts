@@ -1,3 +1,4 @@
+import { connectorsRouter } from '../features/connectors/server/router.ts';
 import { deadLettersRouter, messagesRouter } from '../features/messages/server/router.ts';
 import { nodesRouter } from '../features/nodes/server/router.ts';
 import { overviewRouter } from '../features/overview/server/router.ts';
@@ -14,6 +15,7 @@ export const appRouter = router({
   pipelines: pipelinesRouter,
   messages: messagesRouter,
   deadLetters: deadLettersRouter,
+  connectors: connectorsRouter,
   nodes: nodesRouter,
   receiver: receiverRouter,
   apiKeys: apiKeysRouter,

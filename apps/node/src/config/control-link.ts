@@ -6,7 +6,7 @@ import { createStatusBucket } from '@vrsky/bus/status-bucket';
 import type { Head } from '@vrsky/contracts/bundle';
 import type { EnrolmentResponse } from '@vrsky/contracts/enrolment';
 import { limits } from '@vrsky/contracts/limits';
-import type { Lease, Report } from '@vrsky/contracts/node-status';
+import type { Lease, Offers, Report } from '@vrsky/contracts/node-status';
 import { configKeys, inboxPrefix, statusKeys } from '@vrsky/contracts/subjects';
 import { describeError } from '@vrsky/kernel/errors';
 import { every, type Part } from '@vrsky/kernel/lifecycle';
@@ -17,6 +17,8 @@ import { createTenantDesk, type Deployer, type TenantDesk } from './tenant-desk.
 
 /** The node's line to the control plane. Work goes on without it; with it, configuration comes in and reports go out. */
 export interface ControlLink extends Part {
+  /** Tells the control plane soon, not only with the next lease, and tries again what failed for want of a connector. */
+  offersChanged(): void;
   isUp(): boolean;
   /** When the control plane's records were last read; null before the first time. */
   readonly contactAtMs: number | null;
@@ -34,6 +36,7 @@ export interface ControlLinkOptions {
   deployer: Deployer;
   /** As it is now, but for the time. */
   lease(): Omit<Lease, 'at' | 'v' | 'stopping'>;
+  offers(): Pick<Offers, 'connectors' | 'problems'>;
   onRejected(code: string): void;
   log: Log;
 }
@@ -140,10 +143,22 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     }
   };
 
+  let offered = '';
+  /** Written when it has changed, and anew on a new line: the bucket may be new as well. */
+  const writeOffers = async (): Promise<void> => {
+    const offers = options.offers();
+    const text = JSON.stringify(offers);
+    if (text === offered || nc === null || status === null || !isUp(nc)) return;
+    const document: Offers = { v: 1, nodeId, at: new Date().toISOString(), ...offers };
+    await status.put(statusKeys.offers(nodeId), JSON.stringify(document));
+    offered = text;
+  };
+
   const writeLease = async (): Promise<void> => {
     if (nc === null || status === null || !isUp(nc)) return;
     const lease: Lease = { v: 1, ...options.lease(), at: new Date().toISOString(), stopping: isStopping };
     await status.put(statusKeys.lease(nodeId), JSON.stringify(lease));
+    await writeOffers();
     await sendReports();
   };
 
@@ -168,6 +183,8 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
         // The buckets may be new as well: everything that was reported is written again.
         onCurrent: () => {
           for (const [tenantId, desk] of desks) unsent.set(tenantId, desk.report());
+          offered = '';
+          void writeOffers().catch(onError);
           void sendReports();
         },
       });
@@ -181,6 +198,12 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
 
   return {
     name: 'control link',
+    offersChanged() {
+      for (const desk of desks.values()) void desk.tryFailed();
+      void writeOffers().catch((error: unknown) =>
+        log.warn({ error: describeError(error) }, 'what this node offers could not be told yet; the next lease takes it along'),
+      );
+    },
     async start() {
       const keptHead = await store.readHead();
       if (keptHead !== null) await offerHead(keptHead);

@@ -1,6 +1,6 @@
 import type { Bundle, BundlePipeline, ModuleFormat } from '@vrsky/contracts/bundle';
 import { limits } from '@vrsky/contracts/limits';
-import type { RetryPolicy } from '@vrsky/contracts/pipeline-spec';
+import { type DestinationSpec, isHttp, type RetryPolicy, type SourceSpec } from '@vrsky/contracts/pipeline-spec';
 
 export interface StepPlan {
   stepId: string;
@@ -22,6 +22,10 @@ export interface DestinationPlan {
 
 export interface ConnectionPlan {
   connectionId: string;
+  tenantId: string;
+  connector: string;
+  /** The bytes that must run; undefined: the newest release that the node has. */
+  release: string | undefined;
   role: 'source' | 'destination';
   settings: unknown;
 }
@@ -44,16 +48,34 @@ export function planPipelines(bundle: Bundle): PipelinePlan[] {
   return bundle.pipelines.map((pipeline) => planPipeline(bundle.tenantId, pipeline));
 }
 
+/** HTTP knows its own; of other connectors nobody knows how long one delivery may take. */
+function deadlineOf(destination: DestinationSpec): number {
+  const ownMs = isHttp(destination) ? destination.settings.timeoutMs : limits.requestTimeoutMsMax;
+  return Math.min(ownMs, limits.requestTimeoutMsMax) + deadlineSlackMs;
+}
+
 function planPipeline(tenantId: string, pipeline: BundlePipeline): PipelinePlan {
   const { spec, pipelineId } = pipeline;
   const modules = new Map(pipeline.modules.map((module) => [module.stepId, module]));
+  const connectionOf = (
+    connectionId: string,
+    role: ConnectionPlan['role'],
+    { connector, release, settings }: SourceSpec | DestinationSpec,
+  ): ConnectionPlan => ({
+    connectionId,
+    tenantId,
+    connector,
+    release,
+    role,
+    settings,
+  });
   const sourceConnectionId = `${pipelineId}/${spec.source.id}`;
   const destinations = spec.destinations.map((destination) => ({
     id: destination.id,
     name: destination.name,
     connectionId: `${pipelineId}/${destination.id}`,
     policy: destination.retry,
-    deadlineMs: Math.min(destination.settings.timeoutMs, limits.requestTimeoutMsMax) + deadlineSlackMs,
+    deadlineMs: deadlineOf(destination),
   }));
   return {
     tenantId,
@@ -68,12 +90,8 @@ function planPipeline(tenantId: string, pipeline: BundlePipeline): PipelinePlan 
     }),
     destinations,
     connections: [
-      { connectionId: sourceConnectionId, role: 'source', settings: spec.source.settings },
-      ...spec.destinations.map((destination) => ({
-        connectionId: `${pipelineId}/${destination.id}`,
-        role: 'destination' as const,
-        settings: destination.settings,
-      })),
+      connectionOf(sourceConnectionId, 'source', spec.source),
+      ...spec.destinations.map((destination) => connectionOf(`${pipelineId}/${destination.id}`, 'destination', destination)),
     ],
   };
 }

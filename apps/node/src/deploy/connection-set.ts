@@ -21,6 +21,31 @@ export interface ConnectionSet {
   set(tenantId: string, plans: readonly PipelinePlan[]): Promise<Map<string, string>>;
 }
 
+/** Processes that serve one tenant each. */
+export interface TenantHosts {
+  configureTenant(tenantId: string, connections: readonly ConnectionPlan[]): Promise<Refusal[]>;
+}
+
+/**
+ * Connections by whose process serves them: those of the connectors that all tenants share go together with every other tenant's, the
+ * others to processes of the tenant's own, where nobody else waits for them. The shared ones first: what comes in finds its way out.
+ */
+export function createTenantConnections(options: { isShared(connector: string): boolean; shared: ConnectionSet; own: TenantHosts }): ConnectionSet {
+  const { isShared, shared, own } = options;
+  const only = (plans: readonly PipelinePlan[], wanted: boolean): PipelinePlan[] =>
+    plans.map((plan) => ({ ...plan, connections: plan.connections.filter(({ connector }) => isShared(connector) === wanted) }));
+  return {
+    async set(tenantId, plans) {
+      const problems = await shared.set(tenantId, only(plans, true));
+      const refusals = await own.configureTenant(
+        tenantId,
+        only(plans, false).flatMap(({ connections }) => connections),
+      );
+      return new Map([...problemsOf(plans, refusals), ...problems]);
+    },
+  };
+}
+
 interface Change {
   readonly tenantId: string;
   readonly plans: readonly PipelinePlan[];

@@ -63,7 +63,7 @@ function trial() {
     connections,
     intake: { set: (_tenant, plans) => void events.push(`intake ${names(plans)}`), remove: (id) => void events.push(`intake without ${id}`) },
     delivery: { set: async (_tenant, plans) => void events.push(`delivery ${names(plans)}`), remove: async (id) => void events.push(`delivery without ${id}`) },
-    runs: { set() {}, remove() {} },
+    requests: [{ set() {}, remove() {} }],
   });
   const deploy = (tenantId: string, pipelines: Bundle['pipelines'], earlier: Bundle[] = []) =>
     deployer.deploy({ bundle: bundle(tenantId, pipelines), grant: { tenantId, natsJwt: 'jwt' }, proofKey: Buffer.alloc(32), earlier, isRestore: false });

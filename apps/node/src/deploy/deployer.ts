@@ -11,7 +11,8 @@ export interface DeployerPorts {
   connections: ConnectionSet;
   intake: { set(tenant: Tenant, plans: readonly PipelinePlan[]): void; remove(tenantId: string): void };
   delivery: { set(tenant: Tenant, plans: readonly PipelinePlan[]): Promise<void>; remove(tenantId: string): Promise<void> };
-  runs: { set(tenant: Tenant): void; remove(tenantId: string): void };
+  /** What answers the control plane's requests in the tenant's account. */
+  requests: readonly { set(tenant: Tenant): void; remove(tenantId: string): void }[];
 }
 
 export interface TenantDeployer {
@@ -54,7 +55,7 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
 
       const wanted = planPipelines(bundle);
       const stays = before.filter((plan) => wanted.some(({ pipelineId }) => pipelineId === plan.pipelineId));
-      ports.runs.set(tenant);
+      for (const service of ports.requests) service.set(tenant);
       ports.intake.set(tenant, [...before, ...wanted]);
       await ports.delivery.set(tenant, stays);
 
@@ -69,7 +70,7 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
     async remove(tenantId) {
       const found = deployed.get(tenantId);
       if (!found) return;
-      ports.runs.remove(tenantId);
+      for (const service of ports.requests) service.remove(tenantId);
       await ports.delivery.remove(tenantId);
       await ports.connections.set(tenantId, []);
       ports.intake.remove(tenantId);

@@ -6,6 +6,7 @@ import { decodeMessage } from '@vrsky/proto/message-codec';
 import { eventually } from '@vrsky/testkit/eventually';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type ConnectorHost, createConnectorHost, type ReceivedEntry } from './connector-host.ts';
+import { releaseAt } from './fixtures/release.test-support.ts';
 import type { OutgoingMessage } from './sends.ts';
 
 interface Line {
@@ -16,8 +17,10 @@ interface Line {
 
 const executable = join(import.meta.dirname, 'fixtures', 'echo-connector.ts');
 const hosts: ConnectorHost[] = [];
+const dirs: string[] = [];
 afterEach(async () => {
   for (const host of hosts.splice(0)) await host[Symbol.asyncDispose]();
+  for (const dir of dirs.splice(0)) await rm(dir, { recursive: true, force: true });
 });
 
 describe('a connector', () => {
@@ -25,8 +28,8 @@ describe('a connector', () => {
     const { host } = await start();
     expect(
       await host.configure(1, [
-        { connectionId: 'p/good', role: 'destination', settings: {} },
-        { connectionId: 'p/bad', role: 'destination', settings: { wrong: true } },
+        { connectionId: 'p/good', tenantId: 'cus_a', role: 'destination', settings: {} },
+        { connectionId: 'p/bad', tenantId: 'cus_a', role: 'destination', settings: { wrong: true } },
       ]),
     ).toEqual([{ connectionId: 'p/bad', errors: [{ path: '/wrong', message: 'This is wrong.' }] }]);
     expect(host.state()).toMatchObject({ name: 'echo', version: '1.2.3', state: 'running', restarts: 0, pid: expect.any(Number) });
@@ -73,7 +76,7 @@ describe('a connector', () => {
         for (const entry of held.splice(0)) host.ack(entry.seq, 'stored', { messageId: `msg_${decodeMessage(entry.raw).headers[0]?.[1]}` });
       });
     });
-    await host.configure(1, [{ connectionId: 'p/source', role: 'source', settings: { messages: 150 } }]);
+    await host.configure(1, [{ connectionId: 'p/source', tenantId: 'cus_a', role: 'source', settings: { messages: 150 } }]);
     await eventually(() => receipts(lines).length === 150);
     expect(mostHeld).toBeLessThanOrEqual(10);
     expect(receipts(lines).every(({ text, status, messageId }) => status === 'stored' && messageId === `msg_${text}`)).toBe(true);
@@ -84,7 +87,7 @@ describe('a connector', () => {
     host.onReceive((entries) => {
       for (const entry of entries) host.ack(entry.seq, status, { messageId: 'msg_not_for_it', retryAfterMs: 1_234 });
     });
-    await host.configure(1, [{ connectionId: 'p/source', role: 'source', settings: { messages: 1 } }]);
+    await host.configure(1, [{ connectionId: 'p/source', tenantId: 'cus_a', role: 'source', settings: { messages: 1 } }]);
     const receipt = await eventually(() => receipts(lines)[0] ?? false);
     expect(receipt).toMatchObject({ status, messageId: '', retryAfterMs: 1_234 });
   });
@@ -98,7 +101,7 @@ describe('a connector that dies', () => {
       received.push(...entries);
       for (const entry of entries) host.ack(entry.seq, 'stored', { messageId: 'msg_1' });
     });
-    await host.configure(4, [{ connectionId: 'p/source', role: 'source', settings: { messages: 20 } }]);
+    await host.configure(4, [{ connectionId: 'p/source', tenantId: 'cus_a', role: 'source', settings: { messages: 20 } }]);
     await eventually(() => receipts(lines).length === 20);
     const firstPid = host.state().pid as number;
 
@@ -120,7 +123,7 @@ describe('a connector that dies', () => {
     const { host, lines } = await start();
     const received: ReceivedEntry[] = [];
     host.onReceive((entries) => received.push(...entries));
-    await host.configure(1, [{ connectionId: 'p/source', role: 'source', settings: { messages: 3 } }]);
+    await host.configure(1, [{ connectionId: 'p/source', tenantId: 'cus_a', role: 'source', settings: { messages: 3 } }]);
     await eventually(() => received.length === 3);
     process.kill(host.state().pid as number, 'SIGKILL');
     await eventually(() => received.length === 6, { what: 'the new process to hand over' });
@@ -139,45 +142,74 @@ describe('a connector that dies', () => {
   test('a new set of connections asked for while there is no process is applied to the next one', async () => {
     const { host, lines } = await start();
     process.kill(host.state().pid as number, 'SIGKILL');
-    await host.configure(9, [{ connectionId: 'p/new', role: 'destination', settings: {} }]);
+    await host.configure(9, [{ connectionId: 'p/new', tenantId: 'cus_a', role: 'destination', settings: {} }]);
     await eventually(() => lines.some((line) => line.message === 'configured' && JSON.stringify(line.fields).includes('p/new')));
-  });
-
-  test('or only stops answering (SIGSTOP) is replaced as well', async () => {
-    const { host } = await start();
-    const { pid } = host.state();
-    process.kill(pid as number, 'SIGSTOP');
-    const outcome = await host.send(message('into the void'), 60_000);
-    expect(outcome).toMatchObject({ status: 'retryable', source: 'plugin' });
-    expect(await host.send(message('after'), 10_000)).toMatchObject({ status: 'ok' });
-    expect(host.state().restarts).toBe(1);
   });
 });
 
-describe('a connector that breaks the protocol is replaced, and nothing of what it said gets through', () => {
-  test.each(['takes-no-notice-of-credit', 'sends-garbage', 'counts-too-far', 'hangs-up', 'sends-more-than-a-frame-holds'])('one that %s', async (manner) => {
-    const dir = await mkdtemp(join(tmpdir(), 'vrsky-hostile-'));
-    try {
-      const link = join(dir, manner);
-      await symlink(join(import.meta.dirname, 'fixtures', 'hostile-connector.ts'), link);
-      const { host, starting } = create({ executable: link, credit: 10 });
-      const received: ReceivedEntry[] = [];
-      host.onReceive((entries) => received.push(...entries));
-      await starting;
-      await eventually(() => host.state().restarts > 0 && host.state().reason !== undefined);
-      expect(host.state().reason).toMatch(/broke the rules of its protocol|closed its line|line to the connector broke/);
-      expect(received).toEqual([]);
-    } finally {
-      await rm(dir, { recursive: true, force: true });
-    }
+describe('an upgrade in place', () => {
+  test('gives every message under load one good outcome, from one of the two versions', async () => {
+    const { host, events } = await start();
+    await host.configure(1, [{ connectionId: 'p/out', tenantId: 'cus_a', role: 'destination', settings: {} }]);
+    const before = host.state();
+    let upgraded = false;
+    const load = loadUntil(host, () => upgraded);
+    await eventually(() => host.stats().sendsInFlight > 0);
+    expect(await host.upgrade(await version('1.3.0'))).toBe(true);
+    upgraded = true;
+    const outcomes = await load;
+    expect(outcomes.filter(({ status }) => status !== 'ok')).toEqual([]);
+    expect(host.state()).toMatchObject({ version: '1.3.0', state: 'running', restarts: 0 });
+    expect(host.state().pid).not.toBe(before.pid);
+    expect(() => process.kill(before.pid as number, 0)).toThrow();
+    expect(host.state().cpuSeconds).toBeGreaterThan(before.cpuSeconds);
+    expect(await host.send(message('after'), 10_000)).toMatchObject({ status: 'ok' });
+    expect(events).toContainEqual({ kind: 'upgraded', version: '1.3.0', reason: expect.stringContaining('from 1.2.3 to 1.3.0') });
+  });
+
+  test('is refused when the new version does not accept what runs, and the old process goes on untouched', async () => {
+    const { host, events } = await start();
+    await host.configure(1, [{ connectionId: 'p/out', tenantId: 'cus_a', role: 'destination', settings: { old: true } }]);
+    const { pid } = host.state();
+    expect(await host.upgrade(await version('2.0.0'))).toBe(false);
+    expect(host.state()).toMatchObject({ pid, version: '1.2.3', state: 'running', reason: expect.stringContaining('no longer supported') });
+    expect(events).toContainEqual({ kind: 'refused', version: '1.2.3', reason: expect.stringContaining('The version before it goes on.') });
+    expect(await host.send(message('goes on'), 10_000)).toMatchObject({ status: 'ok' });
+  });
+
+  test('to a program that does not start is refused with its reason, and the old process goes on', async () => {
+    const { host } = await start();
+    const { pid } = host.state();
+    expect(await host.upgrade(releaseAt('/bin/false'))).toBe(false);
+    expect(host.state()).toMatchObject({ pid, state: 'running', reason: expect.stringMatching(/new version did not start.*ended before it was ready/) });
+    expect(host.state().reason).not.toContain('/bin/false');
+  });
+
+  test('is tried at once when the old version does not even start', async () => {
+    const { host, starting } = create({ executable: '/bin/false' });
+    await eventually(() => host.state().state === 'restarting');
+    await host.upgrade(releaseAt(executable));
+    await starting;
+    expect(host.state()).toMatchObject({ state: 'running', version: '1.2.3' });
+  });
+
+  test('gives what the old version does not finish in time to the new one as a retry, never silently', async () => {
+    const { host } = await start();
+    const pending = host.send(message('hang'), 60_000);
+    await eventually(() => host.stats().sendsInFlight === 1);
+    const upgrading = host.upgrade(await version('1.3.0'));
+    process.kill(host.state().pid as number, 'SIGKILL');
+    expect(await pending).toMatchObject({ status: 'retryable', source: 'plugin', code: 'connector_stopped' });
+    await upgrading;
+    await eventually(() => host.state().version === '1.3.0' && host.state().state === 'running');
   });
 });
 
 describe('the host', () => {
   test('gives up to start what fails again and again, with the reason', async () => {
     const { host, starting } = create({ executable: '/bin/false' });
-    await expect(starting).rejects.toMatchObject({ code: 'PLUGIN.UNAVAILABLE', message: expect.stringContaining('ended before its handshake') });
-    expect(host.state()).toMatchObject({ state: 'stopped', pid: null, reason: expect.stringContaining('again and again') });
+    await expect(starting).rejects.toMatchObject({ code: 'PLUGIN.UNAVAILABLE', message: expect.stringContaining('PLUGIN.EXITED') });
+    expect(host.state()).toMatchObject({ state: 'stopped', pid: null, reason: expect.stringContaining('again and again'), reasonCode: 'PLUGIN.EXITED' });
   });
 
   test('stops in the middle of a start', async () => {
@@ -199,12 +231,30 @@ describe('the host', () => {
   });
 });
 
+/** The same connector under the name of another version. */
+async function version(number: string) {
+  const dir = await mkdtemp(join(tmpdir(), 'vrsky-version-'));
+  dirs.push(dir);
+  const link = join(dir, `echo@${number}`);
+  await symlink(executable, link);
+  return releaseAt(link);
+}
+
 function create(o: { credit?: number; executable?: string } = {}) {
   const lines: Line[] = [];
-  const host = createConnectorHost({ name: 'echo', executable: o.executable ?? executable, env: {}, credit: o.credit ?? 4_096, log: recorder(lines) });
+  const events: unknown[] = [];
+  const host = createConnectorHost({
+    name: 'echo',
+    tenantId: null,
+    release: releaseAt(o.executable ?? executable),
+    env: {},
+    credit: o.credit ?? 4_096,
+    onEvent: (event) => events.push(event),
+    log: recorder(lines),
+  });
   hosts.push(host);
   const stop = new AbortController();
-  return { host, lines, stop, starting: host.start?.(stop.signal) };
+  return { host, lines, events, stop, starting: host.start?.(stop.signal) };
 }
 
 async function start(o: { credit?: number } = {}) {

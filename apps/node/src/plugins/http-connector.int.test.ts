@@ -9,6 +9,7 @@ import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
 import { Agent, request } from 'undici';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type ConnectorHost, createConnectorHost } from './connector-host.ts';
+import { releaseAt } from './fixtures/release.test-support.ts';
 
 const home = join(import.meta.dirname, '..', '..', '..', '..', 'connectors', 'http');
 const PATH = 'in_0123456789abcdefghjkmnpq';
@@ -41,13 +42,14 @@ test('a webhook goes through the real connector, is stored, answered 202, and de
 test('a connection that is wrong is reported with its field, and the others work', async () => {
   const { host, bin, url } = await start();
   const errors = await host.configure(2, [
-    { connectionId: 'p/in', role: 'source', settings: { path: PATH } },
+    { connectionId: 'p/in', tenantId: 'cus_a', role: 'source', settings: { path: PATH } },
     {
       connectionId: 'p/bad',
+      tenantId: 'cus_a',
       role: 'destination',
       settings: { url: 'ftp://x', method: 'POST', headers: [{ name: 'Customer-ID', value: 'forged' }], timeoutMs: 1 },
     },
-    { connectionId: 'p/out', role: 'destination', settings: { url: bin.url } },
+    { connectionId: 'p/out', tenantId: 'cus_a', role: 'destination', settings: { url: bin.url } },
   ]);
   expect(errors).toEqual([
     {
@@ -67,7 +69,7 @@ test('an address inside that the operator did not list is refused', async () => 
   const { host } = await start();
   const inside = await requestBin();
   disposals.push(() => inside.close());
-  await host.configure(2, [{ connectionId: 'p/out', role: 'destination', settings: { url: inside.url } }]);
+  await host.configure(2, [{ connectionId: 'p/out', tenantId: 'cus_a', role: 'destination', settings: { url: inside.url } }]);
   expect(await host.send(outgoing('msg_1', Buffer.from('x')), 5_000)).toMatchObject({ status: 'permanent', source: 'downstream', code: 'egress_forbidden' });
   expect(inside.requests).toEqual([]);
 });
@@ -116,7 +118,8 @@ test('a process for destinations alone listens nowhere: one that holds its port 
   disposals.push(() => taken.close());
   const host = createConnectorHost({
     name: 'http destination',
-    executable: join(home, 'dist', 'http-connector'),
+    tenantId: null,
+    release: releaseAt(join(home, 'dist', 'http-connector')),
     env: { VRSKY_HTTP_ROLES: 'destination', VRSKY_HTTP_LISTEN: `127.0.0.1:${taken.port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${taken.port}` },
     credit: 16,
     log: createLog('test', 'silent'),
@@ -137,7 +140,8 @@ async function start(
   const stored: { messageId: string; text: string; contentType: string }[] = [];
   const host = createConnectorHost({
     name: 'http',
-    executable: join(home, 'dist', 'http-connector'),
+    tenantId: null,
+    release: releaseAt(join(home, 'dist', 'http-connector')),
     env: { VRSKY_HTTP_LISTEN: `127.0.0.1:${port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${bin.port}` },
     credit: 4_096,
     log: createLog('test', 'silent'),
@@ -160,8 +164,8 @@ async function start(
   });
   await host.start?.(new AbortController().signal);
   await host.configure(1, [
-    { connectionId: 'p/in', role: 'source', settings: { path: PATH } },
-    { connectionId: 'p/out', role: 'destination', settings: { url: bin.url, method: 'POST', headers: [], timeoutMs: 5_000 } },
+    { connectionId: 'p/in', tenantId: 'cus_a', role: 'source', settings: { path: PATH } },
+    { connectionId: 'p/out', tenantId: 'cus_a', role: 'destination', settings: { url: bin.url, method: 'POST', headers: [], timeoutMs: 5_000 } },
   ]);
   return { host, url: `http://127.0.0.1:${port}/in/${PATH}`, bin, stored };
 }

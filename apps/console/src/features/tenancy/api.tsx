@@ -29,6 +29,8 @@ export const leastRoles: Record<Permission, string> = {
   'message.read': 'viewer',
   'message.resend': 'operator',
   'node.read': 'viewer',
+  'connector.read': 'viewer',
+  'connector.test': 'developer',
   'apikey.read': 'admin',
   'apikey.write': 'admin',
 };

@@ -9,6 +9,8 @@ export const permissions = [
   'message.read',
   'message.resend',
   'node.read',
+  'connector.read',
+  'connector.test',
   'apikey.read',
   'apikey.write',
 ] as const;

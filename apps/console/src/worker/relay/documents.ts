@@ -25,7 +25,7 @@ export interface GrantNode {
 }
 
 /** Raised when nodes need other rights than those they were granted. */
-const GRANT_FORM = 1;
+const GRANT_FORM = 2;
 
 /** Changes when a grant that was issued no longer fits the keys on either side. */
 export function grantBasis(platform: Platform, node: GrantNode, tenantId: string): string {

@@ -1,4 +1,5 @@
 import { type TrailRecord, trailRecordSchema } from '@vrsky/contracts/trail';
+import { storable } from '../storable.ts';
 
 /** A record of the trail, or why it cannot be one. What Postgres cannot store as text is replaced: a receiver's answer may hold anything. */
 export function parseTrailRecord(data: Uint8Array, tenantId: string): TrailRecord | { problem: string } {
@@ -20,8 +21,4 @@ export function parseTrailRecord(data: Uint8Array, tenantId: string): TrailRecor
     };
   if (parsed.data.tenantId !== tenantId) return { problem: `it names ${parsed.data.tenantId} and lies in the stream of ${tenantId}` };
   return parsed.data;
-}
-
-function storable(_key: string, value: unknown): unknown {
-  return typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '\ufffd') : value;
 }

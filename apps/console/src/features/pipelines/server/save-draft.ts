@@ -1,9 +1,10 @@
-import type { PipelineDraft } from '@vrsky/contracts/pipeline-spec';
+import { isHttp, type PipelineDraft } from '@vrsky/contracts/pipeline-spec';
 import { withTenant } from '@vrsky/db/client';
 import { AppError } from '@vrsky/kernel/errors';
 import type { TenantContext } from '../../../server/context.ts';
 import { notifyLive } from '../../../server/live-channel.ts';
 import type { SaveResult } from '../types.ts';
+import { connectorProblems } from './connector-problems.ts';
 import { draftChanged, getPipelineRow } from './pipeline-row.ts';
 import { draftHash } from './publishable.ts';
 import { validateDraft } from './validate-draft.ts';
@@ -20,7 +21,7 @@ export async function saveDraft(ctx: TenantContext, { id, draft, draftVersion }:
   const { tenantId } = ctx;
   const saved = await withTenant(ctx.db, tenantId, async (tx) => {
     const row = await getPipelineRow(tx, tenantId, id);
-    if (draft.source.settings.path !== row.inletPath) throw foreignPath(id);
+    if (isHttp(draft.source) && draft.source.settings.path !== row.inletPath) throw foreignPath(id);
     // The version in the condition, not only in the comparison: two saves at once must not both win.
     const { count } = await tx.pipeline.updateMany({
       where: { tenantId, id, draftVersion, deletedAt: null },
@@ -31,7 +32,7 @@ export async function saveDraft(ctx: TenantContext, { id, draft, draftVersion }:
     return draftVersion + 1;
   });
   const valid = await validateDraft(draft);
-  return { draftVersion: saved, problems: valid.ok ? [] : valid.problems };
+  return { draftVersion: saved, problems: [...(valid.ok ? [] : valid.problems), ...(await connectorProblems(ctx, draft))] };
 }
 
 /** Else a tenant could have its pipeline answer at another's URL. */

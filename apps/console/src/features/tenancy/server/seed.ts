@@ -1,4 +1,5 @@
 import type { DevFile } from '@vrsky/contracts/dev-file';
+import { isHttp } from '@vrsky/contracts/pipeline-spec';
 import { withTenant } from '@vrsky/db/client';
 import { AppError } from '@vrsky/kernel/errors';
 import { hashApiKeySecret, parseApiKeyToken } from '../../../server/api-key-token.ts';
@@ -89,8 +90,8 @@ async function followReceiver(ctx: TenantContext, row: PipelineRow): Promise<voi
   const bin = new URL(url).pathname;
   const draft = parseDraft(row);
   const isOld = (text: string) => URL.canParse(text) && new URL(text).pathname === bin && text !== url;
-  if (!draft.destinations.some((destination) => isOld(destination.settings.url))) return;
-  const destinations = draft.destinations.map((item) => (isOld(item.settings.url) ? { ...item, settings: { ...item.settings, url } } : item));
+  if (!draft.destinations.some((destination) => isHttp(destination) && isOld(destination.settings.url))) return;
+  const destinations = draft.destinations.map((item) => (isHttp(item) && isOld(item.settings.url) ? { ...item, settings: { ...item.settings, url } } : item));
   await saveAndPublish(ctx, row, { ...draft, destinations });
 }
 

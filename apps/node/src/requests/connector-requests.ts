@@ -1,0 +1,41 @@
+import { type ConnectorRequest, type ConnectorResponse, connectorRequestSchema } from '@vrsky/contracts/connector-request';
+import type { TrustedKey } from '@vrsky/contracts/signed';
+import { subjects } from '@vrsky/contracts/subjects';
+import type { Log } from '@vrsky/kernel/log';
+import type { ConnectorFleet } from '../plugins/connector-fleet.ts';
+import { createTenantRequests, openTenantRequest, type RequestAsk, type TenantRequests } from './tenant-requests.ts';
+
+export interface ConnectorRequestsOptions {
+  pool: string;
+  nodeName: string;
+  trusted: readonly TrustedKey[];
+  connectors: Pick<ConnectorFleet, 'check'>;
+  log: Log;
+}
+
+const concurrentMax = 4;
+/** The console waits a little longer. */
+const CHECK_MS = 15_000;
+/** No pipeline has a connection of this name. */
+const CHECKED_CONNECTION = 'check';
+
+/** Answers the console's "are these settings right" and "test connection": the tenant's own process of the connector is asked. */
+export function createConnectorRequests({ pool, nodeName, trusted, connectors, log }: ConnectorRequestsOptions): TenantRequests {
+  return createTenantRequests<ConnectorResponse>({
+    name: 'connector',
+    subject: subjects.connector(pool),
+    prefix: 'CONNECTOR',
+    concurrentMax,
+    log,
+    async answer({ tenantId }, _nc, text) {
+      const { connector, release, role, settings, probe } = openConnectorRequest(text, { pool, tenantId, trusted });
+      const connection = { connectionId: CHECKED_CONNECTION, tenantId, connector, release, role, settings };
+      const { errors, checks, version, digest } = await connectors.check(connection, probe, CHECK_MS);
+      return { ok: true, version, digest, nodeName, errors, checks };
+    },
+  });
+}
+
+export function openConnectorRequest(text: string, ask: RequestAsk): ConnectorRequest {
+  return openTenantRequest({ purpose: 'connector', prefix: 'CONNECTOR', schema: connectorRequestSchema }, text, ask);
+}
