@@ -60,7 +60,7 @@ export function createProgram(settings: Settings, terminal: Terminal, reach: (ex
   withTarget(command('build'))
     .description('Check and compile a step or a connector into dist/, and print the hash of what was made. The same sources give the same hash.')
     .option('--json', 'print what was built as JSON')
-    .action(async (step, options) => (await import('./commands/build.ts')).build(step, options, terminal));
+    .action(async (step, options) => (await import('./commands/build.ts')).build(step, options, settings, terminal));
 
   withTarget(command('run'))
     .description('Run a step on one message: its output goes to stdout, everything else to stderr.')

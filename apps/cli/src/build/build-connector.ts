@@ -24,11 +24,11 @@ const GO_MS = 600_000;
  * Builds a connector into one executable file, with its manifest beside it. Both are renamed into place, the manifest first: a node that looks
  * meanwhile finds the old pair or the new one. Throws a `CliError` with every problem at its place.
  */
-export async function buildConnector(project: ConnectorProject): Promise<BuiltConnector> {
+export async function buildConnector(project: ConnectorProject, inherited: NodeJS.ProcessEnv): Promise<BuiltConnector> {
   const { executable, manifest, language } = project;
   mkdirSync(path.dirname(executable), { recursive: true });
   const fresh = `${path.dirname(executable)}/.${project.name}.${process.pid}`;
-  if (language === 'go') await buildGo(project, fresh);
+  if (language === 'go') await buildGo(project, fresh, inherited);
   else await buildTypeScript(project, fresh);
   const manifestFile = connectorManifestPath(executable);
   writeFileSync(`${fresh}.json`, `${JSON.stringify(manifest, null, 2)}\n`);
@@ -92,11 +92,11 @@ function checkTypes(dir: string, entry: string): Place[] {
 }
 
 /** Without the machine's paths and without what only debuggers read: the same sources give the same bytes. */
-async function buildGo({ dir, entry, version }: ConnectorProject, outfile: string): Promise<void> {
+async function buildGo({ dir, entry, version }: ConnectorProject, outfile: string, inherited: NodeJS.ProcessEnv): Promise<void> {
   const target = entry === '.' ? '.' : `./${entry}`;
   const args = ['build', '-trimpath', '-buildvcs=false', '-ldflags', `-s -w -X main.version=${version}`, '-o', outfile, target];
   try {
-    await promisify(execFile)('go', args, { cwd: dir, env: { ...process.env, CGO_ENABLED: '0' }, timeout: GO_MS, maxBuffer: 16 * 1_048_576 });
+    await promisify(execFile)('go', args, { cwd: dir, env: { ...inherited, CGO_ENABLED: '0' }, timeout: GO_MS, maxBuffer: 16 * 1_048_576 });
   } catch (error) {
     const { code, stderr } = error as { code?: unknown; stderr?: string };
     if (code === 'ENOENT') throw new CliError('build', 'There is no Go on PATH: install Go 1.24 or newer (https://go.dev/dl)', [], { cause: error });

@@ -23,8 +23,9 @@ export const receiveChecks: readonly Check[] = [
     name: 'receive.credit',
     title: 'A source never sends more than it may',
     async run(session) {
-      await using line = await openLine(session, CREDIT);
-      await line.need(CREDIT, 'the limit was never reached');
+      // One, because a source may have no more than that on its way by itself.
+      await using line = await openLine(session, 1);
+      await line.need(1, 'the limit was never reached');
       await later(session.limits.quietMs);
       line.expectCredit();
       const before = line.received.length;
