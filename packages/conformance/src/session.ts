@@ -116,9 +116,11 @@ export function createSession(options: CheckOptions): Session {
   let described: DescribeResponse | null = null;
   let generation = 0n;
   let gaveSecrets = false;
+  let neverStarted = false;
 
   const start = async (): Promise<{ plugin: PluginHandle; client: ConnectorClient }> => {
     if (running !== null) return running;
+    if (neverStarted) throw new Skipped('It does not start.');
     const { command, args = [], env = {} } = options;
     const plugin = await openPlugin({
       ...{ command, args, env },
@@ -127,6 +129,7 @@ export function createSession(options: CheckOptions): Session {
       startTimeoutMs: limits.startMs,
       onLog: (record) => void logs.push(record),
     }).catch((error: Error) => {
+      neverStarted = true;
       throw new Failed(`It did not start: ${error.message}.`);
     });
     const made = { plugin, client: createConnectorClient(plugin.client, limits.callMs) };
@@ -248,6 +251,7 @@ function secretNames(settings: unknown): string[] {
 /** A call that the connector has to answer: an error of it is said as one of the connector's. */
 export async function answered<T>(what: string, call: Promise<T>): Promise<T> {
   return await call.catch((error: { code?: number; details?: string; message: string }) => {
+    if (error instanceof Failed || error instanceof Skipped) throw error;
     if (error.code === status.DEADLINE_EXCEEDED) throw new Failed(`${what} is not answered in time.`);
     throw new Failed(`${what} fails: ${error.details || error.message}.`);
   });

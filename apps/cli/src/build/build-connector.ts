@@ -54,8 +54,8 @@ async function buildTypeScript({ dir, entry, version }: ConnectorProject, outfil
       target: 'node22',
       define: { CONNECTOR_VERSION: JSON.stringify(version) },
       banner: {
-        // Libraries that are CommonJS call `require` for Node's own modules.
-        js: "#!/usr/bin/env node\nimport { createRequire as $createRequire } from 'node:module';\nconst require = $createRequire(import.meta.url);",
+        // Libraries that are CommonJS call `require` for Node’s own modules. The SDK is bundled already and has a `$createRequire` of its own.
+        js: "#!/usr/bin/env node\nimport { createRequire as $requireOf } from 'node:module';\nconst require = $requireOf(import.meta.url);",
       },
       legalComments: 'eof',
       logLevel: 'silent',
