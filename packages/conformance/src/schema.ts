@@ -60,7 +60,7 @@ function problemOf(pointer: string, mark: unknown, root: SettingsSchema['root'])
 
 const CANDIDATES: readonly unknown[] = [null, 0, '', [], {}, 'not this one', -1.5, true, [[]], { unexpected: true }];
 
-/** A value that the schema refuses for one property, the others being good; undefined when it takes anything. */
-export function wrongValue(schema: SettingsSchema, good: Record<string, unknown>, property: string): unknown {
-  return CANDIDATES.find((value) => !schema.accepts({ ...good, [property]: value }));
+/** Values that the schema refuses for one property, the others being good; none when it takes anything. */
+export function wrongValues(schema: SettingsSchema, good: Record<string, unknown>, property: string): unknown[] {
+  return CANDIDATES.filter((value) => !schema.accepts({ ...good, [property]: value }));
 }

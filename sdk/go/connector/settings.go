@@ -53,6 +53,10 @@ func fieldByTag(target reflect.Value, name string) (reflect.Value, bool) {
 
 func wrongType(name string, err error) FieldError {
 	problem := FieldError{Path: "/" + escapePointer(name), Message: "This is of another type."}
+	if errors.Is(err, errNoReference) {
+		problem.Message = err.Error()
+		return problem
+	}
 	var wrong *json.UnmarshalTypeError
 	if !errors.As(err, &wrong) {
 		return problem

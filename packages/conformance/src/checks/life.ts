@@ -144,7 +144,7 @@ export const lastChecks: readonly Check[] = [
         stderr += String(chunk);
       });
       try {
-        if (!(await until(() => stdout.includes('\n'), session.limits.startMs))) throw new Failed('It does not start.');
+        if (!(await until(() => /^\d+\|.*\n/.test(stdout), session.limits.startMs))) throw new Failed('It does not start.');
         const pid = Number(/^pid (\d+)$/m.exec(stderr)?.[1]);
         host.kill('SIGKILL');
         if (!(await until(() => !isAlive(pid), session.limits.orphanMs)))

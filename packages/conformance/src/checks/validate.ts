@@ -1,6 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import type { FieldError, Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
-import { readSchema, wrongValue } from '../schema.ts';
+import { readSchema, wrongValues } from '../schema.ts';
 import { answered, type Check, Failed, type RoleName, roleNumbers, type Session, Skipped, type WireConnection } from '../session.ts';
 import { rolesOf, schemaText } from './describe.ts';
 
@@ -28,10 +28,10 @@ export const validateChecks: readonly Check[] = [
         const good = await goodSettings(session, role);
         if (typeof schema === 'string' || good === null) continue;
         for (const property of Object.keys(schema.root.properties ?? {})) {
-          const wrong = wrongValue(schema, good, property);
-          if (wrong === undefined) continue;
-          tried++;
-          await expectErrorAt(session, role, { ...good, [property]: wrong }, property);
+          for (const wrong of wrongValues(schema, good, property)) {
+            tried++;
+            await expectErrorAt(session, role, { ...good, [property]: wrong }, property);
+          }
         }
       }
       if (tried === 0) throw new Skipped('Its schemas say nothing that could be wrong, or no good settings are known: give them with --settings.');
