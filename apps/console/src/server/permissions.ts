@@ -1,6 +1,6 @@
 import type { Permission, Role } from '../features/tenancy/types.ts';
 
-const reading: Permission[] = ['pipeline.read', 'message.read', 'node.read'];
+const reading: Permission[] = ['pipeline.read', 'message.read', 'node.read', 'connector.read'];
 const running: Permission[] = [...reading, 'message.resend'];
 const building: Permission[] = [...running, 'pipeline.write', 'pipeline.publish'];
 const administering: Permission[] = [...building, 'apikey.read', 'apikey.write'];

@@ -1,3 +1,4 @@
+import { connectorCallsProcedures } from '../features/connectors/server/calls-router.ts';
 import { deadLettersRouter, messagesRouter } from '../features/messages/server/router.ts';
 import { nodesRouter } from '../features/nodes/server/router.ts';
 import { overviewRouter } from '../features/overview/server/router.ts';
@@ -15,6 +16,7 @@ export const appRouter = router({
   messages: messagesRouter,
   deadLetters: deadLettersRouter,
   nodes: nodesRouter,
+  connectors: router(connectorCallsProcedures),
   receiver: receiverRouter,
   apiKeys: apiKeysRouter,
   live: liveRouter,

@@ -29,6 +29,7 @@ export const leastRoles: Record<Permission, string> = {
   'message.read': 'viewer',
   'message.resend': 'operator',
   'node.read': 'viewer',
+  'connector.read': 'viewer',
   'apikey.read': 'admin',
   'apikey.write': 'admin',
 };

@@ -9,6 +9,7 @@ export const permissions = [
   'message.read',
   'message.resend',
   'node.read',
+  'connector.read',
   'apikey.read',
   'apikey.write',
 ] as const;

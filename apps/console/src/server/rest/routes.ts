@@ -1,3 +1,4 @@
+import { connectorCallRoutes } from './connector-call-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { pipelineRoutes } from './pipeline-routes.ts';
@@ -5,4 +6,4 @@ import type { Route } from './route.ts';
 import { stepRoutes } from './step-routes.ts';
 
 /** Everything below `/api/v1`. */
-export const routes: readonly Route[] = [...pipelineRoutes, ...stepRoutes, ...messageRoutes, ...deadLetterRoutes];
+export const routes: readonly Route[] = [...pipelineRoutes, ...stepRoutes, ...messageRoutes, ...deadLetterRoutes, ...connectorCallRoutes];
