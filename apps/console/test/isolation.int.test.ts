@@ -46,6 +46,9 @@ const acmesThings = (): Record<string, unknown> => {
     'messages.payloads': { id: messageId },
     'deadLetters.resend': { messageId, destinationId: 'out' },
     'apiKeys.revoke': { id: apiKeyId },
+    // A connector is a pool's, and no node of this one offers any.
+    'connectors.get': { name: 'files' },
+    'connectors.test': { name: 'files', role: 'destination', settings: {} },
   };
 };
 /** Procedures that name nothing: they answer with the caller's own things. */
@@ -60,6 +63,7 @@ const nameless = new Set([
   'deadLetters.list',
   'nodes.list',
   'connectors.calls', // a connector's name is everybody's; what it did is the caller's own
+  'connectors.list',
   'receiver.info',
   'receiver.list',
   'apiKeys.list',
@@ -94,7 +98,16 @@ describe('tRPC', () => {
   });
 
   it('lists and overviews hold nothing of another tenant', async () => {
-    for (const name of ['overview.get', 'pipelines.list', 'messages.list', 'deadLetters.list', 'nodes.list', 'connectors.calls', 'apiKeys.list']) {
+    for (const name of [
+      'overview.get',
+      'pipelines.list',
+      'messages.list',
+      'deadLetters.list',
+      'nodes.list',
+      'connectors.calls',
+      'connectors.list',
+      'apiKeys.list',
+    ]) {
       const input = name === 'connectors.calls' ? { connector: 'http' } : name === 'messages.list' || name === 'deadLetters.list' ? { pipelineId } : undefined;
       const answer = await trpc('query', name, { cookie: rig.globex.cookie, tenant: 'globex', input });
       expect(answer.status, name).toBe(200);
@@ -146,6 +159,9 @@ describe('roles', () => {
         "apiKeys.list": "owner admin auditor",
         "apiKeys.revoke": "owner admin",
         "connectors.calls": "owner admin developer operator viewer auditor",
+        "connectors.get": "owner admin developer operator viewer auditor",
+        "connectors.list": "owner admin developer operator viewer auditor",
+        "connectors.test": "owner admin developer",
         "deadLetters.list": "owner admin developer operator viewer auditor",
         "deadLetters.resend": "owner admin developer operator",
         "messages.get": "owner admin developer operator viewer auditor",
@@ -180,7 +196,8 @@ describe('REST', () => {
       .replace('{stepId}', 'step')
       .replace('{name}', 'files');
   const step = { kind: 'filter', language: 'typescript', source: 'export default () => true;' };
-  const bodyOf = (id: string): unknown => ({ createPipeline: { name: 'x' }, updatePipeline: { name: 'Mine now' }, putStep: step })[id];
+  const bodyOf = (id: string): unknown =>
+    ({ createPipeline: { name: 'x' }, updatePipeline: { name: 'Mine now' }, putStep: step, testConnector: { role: 'destination', settings: {} } })[id];
 
   it("another tenant's key finds nothing on any path that names a thing, and lists nothing of it", async () => {
     for (const route of routes) {

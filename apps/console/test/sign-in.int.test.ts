@@ -59,7 +59,7 @@ describe('a session', () => {
     expect(me.data).toMatchObject({
       user: { name: 'viewer' },
       tenant: { slug: 'acme', role: 'viewer' },
-      permissions: ['pipeline.read', 'message.read', 'node.read'],
+      permissions: ['pipeline.read', 'message.read', 'node.read', 'connector.read'],
     });
     await endSessions(rig.db, (me.data as { user: { id: string } }).user.id);
     expect((await trpc('query', 'session.get', { cookie, tenant: 'acme' })).status).toBe(401);

@@ -6,9 +6,10 @@ import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { createStatusBucket } from '@vrsky/bus/status-bucket';
 import { type Bundle, bundleSchema, type Fence, type Grant, grantSchema, grantSealContext, type Head, headSchema } from '@vrsky/contracts/bundle';
 import type { ConnectorCalls } from '@vrsky/contracts/connector-calls';
+import { type ConnectorRequest, type ConnectorResponse, connectorRequestSchema } from '@vrsky/contracts/connector-request';
 import type { EnrolmentResponse } from '@vrsky/contracts/enrolment';
 import { packHeaders } from '@vrsky/contracts/message-headers';
-import type { Lease, Report } from '@vrsky/contracts/node-status';
+import type { ConnectorOffer, Lease, Offers, Report } from '@vrsky/contracts/node-status';
 import { generateSealKey, unseal } from '@vrsky/contracts/seal';
 import { openEnvelope, type SignedPurpose } from '@vrsky/contracts/signed';
 import { configKeys, inboxPrefix, statusKeys, subjects } from '@vrsky/contracts/subjects';
@@ -77,6 +78,11 @@ export interface TestNode extends AsyncDisposable {
   proofKey(grant: Grant): Buffer;
   lease(extra?: Partial<Lease>): Promise<void>;
   report(tenantId: string, report: Partial<Report>): Promise<void>;
+  offers(connectors: ConnectorOffer[], problems?: Offers['problems']): Promise<void>;
+  /** Writes any text under a key that the node may write. */
+  putStatus(key: string, text: string): Promise<unknown>;
+  /** Answers the console's questions about connectors in a tenant's account, with the rights of its grant. */
+  answerConnectors(tenantId: string, answer: (request: ConnectorRequest) => ConnectorResponse): Promise<AsyncDisposable>;
   /** Says that it runs what the bundle wants. */
   apply(tenantId: string, bundle: Bundle): Promise<void>;
   /** Writes into the tenant's trail with the rights of its grant; resolves with the sequence. */
@@ -105,14 +111,16 @@ export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Pla
     const entry = await config.get(key);
     return entry && schema.parse(JSON.parse(openEnvelope(purpose, entry.value, trustedKeys)));
   };
+  const inAccount = async (tenantId: string) => {
+    const open = tenants.get(tenantId);
+    if (open) return open;
+    const grant = await eventually(async () => (await node.grant(tenantId)) ?? false, { what: 'the grant' });
+    const nc = await connect(grant.natsJwt);
+    tenants.set(tenantId, nc);
+    return nc;
+  };
   const store = async (tenantId: string, subject: string, messages: number, record: unknown): Promise<number> => {
-    let nc = tenants.get(tenantId);
-    if (!nc) {
-      const grant = await eventually(async () => (await node.grant(tenantId)) ?? false, { what: 'the grant' });
-      nc = await connect(grant.natsJwt);
-      tenants.set(tenantId, nc);
-    }
-    const publisher = createStreamPublisher(nc, { timeoutMs: 5_000 });
+    const publisher = createStreamPublisher(await inAccount(tenantId), { timeoutMs: 5_000 });
     try {
       const headers = { [packHeaders.msgId]: randomBytes(8).toString('hex'), [packHeaders.pack]: String(messages) };
       return (await publisher.publish(subject, headers, Buffer.from(JSON.stringify(record)))).seq;
@@ -146,6 +154,30 @@ export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Pla
     async report(tenantId, extra) {
       const report: Report = { v: 1, nodeId, tenantId, at: new Date().toISOString(), received: null, applied: null, rejected: null, pipelines: [], ...extra };
       await status.put(statusKeys.report(nodeId, tenantId), JSON.stringify(report));
+    },
+    putStatus: (key, text) => status.put(key, text),
+    async offers(connectors, problems = []) {
+      const offers: Offers = { v: 1, nodeId, at: new Date().toISOString(), connectors, problems };
+      await status.put(statusKeys.offers(nodeId), JSON.stringify(offers));
+    },
+    async answerConnectors(tenantId, answer) {
+      const nc = await inAccount(tenantId);
+      const subscription = nc.subscribe(subjects.connector(pool), {
+        queue: 'connector',
+        callback: (_error, message) => {
+          // As a node does: what is not signed for this purpose is not even read.
+          const request = connectorRequestSchema.parse(JSON.parse(openEnvelope('connector', message.string(), trustedKeys)));
+          if (request.tenantId !== tenantId || request.pool !== pool) throw new Error(`a request for ${request.tenantId} in ${request.pool}`);
+          message.respond(JSON.stringify(answer(request)));
+        },
+      });
+      await nc.flush();
+      return {
+        [Symbol.asyncDispose]: async () => {
+          subscription.unsubscribe();
+          await nc.flush();
+        },
+      };
     },
     async apply(tenantId, bundle) {
       const fence: Fence = { epoch: bundle.epoch, generation: bundle.generation };

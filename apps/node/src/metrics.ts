@@ -83,7 +83,7 @@ export function createMetrics() {
     pluginRpcSeconds: histogram('vrsky_plugin_rpc_duration_seconds', 'Single calls to connectors; streams are not timed.', rpcBuckets, ['connector', 'method']),
     pluginRpcFailures: counter('vrsky_plugin_rpc_failures_total', 'Calls and streams that did not end with OK.', ['connector', 'method', 'status']),
     pluginRpcRefused: counter('vrsky_plugin_rpc_refused_total', 'Calls that are not on the list and were not sent.', ['connector', 'method']),
-    pluginLogLinesDropped: counter('vrsky_plugin_log_lines_dropped_total', 'Lines that connectors wrote too fast and that were left out of the log.', [
+    pluginLogBytesDropped: counter('vrsky_plugin_log_dropped_bytes_total', 'Bytes that connectors wrote too fast and that were left out of the log.', [
       'connector',
       'tenant',
     ]),

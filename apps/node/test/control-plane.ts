@@ -163,7 +163,8 @@ export async function startControlPlane(): Promise<ControlPlane> {
         consumer: consumerNames.trail,
         maxPacks: 64,
         onPack(pack) {
-          tenant.trail.push(trailRecordSchema.parse(JSON.parse(Buffer.from(pack.data).toString('utf8'))));
+          // The same stream has what connectors were asked.
+          if (pack.subject.startsWith('trail.')) tenant.trail.push(trailRecordSchema.parse(JSON.parse(Buffer.from(pack.data).toString('utf8'))));
           pack.ack();
         },
         onError() {}, // it goes on by itself; tests stop and start the server

@@ -18,7 +18,9 @@ export const connectorStateSchema = z.strictObject({
   restarts: z.int(),
   cpuSeconds: z.number(),
   rssBytes: z.number(),
+  /** Why it does not run, for the customer, and the same for rules and metrics: `PLUGIN.ENDED`. */
   reason: z.string().optional(),
+  reasonCode: z.string().optional(),
 });
 
 /** Which layers of the sandbox a node can put around a connector, and why not the others. */

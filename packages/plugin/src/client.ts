@@ -1,3 +1,4 @@
+import { lstat } from 'node:fs/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials } from '@grpc/grpc-js';
@@ -9,13 +10,19 @@ import { Health, HealthCheckResponse_ServingStatus } from '@vrsky/proto/gen/gopl
 import { toBuffer } from '@vrsky/proto/wire';
 import { type CallRecorder, connectorCalls, createCallCounters, createCallGate } from './call-gate.ts';
 import { certToPem, createIdentity, type Identity } from './certificate.ts';
-import { type Exit, type LaunchedPlugin, type LaunchOptions, launchPlugin } from './launch.ts';
+import { refused } from './handshake.ts';
+import type { Exit, LaunchedPlugin, LaunchOptions } from './launch.ts';
+import { launchExplained } from './launch-explained.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
 import { callUnary, channelOptions, isEndOfStream, methodPath } from './rpc.ts';
+import type { SandboxLayer } from './sandbox/layers.ts';
 
 /** A running plugin, as its host sees it. */
 export interface PluginHandle {
+  /** Of the process that we started: see `LaunchedPlugin`. */
   readonly pid: number;
+  /** What stands between the plugin and its node. */
+  readonly layers: readonly SandboxLayer[];
   /** The application version both sides speak. */
   readonly version: number;
   readonly handshakeMs: number;
@@ -27,6 +34,8 @@ export interface PluginHandle {
   readonly exited: Promise<Exit>;
   /** The last of what it wrote on stderr. A stranger's text: for the operator's log only. */
   stderrTail(): string;
+  /** Every process of it at this moment. */
+  pids(): number[];
   /** Rejects when it does not answer in time that it serves. */
   ping(deadlineMs: number): Promise<void>;
   /** Asks it to end, and ends it when it does not: at most 4 s, also for a plugin that is stopped or deaf. */
@@ -36,6 +45,12 @@ export interface PluginHandle {
 }
 
 export interface OpenOptions extends Omit<LaunchOptions, 'identity'> {
+  /** From the handshake to the first sign of health; 10 s. */
+  readyMs?: number;
+  /** How long the answer to Shutdown may take; 2 s. */
+  shutdownMs?: number;
+  /** How long the process may take to end after that; 2 s. */
+  exitMs?: number;
   /** Paths of all methods that may be called, ours included: health, output and shutdown. Those of the connector contract when left out. */
   allow?: ReadonlySet<string>;
   /** Keeps count of every call. */
@@ -48,11 +63,15 @@ const SHUTDOWN_MS = 2_000;
 const EXIT_MS = 2_000;
 const READY_MS = 10_000;
 
-/** Launches a plugin and connects to it. Throws the errors of `launchPlugin`, or AppError `PLUGIN.CONNECT`. */
+/**
+ * Launches a plugin and connects to it. Throws the errors of `launchPlugin`, or AppError `PLUGIN.COOKIE` when the program is a plugin
+ * of another application, `PLUGIN.CONNECT` when it does not take our connection.
+ */
 export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
   const identity = createIdentity();
-  const launched = await launchPlugin({ ...options, identity });
+  const launched = await launchExplained({ ...options, identity });
   try {
+    await checkSocket(launched.handshake.target);
     return await connect(launched, identity, options);
   } catch (cause) {
     await launched.kill();
@@ -61,15 +80,23 @@ export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
       kind: 'unavailable',
       source: 'plugin',
       message: 'the plugin does not accept our connection',
-      publicMessage: 'The connector did not start properly. It is tried again.',
+      publicMessage: 'The connector started, but does not let the node connect to it. It is tried again; if this stays, tell the platform’s operator.',
+      details: { stderr: launched.stderrTail() },
       cause,
     });
   }
 }
 
+/** A link in the place of the socket would take our connection to somebody else's. */
+async function checkSocket(target: string): Promise<void> {
+  if (!target.startsWith('unix:')) return;
+  if (!(await lstat(target.slice('unix:'.length))).isSocket()) throw refused('what it named is no socket');
+}
+
 async function connect(launched: LaunchedPlugin, identity: Identity, options: OpenOptions): Promise<PluginHandle> {
   const { handshake, exited } = launched;
   const gate = createCallGate(options.allow ?? connectorCalls(), options.calls ?? createCallCounters());
+  const { onLog, readyMs = READY_MS, shutdownMs = SHUTDOWN_MS, exitMs = EXIT_MS } = options;
   const client = new Client(handshake.target, mutualTls(handshake.serverCert, identity), {
     ...channelOptions,
     'grpc.ssl_target_name_override': 'localhost',
@@ -86,27 +113,29 @@ async function connect(launched: LaunchedPlugin, identity: Identity, options: Op
     return launched.kill();
   };
   try {
-    await ping(READY_MS);
-    readStdio(client, options.onLog);
+    await ping(readyMs);
+    readStdio(client, onLog);
   } catch (error) {
     client.close();
     throw error;
   }
   return {
     pid: launched.pid,
+    layers: launched.layers,
     version: handshake.version,
     handshakeMs: launched.handshakeMs,
     client,
     narrow: gate.narrow,
     exited,
     stderrTail: launched.stderrTail,
+    pids: launched.pids,
     ping,
     kill,
     async close() {
       // Without a deadline a stopped plugin would hold us for ever; a plugin that dies while answering has done what we asked.
-      await callUnary(client, GRPCController.method.shutdown, {}, SHUTDOWN_MS).catch(() => undefined);
+      await callUnary(client, GRPCController.method.shutdown, {}, shutdownMs).catch(() => undefined);
       const timer = new AbortController();
-      await Promise.race([exited, sleep(EXIT_MS, timer.signal)]);
+      await Promise.race([exited, sleep(exitMs, timer.signal)]);
       timer.abort();
       return await kill();
     },

@@ -12,10 +12,12 @@ import { toBuffer } from '@vrsky/proto/wire';
 import { repositoryRoot } from '@vrsky/testkit/config';
 import { eventually } from '@vrsky/testkit/eventually';
 import { buildGoPrograms, goMissing, runGo } from '@vrsky/testkit/go';
+import { isRunning, type Leftovers, watchLeftovers } from '@vrsky/testkit/leftovers';
 import { requestBin } from '@vrsky/testkit/request-bin';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { openPlugin, type PluginHandle } from './client.ts';
-import { connectorCookie, connectorVersions } from './handshake.ts';
+import { scratchDir } from '@vrsky/testkit/scratch';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { type OpenOptions, openPlugin, type PluginHandle } from './client.ts';
+import { connectorCookie, connectorVersions, NO_COMMON_VERSION } from './handshake.ts';
 import { expectNoOrphan, nodeHost } from './orphan.test-support.ts';
 import type { PluginLogRecord } from './plugin-log.ts';
 import { callUnary, methodPath } from './rpc.ts';
@@ -30,11 +32,13 @@ const BUILD_MS = 600_000;
 const httpConnector = [process.execPath, join(repositoryRoot, 'connectors', 'http', 'src', 'main.ts')];
 const fixture = [process.execPath, join(import.meta.dirname, 'fixtures', 'plugin.ts')];
 
-let programs: Record<'testplugin' | 'testhost', string>;
+const misbehaving = [process.execPath, join(import.meta.dirname, 'misbehaving', 'plugin.ts')];
+
+let programs: Record<'testplugin' | 'testhost' | 'misbehave', string>;
 const cleanups: (() => PromiseLike<unknown>)[] = [];
 
 beforeAll(async () => {
-  if (missing === null) programs = await buildGoPrograms(['testplugin', 'testhost']);
+  if (missing === null) programs = await buildGoPrograms(['testplugin', 'testhost', 'misbehave']);
 }, BUILD_MS);
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
@@ -143,6 +147,93 @@ describe.skipIf(missing !== null)(`a connector in Go under our host${unless}`, (
   });
 });
 
+describe.skipIf(missing !== null)(`a plugin in Go that misbehaves under our host${unless}`, () => {
+  let leftovers: Leftovers;
+  beforeEach(() => {
+    leftovers = watchLeftovers();
+  });
+  afterEach(async () => {
+    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+    await leftovers.expectNone();
+  });
+  const openOne = (manner: string, more: Partial<OpenOptions> = {}) => open({ command: programs.misbehave, env: { MISBEHAVE: manner }, ...more });
+
+  test.each([
+    ['dies-before-its-handshake', 'PLUGIN.EXITED', /ended before its handshake \(status 3\)/],
+    ['dies-in-the-middle-of-its-handshake', 'PLUGIN.EXITED', /ended before its handshake \(status 3\)/],
+    ['ends-with-status-0', 'PLUGIN.EXITED', /ended before its handshake \(status 0\)/],
+    ['of-another-application', 'PLUGIN.COOKIE', /plugin of another application/],
+  ])('%s: is refused', async (manner, code, message) => {
+    await expect(openOne(manner)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+  });
+
+  test('and knows none of our versions is refused with both lists', async () => {
+    await expect(open({ versions: [7, 8] })).rejects.toMatchObject({
+      code: 'PLUGIN.VERSION',
+      message: 'the plugin speaks version 1, we speak 7, 8',
+      publicMessage: expect.stringMatching(/it speaks version 1 of the connector protocol, this node speaks versions 7, 8/),
+      details: { plugin: [1], host: [7, 8] },
+    });
+  });
+
+  test('floods-its-log: is read and bounded, and its calls are answered', async () => {
+    const { plugin, logs } = await openOne('floods-its-log');
+    const startedMs = performance.now();
+    while (performance.now() - startedMs < 1_500) await plugin.ping(CALL_MS);
+    await plugin.kill();
+    const leftOut = await eventually(() => logs.findLast(({ message }) => message.endsWith('bytes of what the plugin wrote were left out')) ?? false);
+    expect(Number.parseInt(leftOut.message, 10)).toBeGreaterThan(5_000_000);
+    expect(logs.length).toBeLessThan(200 * (2 + (performance.now() - startedMs) / 1_000));
+  });
+
+  test('escapes: takes its child with it, which is in a session of its own', async () => {
+    const { plugin, logs } = await openOne('escapes');
+    const { fields } = await eventually(() => logs.find(({ message }) => message === 'escaped') ?? false);
+    const pids = fields.pids as number[];
+    expect(pids.map(isRunning)).toEqual([true]);
+    expect(await plugin.close()).toEqual({ code: 0, signal: null });
+    expect(pids.map(isRunning)).toEqual([false]);
+  });
+
+  test('ignores-shutdown: is killed when its time is over', async () => {
+    const { plugin } = await openOne('ignores-shutdown', { exitMs: 300 });
+    expect((await plugin.close()).signal).toBe('SIGKILL');
+  });
+
+  test('listens-on-tcp: is met there by mutual TLS, prints and ends as any other', async () => {
+    const { plugin } = await openOne('listens-on-tcp');
+    expect(plugin.client.getChannel().getTarget()).toMatch(/127\.0\.0\.1:\d+$/);
+    expect(await callUnary(plugin.client, Connector.method.describe, {}, CALL_MS)).toMatchObject({ name: 'misbehaving' });
+    expect(await plugin.close()).toEqual({ code: 0, signal: null });
+  });
+});
+
+describe.skipIf(missing !== null)(`go-plugin's host and what ours leaves out, or has not in common with it${unless}`, () => {
+  test('a host that wants the broker to share one connection is refused cleanly', async () => {
+    await expect(runHost({ command: fixture, multiplex: true, pingOnly: true }).done).rejects.toThrow(
+      'client requested gRPC broker multiplexing but plugin does not support the feature',
+    );
+  });
+
+  test('a host that knows none of our versions says so, and has our whole list in its log', async () => {
+    const host = runHost({ command: fixture, versions: [7, 8], pingOnly: true });
+    await expect(host.done).rejects.toThrow(/Plugin version: 1, Client versions: \[(7 8|8 7)\]/);
+    const said = await eventually(() => host.logs.find((line) => line['@message'] === NO_COMMON_VERSION) ?? false);
+    expect(said).toMatchObject({ '@level': 'error', versions: '1', host_versions: expect.stringMatching(/^(7,8|8,7)$/) });
+  });
+
+  test('a plugin of ours on TCP is met there', async () => {
+    const { report } = await runHost({ command: misbehaving, env: ['MISBEHAVE=listens-on-tcp'], pingOnly: true }).done;
+    expect(report).toMatchObject({ health: '', ended: true });
+  });
+
+  test('a plugin without GRPCController and GRPCStdio is used, and killed in the end', async () => {
+    const { report } = await runHost({ command: misbehaving, env: ['MISBEHAVE=has-no-controller-and-no-stdio', `TMPDIR=${scratchDir('p')}`], pingOnly: true })
+      .done;
+    expect(report).toMatchObject({ health: '', ended: false });
+  });
+});
+
 describe.skipIf(missing !== null)(`a connector of ours under go-plugin's host${unless}`, () => {
   test('is asked, configured and sends to its receiver', async () => {
     await using bin = await requestBin();
@@ -200,13 +291,14 @@ describe.skipIf(missing !== null)(`a connector of ours under go-plugin's host${u
   });
 });
 
-async function open(): Promise<{ plugin: PluginHandle; logs: PluginLogRecord[] }> {
+async function open(more: Partial<OpenOptions> = {}): Promise<{ plugin: PluginHandle; logs: PluginLogRecord[] }> {
   const logs: PluginLogRecord[] = [];
   const plugin = await openPlugin({
     command: programs.testplugin,
     cookie: connectorCookie,
     versions: connectorVersions,
     onLog: (record) => void logs.push(record),
+    ...more,
   });
   cleanups.push(plugin.kill);
   return { plugin, logs };
@@ -247,6 +339,9 @@ async function send(plugin: PluginHandle, messages: Partial<Message>[]): Promise
 interface Plan {
   command: string[];
   env?: string[];
+  versions?: number[];
+  multiplex?: boolean;
+  pingOnly?: boolean;
   awaitPrint?: string;
   validate?: PlannedConnection[];
   connections?: PlannedConnection[];
@@ -275,6 +370,7 @@ interface Report {
   results: { seq: number; status: string; code: string; peerStatus: number }[];
   received: { connectionId: string; payload: string }[];
   prints: string;
+  health: string;
   ended: boolean;
 }
 

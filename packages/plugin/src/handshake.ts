@@ -39,6 +39,14 @@ export const HANDSHAKE_BYTES_MAX = 16_384;
 const SOCKET_PATH_BYTES_MAX = 107;
 /** Before AutoMTLS the field held other things, and hosts tell them apart by length. */
 const CERT_CHARS_MIN = 51;
+/** How many versions of a peer's list we look at. */
+const VERSIONS_MAX = 32;
+
+/**
+ * The handshake line has room for one version. A plugin that knows none of its host's therefore also logs this sentence, with its
+ * whole list in the field `versions`, so that the host can say what would fit.
+ */
+export const NO_COMMON_VERSION = 'no version of the protocol is known to both sides';
 
 /**
  * Parses what a plugin, which may be broken or hostile, says about itself. It may name only a socket in the directory we gave it
@@ -51,15 +59,7 @@ export function parseHandshake(line: string, expected: { versions: readonly numb
   if (core !== String(CORE_PROTOCOL_VERSION)) throw refused(`it speaks version ${quote(core)} of the plugin protocol, we speak ${CORE_PROTOCOL_VERSION}`);
   if (!/^\d{1,9}$/.test(app)) throw refused(`its application version is ${quote(app)}`);
   const version = Number(app);
-  if (!expected.versions.includes(version)) {
-    throw new AppError({
-      code: 'PLUGIN.VERSION',
-      kind: 'precondition',
-      source: 'plugin',
-      message: `the plugin speaks version ${version}, we speak ${expected.versions.join(', ')}`,
-      publicMessage: 'This connector was built for another version of the platform. Install a release that fits.',
-    });
-  }
+  if (!expected.versions.includes(version)) throw versionRefused([version], expected.versions);
   // An absent protocol means the old net/rpc one.
   if (protocol !== 'grpc') throw refused(`it speaks ${quote(protocol || 'netrpc')}, only grpc is supported`);
   return { version, target: parseTarget(network, address, expected.socketDir), serverCert: parseCert(cert) };
@@ -73,7 +73,7 @@ export function formatHandshake(o: { version: number; socketPath: string; server
 
 /** The highest version both know; without one, our lowest, which lets the host say what is wrong. */
 export function negotiateVersion(ours: readonly number[], theirs: string | undefined): number {
-  const known = new Set((theirs ?? '').split(',').map((text) => Number.parseInt(text, 10)));
+  const known = new Set(parseVersions(theirs ?? ''));
   const descending = ours.toSorted((a, b) => b - a);
   return descending.find((version) => known.has(version)) ?? (descending.at(-1) as number);
 }
@@ -100,13 +100,40 @@ function parseCert(text: string): Buffer {
   return Buffer.from(text, 'base64');
 }
 
+/** Nothing that both sides know: AppError `PLUGIN.VERSION`, with both lists also for the customer. */
+export function versionRefused(theirs: readonly number[], ours: readonly number[]): AppError {
+  return new AppError({
+    code: 'PLUGIN.VERSION',
+    kind: 'precondition',
+    source: 'plugin',
+    message: `the plugin speaks ${listVersions(theirs)}, we speak ${ours.join(', ')}`,
+    publicMessage: `This connector was built for another version of the platform: it speaks ${listVersions(theirs)} of the connector protocol, this node speaks ${listVersions(ours)}. Install a release that fits.`,
+    details: { plugin: [...theirs], host: [...ours] },
+  });
+}
+
+function listVersions(versions: readonly number[]): string {
+  return `version${versions.length === 1 ? '' : 's'} ${versions.join(', ')}`;
+}
+
+/** Reads a list as hosts and plugins write it, `1,2`. What is no version is left out. */
+export function parseVersions(text: string): number[] {
+  return text
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => /^\d{1,9}$/.test(part))
+    .slice(0, VERSIONS_MAX)
+    .map(Number);
+}
+
 export function refused(problem: string): AppError {
   return new AppError({
     code: 'PLUGIN.HANDSHAKE',
     kind: 'unavailable',
     source: 'plugin',
     message: `the plugin's handshake is refused: ${problem}`,
-    publicMessage: 'The connector did not start properly. It is tried again; if this stays, tell the platform’s operator.',
+    publicMessage:
+      'The connector’s first words are not those of a connector: it is another kind of program, or it prints something before it starts. It is tried again; if this stays, tell the platform’s operator.',
   });
 }
 

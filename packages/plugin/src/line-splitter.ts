@@ -1,17 +1,28 @@
+export interface LineSplitter {
+  push(chunk: Buffer): void;
+  end(): void;
+  /** Forgets the line that has no end yet; answers its bytes. */
+  clear(): number;
+}
+
 /**
  * Cuts a stream into lines under a bound: a line that is longer is passed on in pieces, so that a peer which never ends its line
- * costs us no more memory than `bytesMax`.
+ * costs us no more memory than `bytesMax`. Lines are passed on without their end, as bytes, which are valid until the next push.
  */
-export function createLineSplitter(bytesMax: number, onLine: (line: string) => void): { push(chunk: Buffer): void; end(): void } {
+export function createLineSplitter(bytesMax: number, onLine: (line: Buffer) => void): LineSplitter {
   let rest: Buffer[] = [];
   let restBytes = 0;
 
-  const emit = (): void => {
-    if (restBytes === 0) return;
-    const line = Buffer.concat(rest).toString('utf8');
+  const take = (): Buffer => {
+    const line = rest.length === 1 ? (rest[0] as Buffer) : Buffer.concat(rest);
     rest = [];
     restBytes = 0;
-    onLine(line.endsWith('\r') ? line.slice(0, -1) : line);
+    return line;
+  };
+  const emit = (): void => {
+    if (restBytes === 0) return;
+    const line = take();
+    onLine(line.at(-1) === 13 ? line.subarray(0, -1) : line);
   };
   const keep = (part: Buffer): void => {
     let from = 0;
@@ -34,5 +45,6 @@ export function createLineSplitter(bytesMax: number, onLine: (line: string) => v
       keep(chunk.subarray(from));
     },
     end: emit,
+    clear: () => take().length,
   };
 }

@@ -61,10 +61,42 @@ describe('the stream of a plugin’s lines', () => {
     expect(records.map((record) => record.message.length)).toEqual([65_536, 65_536, 65_536, 3_392]);
   });
 
-  test('more than 200 lines a second are counted, not passed on', () => {
+  test('more than 200 lines a second are left out, which is said once, and in the end how much it was', () => {
     const records = read(['line\n'.repeat(1_000)]);
-    expect(records).toHaveLength(201);
-    expect(records.at(-1)).toMatchObject({ level: 'warn', message: '800 lines of the plugin were left out: more than 200 a second' });
+    expect(records).toHaveLength(202);
+    expect(records.at(-2)).toEqual({
+      level: 'warn',
+      message: 'the plugin writes more than 200 lines or 256 KiB in a second: what is beyond is left out',
+      module: 'host',
+      fields: {},
+    });
+    expect(records.at(-1)).toMatchObject({ level: 'warn', module: 'host', message: '4000 bytes of what the plugin wrote were left out' });
+  });
+
+  test('more than 256 KiB a second are left out, also of a line without an end', () => {
+    const records = read(Array.from({ length: 100 }, () => 'x'.repeat(65_536)));
+    expect(records.filter(({ module }) => module === '')).toHaveLength(4);
+    expect(records.filter(({ module }) => module === 'host')).toHaveLength(2);
+  });
+
+  test('a flood that goes on is told of every ten seconds, and when it is over; the next whole line is passed on', () => {
+    let now = 0;
+    const records: PluginLogRecord[] = [];
+    const reader = createPluginLogReader(
+      (record) => records.push(record),
+      () => now,
+    );
+    for (; now < 25_000; now += 100) reader.push(Buffer.from('x'.repeat(65_536)));
+    const told = (): string[] => records.filter(({ module }) => module === 'host').map(({ message }) => message.replace(/\d+ bytes/, 'N bytes'));
+    expect(told()).toEqual([
+      'the plugin writes more than 200 lines or 256 KiB in a second: what is beyond is left out',
+      'N bytes of what the plugin wrote were left out',
+      'N bytes of what the plugin wrote were left out',
+    ]);
+    now += 2_000;
+    reader.push(Buffer.from('the end of it\nhello\n'));
+    expect(told()).toHaveLength(4);
+    expect(records.at(-1)).toMatchObject({ message: 'hello', module: '' });
   });
 
   test('after a Go panic every line is an error', () => {

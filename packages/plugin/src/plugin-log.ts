@@ -8,12 +8,15 @@ export interface PluginLogRecord {
   message: string;
   module: string;
   fields: Record<string, unknown>;
-  /** On a record of ours about lines that were left out: how many. */
+  /** On a record of ours about what was left out: how many bytes. */
   dropped?: number;
 }
 
 const LINE_BYTES_MAX = 65_536;
 const LINES_PER_SECOND_MAX = 200;
+const BYTES_PER_SECOND_MAX = 4 * LINE_BYTES_MAX;
+/** While a flood goes on, how often its size is told. */
+const REPORT_EVERY_S = 10;
 const MODULE_CHARS_MAX = 100;
 const FIELDS_MAX = 32;
 
@@ -26,44 +29,76 @@ export interface PluginLogReader {
 }
 
 /**
- * Reads a plugin's stderr: hclog's JSON lines, or plain text. Bounded per line and per second; what was left out is counted in a
- * record of its own. After a Go panic every line is an error.
+ * Reads a plugin's stderr: hclog's JSON lines, or plain text. Bounded per line and per second. What is beyond is not even looked at,
+ * so that a plugin may write as fast as it can without costing its host much more than the reading; that it is left out is said once,
+ * and how much it was when the flood is over. After a Go panic every line is an error.
  */
 export function createPluginLogReader(onRecord: (record: PluginLogRecord) => void, nowMs: () => number = Date.now): PluginLogReader {
   let panicking = false;
   let second = 0;
   let lines = 0;
-  let dropped = 0;
+  let bytes = 0;
+  /** The bounds of this second are reached. */
+  let isOver = false;
+  /** What is left of a line whose beginning was left out is left out as well. */
+  let inMiddle = false;
+  let leftOutBytes = 0;
+  let leftOutAt = 0;
+  let saidAt: number | null = null;
 
+  const say = (message: string): void => onRecord({ level: 'warn', message, module: 'host', fields: {} });
   const report = (): void => {
-    if (dropped > 0)
-      onRecord({
-        level: 'warn',
-        message: `${dropped} lines of the plugin were left out: more than ${LINES_PER_SECOND_MAX} a second`,
-        module: '',
-        fields: {},
-        dropped,
-      });
-    dropped = 0;
+    if (leftOutBytes > 0)
+      onRecord({ level: 'warn', message: `${leftOutBytes} bytes of what the plugin wrote were left out`, module: 'host', fields: {}, dropped: leftOutBytes });
+    leftOutBytes = 0;
   };
-  const splitter = createLineSplitter(LINE_BYTES_MAX, (line) => {
+  const startSecond = (): void => {
     const now = Math.floor(nowMs() / 1_000);
-    if (now !== second) {
-      report();
-      second = now;
-      lines = 0;
-    }
-    if (++lines > LINES_PER_SECOND_MAX) {
-      dropped++;
+    if (now === second) return;
+    const isFloodOver = now > leftOutAt + 1;
+    second = now;
+    lines = 0;
+    bytes = 0;
+    isOver = false;
+    if (saidAt === null || (!isFloodOver && now < saidAt + REPORT_EVERY_S)) return;
+    report();
+    saidAt = isFloodOver ? null : now;
+  };
+  const leaveOut = (count: number): void => {
+    leftOutBytes += count;
+    leftOutAt = second;
+    if (saidAt !== null) return;
+    saidAt = second;
+    say(`the plugin writes more than ${LINES_PER_SECOND_MAX} lines or ${BYTES_PER_SECOND_MAX / 1_024} KiB in a second: what is beyond is left out`);
+  };
+  const splitter = createLineSplitter(LINE_BYTES_MAX, (bytesOfLine) => {
+    lines++;
+    bytes += bytesOfLine.length;
+    isOver ||= lines > LINES_PER_SECOND_MAX || bytes > BYTES_PER_SECOND_MAX;
+    if (isOver) {
+      leaveOut(bytesOfLine.length + 1);
       return;
     }
+    const line = bytesOfLine.toString('utf8');
     if (line.startsWith('panic: ') || line.startsWith('fatal error: ')) panicking = true;
     const record = parseLogLine(line);
     onRecord(panicking ? { ...record, level: 'error' } : record);
   });
   return {
-    push: splitter.push,
+    push(chunk) {
+      const from = inMiddle ? chunk.indexOf(10) + 1 : 0;
+      leftOutBytes += from;
+      if (from > 0) inMiddle = false;
+      startSecond();
+      if (!isOver && !inMiddle) {
+        splitter.push(chunk.subarray(from));
+        return;
+      }
+      leaveOut(splitter.clear() + chunk.length - from);
+      inMiddle = chunk.at(-1) !== 10;
+    },
     end() {
+      startSecond();
       splitter.end();
       report();
     },

@@ -58,7 +58,7 @@ describe('a plugin and its host', () => {
     await eventually(() => logs.length > 200);
     await handle.ping(10_000);
     expect((await handle.close()).signal).toBeNull();
-    await eventually(() => logs.some((record) => /lines of the plugin were left out/.test(record.message)));
+    await eventually(() => logs.some((record) => /what is beyond is left out/.test(record.message)));
   });
 
   test('its sockets are in a directory that only we can enter, and are removed with it', async () => {
@@ -104,27 +104,13 @@ describe('nobody but its host gets in', () => {
   });
 });
 
+// What a plugin may do wrong beyond these is in misbehaving.int.test.ts.
 describe('a plugin that does not start', () => {
   test.each([
-    ['that exits with status 0 before its handshake', 'exit 0', 'PLUGIN.EXITED'],
-    ['that exits with status 3', 'echo why >&2; exit 3', 'PLUGIN.EXITED'],
-    ['that kills itself', 'kill -9 $$', 'PLUGIN.EXITED'],
-    ['that prints something else first', 'echo Starting; sleep 60', 'PLUGIN.HANDSHAKE'],
-    ['that prints a line without an end', 'head -c 100000 /dev/zero | tr "\\0" x; sleep 60', 'PLUGIN.HANDSHAKE'],
-    ['that names a socket of somebody else', 'echo "1|1|unix|/run/other.sock|grpc|"; sleep 60', 'PLUGIN.HANDSHAKE'],
-    ['that wants old net/rpc', 'echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/p|netrpc"; sleep 60', 'PLUGIN.HANDSHAKE'],
-    ['that has no certificate', 'echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/p|grpc|"; sleep 60', 'PLUGIN.HANDSHAKE'],
-    ['that says nothing', 'sleep 60', 'PLUGIN.TIMEOUT'],
-  ])('%s is refused and nothing of it is left', async (_, script, code) => {
-    await expect(
-      openPlugin({ ...base(), command: '/bin/sh', args: ['-c', script], startTimeoutMs: code === 'PLUGIN.TIMEOUT' ? 300 : 20_000 }),
-    ).rejects.toMatchObject({ code });
-  });
-
-  test('its last words on stderr are kept for the operator', async () => {
-    await expect(openPlugin({ ...base(), command: '/bin/sh', args: ['-c', 'echo "cannot open the door" >&2; exit 1'] })).rejects.toMatchObject({
-      details: { stderr: expect.stringContaining('cannot open the door') },
-    });
+    ['that wants old net/rpc', 'echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/p|netrpc"; sleep 60'],
+    ['that has no certificate', 'echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/p|grpc|"; sleep 60'],
+  ])('%s is refused', async (_, script) => {
+    await expect(openPlugin({ ...base(), command: '/bin/sh', args: ['-c', script] })).rejects.toMatchObject({ code: 'PLUGIN.HANDSHAKE' });
   });
 
   test('an executable that is not there', async () => {
@@ -135,12 +121,6 @@ describe('a plugin that does not start', () => {
 
   test('one whose certificate is not a certificate', async () => {
     const script = `echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/p|grpc|${'QUJD'.repeat(40)}"; sleep 60`;
-    await expect(openPlugin({ ...base(), command: '/bin/sh', args: ['-c', script] })).rejects.toMatchObject({ code: 'PLUGIN.CONNECT' });
-  });
-
-  test('one that never listens on the socket it named', async () => {
-    const cert = createIdentity().certDer.toString('base64').replace(/=+$/, '');
-    const script = `echo "1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/p|grpc|${cert}"; sleep 60`;
     await expect(openPlugin({ ...base(), command: '/bin/sh', args: ['-c', script] })).rejects.toMatchObject({ code: 'PLUGIN.CONNECT' });
   });
 
@@ -155,19 +135,6 @@ describe('a plugin that does not start', () => {
 });
 
 describe('a plugin always ends', () => {
-  test('stopped by SIGSTOP it is killed within 5 s', async () => {
-    const { handle } = await open([]);
-    process.kill(handle.pid, 'SIGSTOP');
-    const started = performance.now();
-    expect((await handle.close()).signal).toBe('SIGKILL');
-    expect(performance.now() - started).toBeLessThan(5_000);
-  });
-
-  test('one that does not listen to Shutdown is killed', async () => {
-    const { handle } = await open(['deaf']);
-    expect((await handle.close()).signal).toBe('SIGKILL');
-  });
-
   test('`kill -9` of the host leaves no plugin behind', async () => {
     await expectNoOrphan(nodeHost('kernel'));
   });

@@ -18,7 +18,7 @@ import { GRPCController, EmptySchema as PluginEmptySchema } from '@vrsky/proto/g
 import { GRPCStdio, type StdioData, StdioData_Channel, StdioDataSchema } from '@vrsky/proto/gen/goplugin/grpc_stdio_pb';
 import { Health, type HealthCheckRequest, HealthCheckResponse_ServingStatus, HealthCheckResponseSchema } from '@vrsky/proto/gen/goplugin/health_pb';
 import { createIdentity } from './certificate.ts';
-import { formatHandshake, type MagicCookie, negotiateVersion, pluginEnv } from './handshake.ts';
+import { formatHandshake, type MagicCookie, NO_COMMON_VERSION, negotiateVersion, parseVersions, pluginEnv } from './handshake.ts';
 import { formatLogLine, type PluginLogLevel } from './plugin-log.ts';
 import { channelOptions, frameMethod, generatedMethod } from './rpc.ts';
 
@@ -48,6 +48,8 @@ export class NotAPluginHost extends Error {
 /** What a plugin prints before its host reads it; older output is dropped. */
 const BACKLOG_BYTES_MAX = 65_536;
 const PARENT_CHECK_MS = 500;
+/** What the plugin's half of the protocol itself logs is marked with this. */
+const PROTOCOL_MODULE = 'vrsky.plugin';
 /** Frames of output that wait for a host which does not read them. */
 const STDIO_FRAMES_MAX = 1_024;
 
@@ -60,7 +62,10 @@ export async function servePlugin(options: ServeOptions): Promise<ServedPlugin> 
   if (env[options.cookie.key] !== options.cookie.value) throw new NotAPluginHost();
   const parent = process.ppid;
 
-  const end = Promise.withResolvers<'shutdown' | 'orphaned'>();
+  let end: (why: 'shutdown' | 'orphaned') => void = () => undefined;
+  const ended = new Promise<'shutdown' | 'orphaned'>((resolve) => {
+    end = resolve;
+  });
   const stdio = createStdio();
   const server = new Server(channelOptions);
   server.addService(serviceOf(Health), healthService);
@@ -69,7 +74,7 @@ export async function servePlugin(options: ServeOptions): Promise<ServedPlugin> 
   server.addService(serviceOf(GRPCController), {
     shutdown(_: unknown, answer: sendUnaryData<unknown>) {
       answer(null, create(PluginEmptySchema));
-      setImmediate(() => end.resolve('shutdown')); // after the answer has left
+      setImmediate(() => end('shutdown')); // after the answer has left
     },
   });
   options.register((service, implementation) => server.addService(service, implementation));
@@ -93,14 +98,17 @@ export async function servePlugin(options: ServeOptions): Promise<ServedPlugin> 
   // A Ctrl-C in a terminal reaches the whole process group; when to end is the host's decision.
   process.on('SIGINT', () => undefined);
   const watch = setInterval(() => {
-    if (process.ppid !== parent) end.resolve('orphaned');
+    if (process.ppid !== parent) end('orphaned');
   }, PARENT_CHECK_MS);
 
   const version = negotiateVersion(options.versions, env[pluginEnv.protocolVersions]);
+  const asked = env[pluginEnv.protocolVersions];
+  if (asked && !parseVersions(asked).includes(version))
+    pluginLog(PROTOCOL_MODULE)('error', NO_COMMON_VERSION, { versions: options.versions.join(','), host_versions: asked });
   process.stdout.write(formatHandshake({ version, socketPath, serverCert: identity?.certDer ?? null, multiplexAsked: Boolean(env[pluginEnv.multiplex]) }));
   stdio.capture();
   return {
-    ended: end.promise,
+    ended,
     async close() {
       clearInterval(watch);
       server.forceShutdown();

@@ -35,3 +35,13 @@ export const goFlags = { CGO_ENABLED: '0', GOFLAGS: '-trimpath -buildvcs=false' 
 export function goEnv(): Record<string, string> {
   return { ...(process.env as Record<string, string>), ...goFlags };
 }
+
+/** Makes `dir` the temporary directory of this process and of what it starts; answers how to undo that. */
+export function useTemporaryFolder(dir: string): () => void {
+  const before = process.env.TMPDIR;
+  process.env.TMPDIR = dir;
+  return () => {
+    if (before === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = before;
+  };
+}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -76,6 +79,7 @@ func Serve(connector Connector) {
 
 func serve(connector Connector, log hclog.Logger) error {
 	parent := os.Getppid()
+	sayVersions(os.Getenv("PLUGIN_PROTOCOL_VERSIONS"), log)
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	service, err := newService(connector, log)
@@ -103,6 +107,18 @@ func serve(connector Connector, log hclog.Logger) error {
 		return errors.New("it cannot listen on a socket") // go-plugin has logged why, and would let the process end with status 0
 	}
 	return nil
+}
+
+// noCommonVersion is what a host looks for in the log of a connector whose version it does not know.
+const noCommonVersion = "no version of the protocol is known to both sides"
+
+// sayVersions logs our list when the host knows no version of it: the handshake line has room for one version only, and the host's
+// refusal is to say what would fit.
+func sayVersions(asked string, log hclog.Logger) {
+	ours := strconv.FormatUint(uint64(HandshakeConfig.ProtocolVersion), 10)
+	if asked != "" && !slices.Contains(strings.Split(asked, ","), ours) {
+		log.Error(noCommonVersion, "versions", ours, "host_versions", asked)
+	}
 }
 
 func newServer(service *service, options []grpc.ServerOption) *grpc.Server {

@@ -18,6 +18,8 @@ export const paths = {
     `/t/${slug}/messages${query({ pipeline: filters.pipelineId, state: filters.states?.join(','), q: filters.search })}`,
   message: (slug: string, messageId: string) => `/t/${slug}/messages/${messageId}`,
   deadLetters: (slug: string, filters: { pipelineId?: string | undefined } = {}) => `/t/${slug}/dead-letters${query({ pipeline: filters.pipelineId })}`,
+  connectors: (slug: string) => `/t/${slug}/connectors`,
+  connector: (slug: string, name: string) => `/t/${slug}/connectors/${name}`,
   nodes: (slug: string) => `/t/${slug}/nodes`,
   receiver: (slug: string, requestKey?: string) => `/t/${slug}/receiver${query({ request: requestKey })}`,
   apiKeys: (slug: string) => `/t/${slug}/api-keys`,

@@ -1,4 +1,4 @@
-import { connectorCallsProcedures } from '../features/connectors/server/calls-router.ts';
+import { connectorsRouter } from '../features/connectors/server/router.ts';
 import { deadLettersRouter, messagesRouter } from '../features/messages/server/router.ts';
 import { nodesRouter } from '../features/nodes/server/router.ts';
 import { overviewRouter } from '../features/overview/server/router.ts';
@@ -15,8 +15,8 @@ export const appRouter = router({
   pipelines: pipelinesRouter,
   messages: messagesRouter,
   deadLetters: deadLettersRouter,
+  connectors: connectorsRouter,
   nodes: nodesRouter,
-  connectors: router(connectorCallsProcedures),
   receiver: receiverRouter,
   apiKeys: apiKeysRouter,
   live: liveRouter,

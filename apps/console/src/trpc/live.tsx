@@ -42,9 +42,16 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         trpc.pipelines.list.pathKey(),
         trpc.pipelines.get.pathKey(),
       ],
-      rollout: [trpc.overview.pathKey(), trpc.nodes.pathKey(), trpc.pipelines.list.pathKey(), trpc.pipelines.get.pathKey(), trpc.pipelines.rollout.pathKey()],
+      rollout: [
+        trpc.overview.pathKey(),
+        trpc.nodes.pathKey(),
+        trpc.connectors.pathKey(),
+        trpc.pipelines.list.pathKey(),
+        trpc.pipelines.get.pathKey(),
+        trpc.pipelines.rollout.pathKey(),
+      ],
       pipelines: [trpc.overview.pathKey(), trpc.pipelines.list.pathKey(), trpc.pipelines.get.pathKey()],
-      nodes: [trpc.overview.pathKey(), trpc.nodes.pathKey()],
+      nodes: [trpc.overview.pathKey(), trpc.nodes.pathKey(), trpc.connectors.pathKey()],
       receiver: [trpc.receiver.list.pathKey()],
       calls: [trpc.connectors.calls.pathKey()],
     };

@@ -17,7 +17,7 @@ import { createTenantDesk, type Deployer, type TenantDesk } from './tenant-desk.
 
 /** The node's line to the control plane. Work goes on without it; with it, configuration comes in and reports go out. */
 export interface ControlLink extends Part {
-  /** Tells the control plane soon, not only with the next lease. */
+  /** Tells the control plane soon, not only with the next lease, and tries again what failed for want of a connector. */
   offersChanged(): void;
   isUp(): boolean;
   /** When the control plane's records were last read; null before the first time. */
@@ -199,6 +199,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
   return {
     name: 'control link',
     offersChanged() {
+      for (const desk of desks.values()) void desk.tryFailed();
       void writeOffers().catch((error: unknown) =>
         log.warn({ error: describeError(error) }, 'what this node offers could not be told yet; the next lease takes it along'),
       );

@@ -1,6 +1,7 @@
 import type { Bundle, Grant } from '@vrsky/contracts/bundle';
 import { grantSealContext } from '@vrsky/contracts/bundle';
 import { canonicalJson } from '@vrsky/contracts/canonical-json';
+import type { Report } from '@vrsky/contracts/node-status';
 import { generateSealKey, seal } from '@vrsky/contracts/seal';
 import { generateSigningKey, signEnvelope, signingKeyFromSeed } from '@vrsky/contracts/signed';
 import { createLog } from '@vrsky/kernel/log';
@@ -45,6 +46,8 @@ function trial() {
   const deployed: Deployment[] = [];
   const reports: string[] = [];
   let diskIsFull = false;
+  /** What deploying answers. */
+  const outcome: { pipelines: Report['pipelines'] } = { pipelines: [] };
   const desk = createTenantDesk({
     tenantId: 'cus_a',
     nodeId: 'nod_1',
@@ -66,7 +69,7 @@ function trial() {
         // Whatever runs must be on disk already.
         expect(disk.get('cus_a')?.bundle).toContain(`\\"generation\\":${deployment.bundle.generation},`);
         deployed.push(deployment);
-        return [];
+        return outcome.pipelines;
       },
       remove: async () => void deployed.splice(0),
     },
@@ -78,7 +81,7 @@ function trial() {
   const fillDisk = (isFull: boolean): void => {
     diskIsFull = isFull;
   };
-  return { desk, disk, deployed, reports, fillDisk };
+  return { desk, disk, deployed, reports, fillDisk, outcome };
 }
 
 test('a bundle waits for its grant, is written to disk, and then runs', async () => {
@@ -163,4 +166,17 @@ test('after its removal nothing of the tenant is left, on disk or running', asyn
   await desk.offerBundle(bundle(5));
   await desk.remove();
   expect([disk.size, deployed.length, reports.at(-1)]).toEqual([0, 0, '5/-']);
+});
+
+test('what failed for want of a connector is tried again when the node has another one, and what runs is left alone', async () => {
+  const { desk, deployed, outcome } = trial();
+  outcome.pipelines = [{ pipelineId: 'pip_1', revision: 1, state: 'failed', reason: 'The connector ftp is not installed on this node.' }];
+  await desk.offerBundle(bundle(5));
+  await desk.offerGrant(grant(5));
+  outcome.pipelines = [{ pipelineId: 'pip_1', revision: 1, state: 'running' }];
+  await desk.tryFailed();
+  expect(deployed.map((deployment) => deployment.bundle.generation)).toEqual([5, 5]);
+  expect(desk.report().pipelines).toEqual(outcome.pipelines);
+  await desk.tryFailed();
+  expect(deployed.length).toBe(2);
 });

@@ -30,6 +30,8 @@ export interface TenantDesk {
   offerGrant(text: string): Promise<void>;
   /** From disk, at start. */
   restore(documents: LastGood): Promise<void>;
+  /** The node has got something that a refused pipeline may have lacked: what is ours is applied anew, if anything of it failed. */
+  tryFailed(): Promise<void>;
   /** The pool no longer serves this tenant. */
   remove(): Promise<void>;
   /** What the pool's head says is current. */
@@ -185,6 +187,10 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
         earlier = restoreEarlier(documents.earlier);
         await offerGrant(documents.grant);
         await offerBundle(documents.bundle, true);
+      }),
+    tryFailed: () =>
+      inTurn(async () => {
+        if (bundle !== null && grant !== null && candidate === null && pipelines.some(({ state }) => state === 'failed')) await apply(bundle, grant);
       }),
     remove: () =>
       inTurn(async () => {

@@ -160,7 +160,7 @@ test('what runs is what was read: a file that is overwritten or removed later ch
   const [{ pid } = { pid: null }] = fleet.states();
   process.kill(pid as number, 'SIGKILL');
   await eventually(() => fleet.states()[0]?.state === 'running' && fleet.states()[0]?.pid !== pid);
-  expect((await deliver('cus_a')).status).toBe('ok');
+  expect(await deliver('cus_a')).toMatchObject({ status: 'ok' });
 });
 
 test('files that are no connector are named with the reason, and harm no other', async () => {
@@ -179,7 +179,7 @@ test('files that are no connector are named with the reason, and harm no other',
   expect(reasons.http).toContain('comes with the node');
   expect(reasons['manifested.json']).toContain('network');
   expect(reasons['notes.txt']).toContain('chmod +x');
-  expect(reasons.true).toContain('ended before its handshake');
+  expect(reasons.true).toContain('ended before');
   expect(reasons.twin).toContain('Give each release its own version');
   expect(reasons.unversioned).toContain('not a semantic version');
 });

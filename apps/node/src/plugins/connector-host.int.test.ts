@@ -145,35 +145,6 @@ describe('a connector that dies', () => {
     await host.configure(9, [{ connectionId: 'p/new', tenantId: 'cus_a', role: 'destination', settings: {} }]);
     await eventually(() => lines.some((line) => line.message === 'configured' && JSON.stringify(line.fields).includes('p/new')));
   });
-
-  test('or only stops answering (SIGSTOP) is replaced as well', async () => {
-    const { host } = await start();
-    const { pid } = host.state();
-    process.kill(pid as number, 'SIGSTOP');
-    const outcome = await host.send(message('into the void'), 60_000);
-    expect(outcome).toMatchObject({ status: 'retryable', source: 'plugin' });
-    expect(await host.send(message('after'), 10_000)).toMatchObject({ status: 'ok' });
-    expect(host.state().restarts).toBe(1);
-  });
-});
-
-describe('a connector that breaks the protocol is replaced, and nothing of what it said gets through', () => {
-  test.each(['takes-no-notice-of-credit', 'sends-garbage', 'counts-too-far', 'hangs-up', 'sends-more-than-a-frame-holds'])('one that %s', async (manner) => {
-    const dir = await mkdtemp(join(tmpdir(), 'vrsky-hostile-'));
-    try {
-      const link = join(dir, manner);
-      await symlink(join(import.meta.dirname, 'fixtures', 'hostile-connector.ts'), link);
-      const { host, starting } = create({ executable: link, credit: 10 });
-      const received: ReceivedEntry[] = [];
-      host.onReceive((entries) => received.push(...entries));
-      await starting;
-      await eventually(() => host.state().restarts > 0 && host.state().reason !== undefined);
-      expect(host.state().reason).toMatch(/broke the rules of its protocol|closed its line|line to the connector broke/);
-      expect(received).toEqual([]);
-    } finally {
-      await rm(dir, { recursive: true, force: true });
-    }
-  });
 });
 
 describe('an upgrade in place', () => {
@@ -210,7 +181,7 @@ describe('an upgrade in place', () => {
     const { host } = await start();
     const { pid } = host.state();
     expect(await host.upgrade(releaseAt('/bin/false'))).toBe(false);
-    expect(host.state()).toMatchObject({ pid, state: 'running', reason: expect.stringMatching(/new version.*ended before its handshake/) });
+    expect(host.state()).toMatchObject({ pid, state: 'running', reason: expect.stringMatching(/new version did not start.*ended before it was ready/) });
     expect(host.state().reason).not.toContain('/bin/false');
   });
 
@@ -224,7 +195,7 @@ describe('an upgrade in place', () => {
 
   test('gives what the old version does not finish in time to the new one as a retry, never silently', async () => {
     const { host } = await start();
-    const pending = host.send(message('exit while draining'), 60_000);
+    const pending = host.send(message('hang'), 60_000);
     await eventually(() => host.stats().sendsInFlight === 1);
     const upgrading = host.upgrade(await version('1.3.0'));
     process.kill(host.state().pid as number, 'SIGKILL');
@@ -237,8 +208,8 @@ describe('an upgrade in place', () => {
 describe('the host', () => {
   test('gives up to start what fails again and again, with the reason', async () => {
     const { host, starting } = create({ executable: '/bin/false' });
-    await expect(starting).rejects.toMatchObject({ code: 'PLUGIN.UNAVAILABLE', message: expect.stringContaining('ended before its handshake') });
-    expect(host.state()).toMatchObject({ state: 'stopped', pid: null, reason: expect.stringContaining('again and again') });
+    await expect(starting).rejects.toMatchObject({ code: 'PLUGIN.UNAVAILABLE', message: expect.stringContaining('PLUGIN.EXITED') });
+    expect(host.state()).toMatchObject({ state: 'stopped', pid: null, reason: expect.stringContaining('again and again'), reasonCode: 'PLUGIN.EXITED' });
   });
 
   test('stops in the middle of a start', async () => {

@@ -1,12 +1,13 @@
 import type { ConnectorEvent } from '@vrsky/contracts/connector-calls';
 import type { ConnectorState } from '@vrsky/contracts/node-status';
-import { AppError, describeError } from '@vrsky/kernel/errors';
+import { AppError, isAppError, publicMessageOf } from '@vrsky/kernel/errors';
 import { aborted, type Part, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
 import type { RawEntry } from '@vrsky/proto/message-codec';
 import type { ProcessCalls } from './call-ledger.ts';
 import {
+  type Breakdown,
   type ConnectionCheck,
   type ConnectionErrors,
   type ConnectorConnection,
@@ -14,10 +15,11 @@ import {
   type ConnectorSession,
   openSession,
 } from './connector-session.ts';
+import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import { findProcessStats, type ProcessStats } from './process-stats.ts';
 import type { Release } from './release-store.ts';
 import { createRestartPolicy } from './restart-policy.ts';
-import { createSends, type OutgoingMessage, type SendOutcome } from './sends.ts';
+import { createSends, type OutgoingMessage, type SendOutcome, type Sends } from './sends.ts';
 
 export type ReceivedEntry = RawEntry;
 export type AckStatus = 'stored' | 'unavailable' | 'exhausted' | 'too_large' | 'not_found';
@@ -37,6 +39,8 @@ export interface ConnectorHostOptions {
   /** A turn in its life, in words for the customer. */
   onEvent?(event: Omit<ConnectorEvent, 'atMs'>): void;
   log: Log;
+  /** Where other times than `connectorTimes` are wanted. */
+  times?: Partial<ConnectorTimes>;
 }
 
 /** Supervises one connector process: starts it, watches it, replaces it. */
@@ -78,20 +82,16 @@ export interface ConnectorStats {
   sendsInFlight: number;
   /** Messages that wait for a process to come up. */
   sendsWaiting: number;
-  /** Lines of its log that were left out since the node was started. */
-  logLinesDropped: number;
+  /** Results that answered nothing: unknown messages, a second time, past the deadline. */
+  strays: Sends['strays'];
+  /** Bytes of its log that were left out since the node was started. */
+  logBytesDropped: number;
   /** Of the process that runs; empty when none does. */
   processId: string;
 }
 
-const PING_EVERY_MS = 3_000;
 const PINGS_MISSED_MAX = 2;
 const EXPIRE_EVERY_MS = 100;
-const CONFIGURE_WAIT_MS = 30_000;
-const DRAIN_MS = 60_000;
-/** How long an old release may end what it has in hand before a new one takes over. */
-const UPGRADE_DRAIN_MS = 30_000;
-const CHECK_MS = 10_000;
 const IDLE_LOOK_MS = 20;
 const NO_STATS: ProcessStats = { cpuSeconds: 0, rssBytes: 0 };
 
@@ -108,6 +108,7 @@ interface Upgrade {
 /** Creates the supervisor of one connector. `start` resolves when the connector serves, and rejects when it fails again and again. */
 export function createConnectorHost(options: ConnectorHostOptions): ConnectorHost {
   const { name, log } = options;
+  const times: ConnectorTimes = { ...connectorTimes, ...options.times };
   const sends = createSends();
   const restarts = createRestartPolicy();
   const disposed = new AbortController();
@@ -129,9 +130,10 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   let starts = 0;
   let state: ConnectorState['state'] = 'stopped';
   let reason: string | undefined;
+  let reasonCode: string | undefined;
   let description: ConnectorDescription | null = null;
   let handshakeMs = 0;
-  let logLinesDropped = 0;
+  let logBytesDropped = 0;
   /** CPU of processes that are gone. */
   let pastCpuSeconds = 0;
   let lastStats = NO_STATS;
@@ -148,18 +150,26 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     lastStats = NO_STATS;
   };
 
-  const open = async (of: Release): Promise<ConnectorSession> =>
-    openSession({
-      executable: await of.stage(),
-      env: options.env,
-      onReceive: (entries) => onReceive(entries),
-      onResults: sends.settle,
-      calls: options.openCalls?.(of),
-      onLog: ({ level, message, module, fields, dropped = 0 }: PluginLogRecord) => {
-        logLinesDropped += dropped;
-        log[level]({ plugin: { name, module, fields } }, message);
-      },
-    });
+  const open = async (of: Release): Promise<ConnectorSession> => {
+    const calls = options.openCalls?.(of);
+    try {
+      return await openSession({
+        executable: await of.stage(),
+        env: options.env,
+        times,
+        calls,
+        onReceive: (entries) => onReceive(entries),
+        onResults: sends.settle,
+        onLog: ({ level, message, module, fields, dropped = 0 }: PluginLogRecord) => {
+          logBytesDropped += dropped;
+          log[level]({ plugin: { name, module, fields } }, message);
+        },
+      });
+    } catch (error) {
+      calls?.end();
+      throw error;
+    }
+  };
 
   const apply = async (to: ConnectorSession, set: DesiredSet): Promise<ConnectionErrors[]> => {
     const errors = await to.configure(set.generation, set.connections);
@@ -171,10 +181,11 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   const bringUp = async (current: ConnectorSession): Promise<void> => {
     if (desired !== null) await apply(current, desired);
     current.openStreams(options.credit);
-    sends.open({ write: current.send });
+    sends.open({ write: current.send, stray: current.stray, unanswered: current.unanswered });
     session = current;
     state = 'running';
     reason = undefined;
+    reasonCode = undefined;
     description = current.description;
     handshakeMs = current.handshakeMs;
     log.info({ connector: name, version: description.version, pid: current.pid, handshakeMs: Math.round(handshakeMs) }, 'the connector is up');
@@ -188,7 +199,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     try {
       candidate = await open(wanted);
       for (const connection of desired?.connections ?? []) {
-        const { errors } = await candidate.check(connection, false, CHECK_MS);
+        const { errors } = await candidate.check(connection, false, times.callMs);
         if (errors[0] === undefined) continue;
         refuseUpgrade(`Version ${candidate.description.version} does not accept the settings of ${connection.connectionId}: ${errors[0].message}`);
         await candidate.kill();
@@ -197,25 +208,26 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       return candidate;
     } catch (error) {
       log.error({ err: error, connector: name, release: wanted.digest }, 'the new release of a connector did not start');
-      refuseUpgrade(`About the new version: ${startSentence(error)}`);
+      refuseUpgrade(`The new version did not start: ${publicMessageOf(error)}`);
       await candidate?.kill();
       return null;
     }
   };
   const refuseUpgrade = (why: string): void => {
     reason = `${why} The version before it goes on.`;
+    reasonCode = 'PLUGIN.UPGRADE_REFUSED';
     tell('refused', reason);
   };
 
   /** Lets the old process end what it has in hand, as long as that takes less than the bound. */
   const finish = async (old: ConnectorSession): Promise<void> => {
-    const deadline = AbortSignal.any([AbortSignal.timeout(UPGRADE_DRAIN_MS), disposed.signal]);
+    const deadline = AbortSignal.any([AbortSignal.timeout(times.upgradeDrainMs), disposed.signal]);
     let isGone = false;
     void old.broken.then(() => {
       isGone = true;
     });
-    await Promise.race([old.drain(UPGRADE_DRAIN_MS), old.broken, aborted(deadline)]).catch((error: unknown) =>
-      log.warn({ connector: name, error: describeError(error) }, 'the old release does not drain; it is ended with what it has in hand'),
+    await Promise.race([old.drain(times.upgradeDrainMs), old.broken, aborted(deadline)]).catch((error: unknown) =>
+      log.warn({ connector: name, err: error }, 'the old release does not drain; it is ended with what it has in hand'),
     );
     while (!isGone && !deadline.aborted && (sends.inFlight > 0 || old.unacked > 0)) await sleep(IDLE_LOOK_MS, deadline);
     await old.close();
@@ -241,18 +253,18 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       await bringUp(candidate);
     } catch (error) {
       release = before;
-      refuseUpgrade(`The new version did not take its configuration: ${describeError(error)}.`);
+      refuseUpgrade(`The new version did not take its configuration: ${publicMessageOf(error)}`);
       decided.resolve(false);
       await candidate.kill();
       throw error;
     }
-    tell('upgraded', `Upgraded from ${from} to ${candidate.description.version}; no message was lost.`);
+    tell('upgraded', `Upgraded from ${from} to ${candidate.description.version}; what was in hand was ended first.`);
     decided.resolve(true);
     return candidate;
   };
 
-  /** One process after the other, as long as each hands over to the next. Answers why the last one ended, in words for a person. */
-  const runOnce = async (stop: AbortSignal): Promise<string> => {
+  /** One process after the other, as long as each hands over to the next. Answers why the last one ended. */
+  const runOnce = async (stop: AbortSignal): Promise<Breakdown> => {
     let current: ConnectorSession | null = null;
     try {
       current = await open(release);
@@ -260,9 +272,10 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       tell('started', starts === 1 ? 'The connector was started.' : 'The connector was started again.');
       for (;;) {
         const over = new AbortController();
-        const cause = await Promise.race([untilBroken(current, AbortSignal.any([stop, over.signal]), sampleStats), upgradeAsked.promise]);
+        const watch = { pingEveryMs: times.pingEveryMs, sample: sampleStats };
+        const end = await Promise.race([untilBroken(current, AbortSignal.any([stop, over.signal]), watch), upgradeAsked.promise]);
         over.abort();
-        if (cause !== undefined) return cause;
+        if (end !== undefined) return end;
         const asked = upgrade;
         upgrade = null;
         upgradeAsked = Promise.withResolvers();
@@ -270,8 +283,12 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       }
     } catch (error) {
       log.error({ err: error, connector: name }, 'the connector did not start');
-      return startSentence(error);
+      const end = await Promise.race([current?.broken, sleep(GONE_WAIT_MS)]);
+      return { code: isAppError(error) ? error.code : 'PLUGIN.START', reason: [publicMessageOf(error), end?.reason].filter(Boolean).join(' ') };
     } finally {
+      // From now on messages wait for the next process, also while this one is being ended.
+      sends.hold('The connector is being started again.');
+      state = 'restarting';
       bookStats();
       session = null;
       next = Promise.withResolvers();
@@ -285,15 +302,25 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       state = starts === 0 ? 'starting' : 'restarting';
       starts++;
       const startedMs = performance.now();
-      const cause = await runOnce(stop);
+      const { code, reason: cause } = await runOnce(stop);
       if (stop.aborted) break;
       const { delayMs, isOpen } = restarts.ended(performance.now() - startedMs);
       state = isOpen ? 'stopped' : 'restarting';
       reason = isOpen ? `${cause} It failed again and again; the next try is in ${delayMs / 1_000} s.` : cause;
+      reasonCode = code;
       sends.close(cause);
       tell(isOpen ? 'paused' : 'ended', reason);
-      log.warn({ connector: name, cause, delayMs, restarts: starts }, 'the connector is gone and will be started again');
-      if (isOpen) up.reject(new AppError({ code: 'PLUGIN.UNAVAILABLE', kind: 'unavailable', source: 'plugin', message: `connector ${name}: ${cause}` }));
+      log.warn({ connector: name, code, cause, delayMs, restarts: starts }, 'the connector is gone and will be started again');
+      if (isOpen)
+        up.reject(
+          new AppError({
+            code: 'PLUGIN.UNAVAILABLE',
+            kind: 'unavailable',
+            source: 'plugin',
+            message: `connector ${name}: ${code}: ${cause}`,
+            publicMessage: cause,
+          }),
+        );
       // A new release is worth a try at once: it may be the cure.
       await Promise.race([sleep(delayMs, stop), upgradeAsked.promise]);
       takeRelease();
@@ -332,7 +359,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     },
     async configure(generation, connections) {
       desired = { generation, connections };
-      const deadline = AbortSignal.timeout(CONFIGURE_WAIT_MS);
+      const deadline = AbortSignal.timeout(times.configureWaitMs);
       for (;;) {
         const current = session ?? (await Promise.race([next.promise, aborted(deadline)]));
         if (current === undefined) throw notRunning(name);
@@ -342,15 +369,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         } catch (cause) {
           // A process that died under the call is no answer; the next one is asked.
           const isGone = await Promise.race([current.broken.then(() => true), sleep(GONE_WAIT_MS).then(() => false)]);
-          if (!isGone)
-            throw new AppError({
-              code: 'PLUGIN.CONFIGURE',
-              kind: 'unavailable',
-              source: 'plugin',
-              message: `connector ${name} refuses its configuration`,
-              publicMessage: 'The connector could not take the new configuration.',
-              cause,
-            });
+          if (!isGone) throw cause;
           if (session === current) await sleep(GONE_WAIT_MS); // until the supervisor has seen it too
           if (deadline.aborted) throw notRunning(name);
         }
@@ -382,18 +401,19 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         restarts: Math.max(0, starts - 1),
         cpuSeconds: pastCpuSeconds + cpuSeconds,
         rssBytes,
-        ...(reason === undefined ? {} : { reason }),
+        ...(reason === undefined ? {} : { reason, reasonCode }),
       };
     },
     stats: () => ({
       handshakeMs,
       sendsInFlight: sends.inFlight,
       sendsWaiting: sends.waiting,
-      logLinesDropped,
+      strays: sends.strays,
+      logBytesDropped,
       processId: session?.processId ?? '',
     }),
     async drain(deadline) {
-      await Promise.race([session?.drain(DRAIN_MS), aborted(deadline)]);
+      await Promise.race([session?.drain(times.drainMs), aborted(deadline)]);
     },
     async [Symbol.asyncDispose]() {
       disposed.abort();
@@ -404,36 +424,40 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   };
 }
 /** How soon after a failed call we know whether its process is gone. */
-const GONE_WAIT_MS = 250;
+const GONE_WAIT_MS = 500;
 
-/** Why a connector did not start, in words for a person; where its program lies on the node is nothing they need to know. */
-function startSentence(error: unknown): string {
-  const words = describeError(error).replaceAll(/(?:\/[^\s/:]+)+: /g, '');
-  return `The connector did not start: ${words}.`;
+interface Watch {
+  pingEveryMs: number;
+  sample(): void;
 }
 
 /** Watches one process until it is gone, broken, deaf, or to be stopped. */
-async function untilBroken(session: ConnectorSession, stop: AbortSignal, sample: () => void): Promise<string> {
+async function untilBroken(session: ConnectorSession, stop: AbortSignal, watch: Watch): Promise<Breakdown> {
   const over = new AbortController();
   try {
-    return await Promise.race([session.broken, untilDeaf(session, AbortSignal.any([stop, over.signal]), sample)]);
+    return await Promise.race([session.broken, untilDeaf(session, AbortSignal.any([stop, over.signal]), watch)]);
   } finally {
     over.abort();
   }
 }
 
-async function untilDeaf(session: ConnectorSession, stop: AbortSignal, sample: () => void): Promise<string> {
+async function untilDeaf(session: ConnectorSession, stop: AbortSignal, { pingEveryMs, sample }: Watch): Promise<Breakdown> {
   let missed = 0;
+  let isUnhealthy = false;
   while (missed < PINGS_MISSED_MAX) {
-    if (missed === 0) await sleep(PING_EVERY_MS, stop); // a missed answer is asked for again at once
-    if (stop.aborted) return 'The connector was stopped.';
+    if (missed === 0) await sleep(pingEveryMs, stop); // a missed answer is asked for again at once
+    if (stop.aborted) return { code: 'PLUGIN.STOPPED', reason: 'The connector was stopped.' };
     sample();
     missed = await session.ping().then(
       () => 0,
-      () => missed + 1,
+      (error: unknown) => {
+        isUnhealthy = isAppError(error) && error.code === 'PLUGIN.UNHEALTHY';
+        return missed + 1;
+      },
     );
   }
-  return 'The connector stopped answering.';
+  if (isUnhealthy) return { code: 'PLUGIN.UNHEALTHY', reason: 'The connector says that it cannot work now.' };
+  return { code: 'PLUGIN.DEAF', reason: 'The connector stopped answering.' };
 }
 
 function notRunning(name: string, reason?: string): AppError {

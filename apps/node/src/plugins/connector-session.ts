@@ -1,5 +1,6 @@
-import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { type ClientDuplexStream, status as grpcStatus, type ServiceError } from '@grpc/grpc-js';
 import { AppError } from '@vrsky/kernel/errors';
+import { sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { createBatcher } from '@vrsky/plugin/batcher';
 import { connectorCalls } from '@vrsky/plugin/call-gate';
@@ -13,7 +14,17 @@ import { encodeBatch, type Message, type RawEntry, splitBatch } from '@vrsky/pro
 import { decodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
 import { toBuffer } from '@vrsky/proto/wire';
 import type { ProcessCalls } from './call-ledger.ts';
+import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import type { Release } from './release-store.ts';
+import type { Stray } from './sends.ts';
+
+/** Why a process is used no more. */
+export interface Breakdown {
+  /** Stable, for rules and metrics: `PLUGIN.ENDED`, `PLUGIN.PROTOCOL`. */
+  code: string;
+  /** In words for a person, without a stranger's text. */
+  reason: string;
+}
 
 export interface ConnectorConnection {
   connectionId: string;
@@ -53,16 +64,22 @@ export interface ConnectorSession {
   readonly processId: string;
   readonly description: ConnectorDescription;
   readonly handshakeMs: number;
+  /** The books of this process, if any are kept. */
+  readonly calls: ProcessCalls | undefined;
   /** Messages that it handed over and that were not answered yet. */
   readonly unacked: number;
-  /** Resolves with the reason, in words for a person, once the process is gone or broken. Never rejects. */
-  readonly broken: Promise<string>;
+  /** Resolves once the process is gone or broken. Never rejects. */
+  readonly broken: Promise<Breakdown>;
   /** Asks about a connection without applying it; with `probe` the connector also tries the other side. */
   check(connection: ConnectorConnection, probe: boolean, deadlineMs: number): Promise<ConnectionCheck>;
   configure(generation: number, connections: readonly ConnectorConnection[]): Promise<ConnectionErrors[]>;
   /** Opens the streams: from now on messages come in and go out. */
   openStreams(credit: number): void;
   send(message: Partial<Message>, bytes: number): void;
+  /** A result of this process answered nothing. Too many of them break it. */
+  stray(kind: Stray): void;
+  /** So many messages in a row got no result from it in time. Too many of them break it. */
+  unanswered(inARow: number): void;
   /** `seq` as in the entry. Ignored when the entry came from somewhere else. */
   ack(seq: number, status: Exclude<Ack['status'], 'unspecified'>, messageId: string, retryAfterMs: number): void;
   ping(): Promise<void>;
@@ -74,6 +91,7 @@ export interface ConnectorSession {
 export interface SessionOptions {
   executable: string;
   env: Record<string, string>;
+  times: ConnectorTimes;
   onReceive(entries: RawEntry[]): void;
   onResults(results: SendResult[]): void;
   onLog(record: PluginLogRecord): void;
@@ -81,9 +99,14 @@ export interface SessionOptions {
   calls?: ProcessCalls | undefined;
 }
 
-const CALL_MS = 10_000;
-const PING_MS = 5_000;
-const CONFIGURE_MS = 30_000;
+/** Results that answer nothing: a process with more of them does not know what it does. */
+const STRAYS_MAX = 1_000;
+/** Messages in a row without a result. A slow receiver keeps fewer of them waiting, and its results come some time. */
+const UNANSWERED_MAX = 32;
+/** How far apart the end of a process and the end of its lines may reach us. */
+const END_NEWS_MS = 250;
+const FIELD_ERRORS_MAX = 100;
+const TEXT_CHARS_MAX = 500;
 /** A connector numbers its messages; beyond this it is broken, not busy. */
 const SEQ_MAX = 2 ** 40;
 const ACK_BYTES = 64;
@@ -95,11 +118,14 @@ export async function openSession(options: SessionOptions): Promise<ConnectorSes
     cookie: connectorCookie,
     versions: connectorVersions,
     env: options.env,
+    startTimeoutMs: options.times.startMs,
+    shutdownMs: options.times.shutdownMs,
+    exitMs: options.times.exitMs,
     onLog: options.onLog,
     ...(options.calls === undefined ? {} : { calls: options.calls.calls }),
   });
   try {
-    const response = await callUnary(plugin.client, Connector.method.describe, {}, CALL_MS);
+    const response = await callUnary(plugin.client, Connector.method.describe, {}, options.times.callMs);
     plugin.narrow(connectorCalls(response.roles));
     const description = toDescription(response);
     options.calls?.named(description.version);
@@ -111,10 +137,16 @@ export async function openSession(options: SessionOptions): Promise<ConnectorSes
       kind: 'unavailable',
       source: 'plugin',
       message: 'the connector does not say what it is',
-      publicMessage: 'The connector did not start properly. It is tried again.',
+      publicMessage: 'The connector started, but does not say what it is. It is tried again; if this stays, tell the platform’s operator.',
+      details: { stderr: plugin.stderrTail() },
       cause,
     });
   }
+}
+
+/** What goes into logs, pages and labels is no free text. */
+function toVersion(text: string): string {
+  return /^[\w.+-]{1,64}$/.test(text) ? text : 'unknown';
 }
 
 /** Starts a release, asks it what it is, and ends it. Throws AppError `PLUGIN.*`. */
@@ -122,6 +154,7 @@ export async function describeRelease(release: Release, { env, log }: { env: Rec
   const session = await openSession({
     executable: await release.stage(),
     env,
+    times: connectorTimes,
     onReceive: () => undefined, // its streams are never opened
     onResults: () => undefined,
     onLog: ({ level, message, module, fields }) => log[level]({ plugin: { name: 'new connector', module, fields } }, message),
@@ -131,12 +164,22 @@ export async function describeRelease(release: Release, { env, log }: { env: Rec
 }
 
 function createSession(plugin: PluginHandle, options: SessionOptions, description: ConnectorDescription): ConnectorSession {
-  const broken = Promise.withResolvers<string>();
-  void plugin.exited.then(({ code, signal }) => {
+  const broken = Promise.withResolvers<Breakdown>();
+  const lines: Promise<void>[] = [];
+  void plugin.exited.then(async ({ code, signal, reason }) => {
     // What a program says when it crashes is on stderr in no log format, and only now known to matter.
     if (code !== 0) options.onLog({ level: 'error', message: 'the connector’s last words', module: 'host', fields: { stderr: plugin.stderrTail() } });
-    broken.resolve(signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`);
+    // Results that it gave before its end are read first: what has its result is not sent again.
+    await Promise.race([Promise.all(lines), sleep(END_NEWS_MS)]);
+    const how = signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`;
+    broken.resolve({ code: 'PLUGIN.ENDED', reason: reason === undefined ? how : `${how} ${reason}` });
   });
+  /** A line ends also when its process does, and then that is what has happened. */
+  const lineBroken = async (breakdown: Breakdown): Promise<void> => {
+    await Promise.race([plugin.exited.then(() => broken.promise), sleep(END_NEWS_MS)]);
+    broken.resolve(breakdown);
+  };
+  const strays = { unknown: 0, twice: 0 };
   const { calls } = options;
   void plugin.exited.then(() => calls?.end());
   const tenantOf = new Map<string, string>();
@@ -153,17 +196,32 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     const stream = plugin.client.makeBidiStreamRequest<Uint8Array, Buffer>(path, toBuffer, (bytes) => bytes, {});
     stream.on('data', onFrame);
     stream.on('drain', resume);
-    stream.on('end', () => broken.resolve('The connector closed its line to the node.'));
-    stream.on('error', () => broken.resolve('The line to the connector broke.'));
+    const closed = Promise.withResolvers<void>();
+    lines.push(closed.promise);
+    stream.on('end', () => {
+      closed.resolve();
+      void lineBroken({ code: 'PLUGIN.HUNG_UP', reason: 'The connector closed its line to the node.' });
+    });
+    stream.on('error', (error) => {
+      closed.resolve();
+      void lineBroken(lineFailure(error as ServiceError));
+    });
     return stream;
+  };
+  let rulesBroken = false;
+  const breakRules = (problem: string): void => {
+    if (rulesBroken) return;
+    rulesBroken = true;
+    options.onLog({ level: 'error', message: `the connector broke the protocol: ${problem}`, module: 'host', fields: {} });
+    broken.resolve({ code: 'PLUGIN.PROTOCOL', reason: 'The connector broke the rules of its protocol.' });
   };
   /** What a connector sends is read within our rules; against them, or unreadable, it is no connector any more. */
   const parse = <T>(read: () => T): T | null => {
+    if (rulesBroken) return null;
     try {
       return read();
     } catch (error) {
-      options.onLog({ level: 'error', message: `the connector broke the protocol: ${String(error)}`, module: 'host', fields: {} });
-      broken.resolve('The connector broke the rules of its protocol.');
+      breakRules(String(error));
       return null;
     }
   };
@@ -192,6 +250,7 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     processId: calls?.processId ?? '',
     description,
     handshakeMs: plugin.handshakeMs,
+    calls,
     get unacked() {
       return unacked;
     },
@@ -201,11 +260,13 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       for (const { connectionId, tenantId } of connections) tenantOf.set(connectionId, tenantId);
       calls?.serves(new Set(tenantOf.values()));
       const request = { generation: BigInt(generation), connections: connections.map(toWire) };
-      const { errors } = await callUnary(plugin.client, Connector.method.configure, request, CONFIGURE_MS);
-      const kept = new Set(connections.map(({ connectionId }) => connectionId));
-      for (const connectionId of tenantOf.keys()) if (!kept.has(connectionId)) tenantOf.delete(connectionId);
+      const { errors } = await callUnary(plugin.client, Connector.method.configure, request, options.times.configureMs).catch((cause) => {
+        throw configureFailed(cause);
+      });
+      const asked = new Set(connections.map(({ connectionId }) => connectionId));
+      for (const connectionId of tenantOf.keys()) if (!asked.has(connectionId)) tenantOf.delete(connectionId);
       calls?.serves(new Set(tenantOf.values()));
-      return errors.slice(0, connections.length).map((row) => ({ connectionId: row.connectionId, errors: toFieldErrors(row.errors) }));
+      return errors.filter(({ connectionId }) => asked.has(connectionId)).map((row) => ({ connectionId: row.connectionId, errors: toFieldErrors(row.errors) }));
     },
     async check(connection, probe, deadlineMs) {
       const { errors, checks } = await callUnary(plugin.client, Connector.method.validate, { connection: toWire(connection), probe }, deadlineMs);
@@ -230,15 +291,31 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       calls?.attribute('sent', message.customerId ?? '', message.payload?.length ?? 0);
       sends.add(message, bytes);
     },
+    stray(kind) {
+      if (++strays[kind] === 1)
+        options.onLog({
+          level: 'warn',
+          message: `the connector gave a result ${STRAY_WORDS[kind]}; further ones are only counted`,
+          module: 'host',
+          fields: {},
+        });
+      if (strays.unknown + strays.twice > STRAYS_MAX)
+        breakRules(`${strays.unknown} results for messages it was not given, ${strays.twice} for ones it had answered`);
+    },
+    unanswered(inARow) {
+      if (inARow >= UNANSWERED_MAX) broken.resolve({ code: 'PLUGIN.NO_RESULTS', reason: 'The connector takes messages, but gives no results.' });
+    },
     ack(seq, status, messageId, retryAfterMs) {
       const theirs = seqs.toTheirs(seq);
       if (theirs === null) return;
       unacked--;
       acks.add({ seq: theirs, status, messageId: status === 'stored' ? messageId : '', retryAfterMs }, ACK_BYTES);
     },
-    ping: () => plugin.ping(PING_MS),
+    ping: () => plugin.ping(options.times.pingMs),
     async drain(deadlineMs) {
-      await callUnary(plugin.client, Connector.method.drain, {}, deadlineMs);
+      await callUnary(plugin.client, Connector.method.drain, {}, deadlineMs).catch((cause) => {
+        throw drainFailed(deadlineMs, cause);
+      });
     },
     async close() {
       await plugin.close();
@@ -254,12 +331,11 @@ function toWire({ connectionId, tenantId, role, settings }: ConnectorConnection)
 }
 
 const NAME_CHARS_MAX = 64;
-const TEXT_CHARS_MAX = 2_000;
-const ERRORS_MAX = 100;
+const DESCRIPTION_CHARS_MAX = 2_000;
 const CHECKS_MAX = 50;
 
 function toFieldErrors(errors: readonly { path: string; message: string }[]): { path: string; message: string }[] {
-  return errors.slice(0, ERRORS_MAX).map(({ path, message }) => ({ path: path.slice(0, TEXT_CHARS_MAX), message: message.slice(0, TEXT_CHARS_MAX) }));
+  return errors.slice(0, FIELD_ERRORS_MAX).map(({ path, message }) => ({ path: path.slice(0, TEXT_CHARS_MAX), message: message.slice(0, TEXT_CHARS_MAX) }));
 }
 
 function toDescription(response: DescribeResponse): ConnectorDescription {
@@ -270,9 +346,9 @@ function toDescription(response: DescribeResponse): ConnectorDescription {
   const name = response.name.slice(0, NAME_CHARS_MAX);
   return {
     name,
-    version: response.version.slice(0, NAME_CHARS_MAX),
+    version: toVersion(response.version),
     title: response.title.slice(0, 80) || name,
-    description: response.description.slice(0, TEXT_CHARS_MAX),
+    description: response.description.slice(0, DESCRIPTION_CHARS_MAX),
     roles,
     settingsSchemas: { source: response.sourceSettingsSchema, destination: response.destinationSettingsSchema },
   };
@@ -282,6 +358,35 @@ function toDescription(response: DescribeResponse): ConnectorDescription {
 export const SEQ_SPAN = 2 * SEQ_MAX;
 const SPANS_MAX = Math.floor(Number.MAX_SAFE_INTEGER / SEQ_SPAN) - 1;
 let spans = 0;
+const STRAY_WORDS: Record<Stray, string> = { unknown: 'for a message it was not given', twice: 'for a message it had answered before' };
+
+function lineFailure({ code }: ServiceError): Breakdown {
+  // Both halves say so of a message that is over the bound.
+  if (code === grpcStatus.RESOURCE_EXHAUSTED) return { code: 'PLUGIN.FRAME_TOO_LARGE', reason: 'The connector sent more at once than the platform takes.' };
+  return { code: 'PLUGIN.LINE_BROKEN', reason: 'The line to the connector broke.' };
+}
+
+function configureFailed(cause: unknown): AppError {
+  return new AppError({
+    code: 'PLUGIN.CONFIGURE',
+    kind: 'unavailable',
+    source: 'plugin',
+    message: 'the connector does not take its configuration',
+    publicMessage: 'The connector could not take the new configuration.',
+    cause,
+  });
+}
+
+function drainFailed(deadlineMs: number, cause: unknown): AppError {
+  return new AppError({
+    code: 'PLUGIN.DRAIN',
+    kind: 'timeout',
+    source: 'plugin',
+    message: `the connector did not finish what it has within ${deadlineMs} ms`,
+    publicMessage: 'The connector did not finish what it had in hand in time. What has no result is sent again.',
+    cause,
+  });
+}
 
 /**
  * Our number of an entry = where its process's span begins + the connector's own number, so that the number alone says which process

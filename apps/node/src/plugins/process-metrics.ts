@@ -38,7 +38,7 @@ export function createProcessMetrics(metrics: NodeMetrics, observed: ObservedPro
   const ended = new AbortController();
   /** Counts of the supervisors, as they were when they were last read. */
   const restarts = createDeltas();
-  const logLines = createDeltas();
+  const logBytes = createDeltas();
   const records = createDeltas();
   let running: Promise<void> = Promise.resolve();
 
@@ -110,7 +110,7 @@ export function createProcessMetrics(metrics: NodeMetrics, observed: ObservedPro
       const labels = labelsOf(view);
       const supervisor = [view.connector, view.tenantId, ...view.roles, view.digest].join(' ');
       metrics.pluginRestarts.inc(labels, restarts.since(supervisor, view.restarts));
-      metrics.pluginLogLinesDropped.inc({ connector: labels.connector, tenant: labels.tenant }, logLines.since(supervisor, view.logLinesDropped));
+      metrics.pluginLogBytesDropped.inc({ connector: labels.connector, tenant: labels.tenant }, logBytes.since(supervisor, view.logBytesDropped));
     }
     const { waiting, dropped } = observed.ledger();
     metrics.callRecordsWaiting.set(waiting);

@@ -42,5 +42,5 @@ test('a process that a thread started is found, and one that has ended is still 
   const pid = await start(process.execPath, ['-e', program]);
   const use = findProcessStats(pid);
   expect(use?.processes).toBe(2);
-  expect(use?.cpuSeconds).toBeGreaterThan(0.6);
+  expect(use?.cpuSeconds).toBeGreaterThan(0.5);
 });

@@ -20,12 +20,12 @@ export interface ProcessView {
   restarts: number;
   /** Of the last start; 0 before it. */
   handshakeMs: number;
-  logLinesDropped: number;
+  logBytesDropped: number;
 }
 
 export function viewOf(connector: string, host: ConnectorHost): ProcessView {
   const { version, tenantId, pid, state, restarts } = host.state();
-  const { handshakeMs, logLinesDropped, processId } = host.stats();
+  const { handshakeMs, logBytesDropped, processId } = host.stats();
   const roles = host.description?.roles ?? [];
-  return { processId, connector, version, digest: host.release.digest, tenantId, roles, pid, state, restarts, handshakeMs, logLinesDropped };
+  return { processId, connector, version, digest: host.release.digest, tenantId, roles, pid, state, restarts, handshakeMs, logBytesDropped };
 }

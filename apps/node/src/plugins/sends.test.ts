@@ -33,12 +33,20 @@ function start() {
   let now = 0;
   const sends = createSends(() => now);
   const written: Partial<Message>[] = [];
-  const line = { write: (one: Partial<Message>) => void written.push(one) };
+  const strays: string[] = [];
+  const unanswered: number[] = [];
+  const line = {
+    write: (one: Partial<Message>) => void written.push(one),
+    stray: (kind: string) => void strays.push(kind),
+    unanswered: (inARow: number) => void unanswered.push(inARow),
+  };
   const outcomes: (SendOutcome | null)[] = [];
   return {
     sends,
     written,
     line,
+    strays,
+    unanswered,
     outcomes,
     send(connectionId = 'p/out', deadlineMs = 1_000): void {
       const i = outcomes.push(null) - 1;
@@ -130,12 +138,53 @@ test('what waits is bounded', async () => {
   expect(sends.waiting).toBe(8_192);
 });
 
-test('a result that comes twice, or for nobody, is passed over', async () => {
-  const { sends, line, send, at, written } = start();
+test('a result that comes twice, or for nobody, changes nothing and is counted', async () => {
+  const { sends, line, send, at, written, strays } = start();
   sends.open(line);
   send();
   sends.settle([result(99), result(written[0]?.seq as number), result(written[0]?.seq as number, { code: 'second' })]);
   expect(await at(1)).toEqual(['']);
+  expect(strays).toEqual(['unknown', 'twice']);
+  expect(sends.strays).toEqual({ unknown: 1, twice: 1, late: 0 });
+});
+
+test('a result after the deadline is late, which is no fault of its own kind', async () => {
+  const { sends, line, send, at, written, strays } = start();
+  sends.open(line);
+  send();
+  expect(await at(1_001)).toEqual(['no_result']);
+  sends.settle([result(written[0]?.seq as number)]);
+  expect(strays).toEqual([]);
+  expect(sends.strays.late).toBe(1);
+  sends.settle([result(written[0]?.seq as number)]);
+  expect(strays).toEqual(['twice']);
+});
+
+test('a process cannot answer for what an earlier one was given', async () => {
+  const { sends, line, send, at, written, strays } = start();
+  sends.open(line);
+  send();
+  sends.close('It ended.');
+  sends.open(line);
+  send();
+  sends.settle([result(written[0]?.seq as number)]);
+  expect(await at(1)).toEqual(['connector_stopped', undefined]);
+  expect(strays).toEqual(['unknown']);
+});
+
+test('who answers nothing at all is told on; one result, also a late one, begins the count anew', async () => {
+  const { sends, line, send, at, written, unanswered } = start();
+  sends.open(line);
+  send();
+  send();
+  await at(1_001);
+  send();
+  await at(2_002);
+  expect(unanswered).toEqual([2, 3]);
+  sends.settle([result(written[1]?.seq as number)]);
+  send();
+  await at(3_003);
+  expect(unanswered).toEqual([2, 3, 1]);
 });
 
 test('a connector’s words are cut to our bounds', async () => {

@@ -30,7 +30,13 @@ export interface SendOutcome {
 /** Where messages go while a connector process is up. */
 export interface SendLine {
   write(message: Partial<Message>, bytes: number): void;
+  /** A result came that answers nothing: for a message this process was not given, or for one it has answered before. */
+  stray(kind: Stray): void;
+  /** So many messages in a row, and nothing else in between, were given no result in time. */
+  unanswered(inARow: number): void;
 }
+
+export type Stray = 'unknown' | 'twice';
 
 /** Messages on their way through a connector: every one gets exactly one outcome, whatever becomes of the process. */
 export interface Sends {
@@ -49,9 +55,12 @@ export interface Sends {
   expire(): void;
   readonly inFlight: number;
   readonly waiting: number;
+  /** Results that answered nothing, since the beginning. `late` ones came after their message's deadline. */
+  readonly strays: Readonly<Record<Stray | 'late', number>>;
 }
 
 interface Pending {
+  /** Given when it is handed to a process. */
   seq: number;
   message: OutgoingMessage;
   deadlineMs: number;
@@ -70,6 +79,8 @@ interface Progress {
 /** However steadily results come: a message is not waited for beyond this many of its deadlines. */
 const DEADLINES_MAX = 60;
 
+/** Of how many messages past their deadline we know that a result would be late, not wrong. */
+const EXPIRED_MAX = 65_536;
 /** Bounds of what waits for a process to come up; a restart takes a fraction of a second. */
 const WAITING_MAX = 8_192;
 const WAITING_BYTES_MAX = 64 * 1_048_576;
@@ -82,17 +93,24 @@ const EMPTY = new Uint8Array(0);
 export function createSends(nowMs: () => number = () => performance.now()): Sends {
   let line: SendLine | null = null;
   let lastSeq = 0;
+  /** The first number of the process that is up. */
+  let firstSeq = 1;
+  let unansweredInARow = 0;
+  const strays = { unknown: 0, twice: 0, late: 0 };
+  /** Given to the process that is up, and past their deadline; the oldest first. */
+  const expired = new Set<number>();
   let ended = false;
   /** Why there is no process now; for the customer. */
   let away = 'The connector is starting.';
   let waitingBytes = 0;
   const progressOf = new Map<string, Progress>();
   const inFlight = new Map<number, Pending>();
-  const waiting = new Map<number, Pending>();
+  const waiting = new Set<Pending>();
 
   const write = (to: SendLine, pending: Pending): void => {
     const { message } = pending;
     pending.sentAtMs = nowMs();
+    pending.seq = ++lastSeq;
     inFlight.set(pending.seq, pending);
     to.write({ ...message, seq: pending.seq }, message.payload.length + MESSAGE_BYTES);
   };
@@ -101,7 +119,7 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
       resolve(pending, faultOutcome('connector_unavailable', away));
       return;
     }
-    waiting.set(pending.seq, pending);
+    waiting.add(pending);
     waitingBytes += pending.message.payload.length;
   };
   const resolve = (pending: Pending, outcome: SendOutcome): void => {
@@ -117,18 +135,31 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
     progress.pending++;
     return progress;
   };
+  const countStray = (seq: number): void => {
+    if (expired.delete(seq)) {
+      unansweredInARow = 0; // slow, and not silent
+      strays.late++;
+      return;
+    }
+    const kind = seq >= firstSeq && seq <= lastSeq ? 'twice' : 'unknown';
+    strays[kind]++;
+    line?.stray(kind);
+  };
   const isLate = ({ deadlineMs, sentAtMs, progress }: Pending, now: number): boolean =>
     now - Math.max(sentAtMs, progress.atMs) > deadlineMs || now - sentAtMs > deadlineMs * DEADLINES_MAX;
   return {
     send: (message, deadlineMs) =>
       new Promise((answer) => {
-        const pending: Pending = { seq: ++lastSeq, message, deadlineMs, sentAtMs: nowMs(), progress: takeProgress(message.connectionId), resolve: answer };
+        const pending: Pending = { seq: 0, message, deadlineMs, sentAtMs: nowMs(), progress: takeProgress(message.connectionId), resolve: answer };
         if (line === null) wait(pending);
         else write(line, pending);
       }),
     open(next) {
       line = next;
-      const waited = [...waiting.values()];
+      firstSeq = lastSeq + 1;
+      unansweredInARow = 0;
+      expired.clear();
+      const waited = [...waiting];
       waiting.clear();
       waitingBytes = 0;
       for (const pending of waited) write(next, pending);
@@ -147,7 +178,7 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
     end() {
       ended = true;
       line = null;
-      const left = [...inFlight.values(), ...waiting.values()];
+      const left = [...inFlight.values(), ...waiting];
       inFlight.clear();
       waiting.clear();
       waitingBytes = 0;
@@ -157,7 +188,11 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
       const now = nowMs();
       for (const result of results) {
         const pending = inFlight.get(result.seq);
-        if (pending === undefined) continue; // answered before: past its deadline
+        if (pending === undefined) {
+          countStray(result.seq);
+          continue;
+        }
+        unansweredInARow = 0;
         inFlight.delete(result.seq);
         pending.progress.atMs = now;
         resolve(pending, toOutcome(result));
@@ -165,18 +200,27 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
     },
     expire() {
       const now = nowMs();
+      const unansweredBefore = unansweredInARow;
       for (const pending of inFlight.values()) {
         if (!isLate(pending, now)) continue;
         inFlight.delete(pending.seq);
+        expired.add(pending.seq);
+        unansweredInARow++;
         resolve(pending, faultOutcome('no_result', 'The connector gave no result in time.'));
       }
-      for (const pending of waiting.values()) {
+      for (const seq of expired) {
+        if (expired.size <= EXPIRED_MAX) break;
+        expired.delete(seq);
+      }
+      if (unansweredInARow > unansweredBefore) line?.unanswered(unansweredInARow);
+      for (const pending of waiting) {
         if (now - pending.sentAtMs <= pending.deadlineMs) continue;
-        waiting.delete(pending.seq);
+        waiting.delete(pending);
         waitingBytes -= pending.message.payload.length;
         resolve(pending, faultOutcome('connector_unavailable', away));
       }
     },
+    strays,
     get inFlight() {
       return inFlight.size;
     },

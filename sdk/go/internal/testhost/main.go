@@ -29,6 +29,12 @@ const (
 type plan struct {
 	Command []string `json:"command"`
 	Env     []string `json:"env"`
+	// Versions are those the host knows; one that the SDK knows, when left out.
+	Versions []int `json:"versions"`
+	// Multiplex asks for the broker to share the plugin's one connection.
+	Multiplex bool `json:"multiplex"`
+	// PingOnly says how health is, and does nothing else.
+	PingOnly bool `json:"pingOnly"`
 	// Hold prints the plugin's pid and waits to be killed.
 	Hold bool `json:"hold"`
 	// AwaitPrint waits until the plugin has printed this, and does nothing else.
@@ -75,6 +81,8 @@ type report struct {
 	Results  []result     `json:"results"`
 	Received []message    `json:"received"`
 	Prints   string       `json:"prints"`
+	// Health is what went wrong with it.
+	Health string `json:"health"`
 	// Ended is whether the plugin went by itself when it was asked to.
 	Ended bool `json:"ended"`
 }
@@ -94,27 +102,39 @@ func run() error {
 	prints := &safeBuilder{}
 	command := exec.Command(p.Command[0], p.Command[1:]...)
 	command.Env = p.Env
-	client := plugin.NewClient(&plugin.ClientConfig{
-		HandshakeConfig:  connector.HandshakeConfig,
-		Plugins:          plugin.PluginSet{connector.PluginName: &connector.Plugin{}},
-		Cmd:              command,
-		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		AutoMTLS:         true,
-		SkipHostEnv:      true,
-		StartTimeout:     startTimeout,
-		SyncStdout:       prints,
-		Logger:           hclog.New(&hclog.LoggerOptions{Output: os.Stderr, JSONFormat: true, Level: hclog.Info}),
-	})
+	plugins := plugin.PluginSet{connector.PluginName: &connector.Plugin{}}
+	config := &plugin.ClientConfig{
+		HandshakeConfig:     connector.HandshakeConfig,
+		Plugins:             plugins,
+		Cmd:                 command,
+		AllowedProtocols:    []plugin.Protocol{plugin.ProtocolGRPC},
+		AutoMTLS:            true,
+		SkipHostEnv:         true,
+		StartTimeout:        startTimeout,
+		SyncStdout:          prints,
+		GRPCBrokerMultiplex: p.Multiplex,
+		Logger:              hclog.New(&hclog.LoggerOptions{Output: os.Stderr, JSONFormat: true, Level: hclog.Info}),
+	}
+	if len(p.Versions) > 0 {
+		config.Plugins, config.VersionedPlugins = nil, map[int]plugin.PluginSet{}
+		for _, version := range p.Versions {
+			config.VersionedPlugins[version] = plugins
+		}
+	}
+	client := plugin.NewClient(config)
 	defer client.Kill()
 	protocol, err := client.Client()
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	if err := protocol.Ping(); err != nil {
-		return fmt.Errorf("health: %w", err)
-	}
 	r := report{Protocol: client.NegotiatedVersion()}
+	if err := protocol.Ping(); err != nil {
+		r.Health = err.Error()
+	}
 	switch {
+	case p.PingOnly:
+	case r.Health != "":
+		return fmt.Errorf("health: %s", r.Health)
 	case p.Hold:
 		fmt.Println(client.ID())
 		select {}

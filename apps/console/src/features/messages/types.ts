@@ -64,7 +64,20 @@ export interface MessageDetail extends MessageSummary {
   contentType: string;
   replayOf: string | null;
   steps: StepTrailView[];
-  destinations: { id: string; name: string; url: string; state: TrailState; attempts: AttemptView[] }[];
+  destinations: DestinationTrailView[];
+}
+
+export interface DestinationTrailView {
+  id: string;
+  name: string;
+  connector: string;
+  connectorTitle: string;
+  /** Of an HTTP destination; empty for other connectors, which have `settings`. */
+  url: string;
+  /** What tells one connection of a connector from another: its first plain settings. */
+  settings: { name: string; value: string }[];
+  state: TrailState;
+  attempts: AttemptView[];
 }
 
 /** Recomputed on a node on demand. */

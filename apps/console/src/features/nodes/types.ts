@@ -10,7 +10,10 @@ export interface NodeView {
   startedAt: string | null;
   lastSeenAt: string | null;
   enrolledAt: string;
+  /** Processes that tenants share, and the own ones of the tenant who looks. */
   connectors: ConnectorState[];
+  /** What it can hold connectors with, and why not with the rest. */
+  sandbox: { layer: string; available: boolean; detail: string }[];
   /** Of the tenant who looks. */
   desired: Fence | null;
   received: Fence | null;

@@ -39,6 +39,22 @@ export function addDestination(draft: PipelineDraft, url: string): { draft: Pipe
   return { draft: { ...draft, destinations: [...draft.destinations, destination] }, id };
 }
 
+/** Adds a destination of another connector than HTTP. */
+export function addConnector(
+  draft: PipelineDraft,
+  { name, title, settings }: { name: string; title: string; settings: Record<string, never> },
+): { draft: PipelineDraft; id: string } {
+  const id = freeId(draft, name);
+  const destination: DestinationSpec = {
+    id,
+    name: title.slice(0, 80),
+    connector: name,
+    settings,
+    retry: { attempts: 6, initialMs: 1_000, maxMs: 60_000 },
+  };
+  return { draft: { ...draft, destinations: [...draft.destinations, destination] }, id };
+}
+
 /** The source stays: a pipeline without one receives nothing. */
 export function removePart(draft: PipelineDraft, id: string): PipelineDraft {
   return { ...draft, steps: draft.steps.filter((step) => step.id !== id), destinations: draft.destinations.filter((destination) => destination.id !== id) };
@@ -50,7 +66,7 @@ export function movePart(draft: PipelineDraft, id: string, by: 1 | -1): Pipeline
 }
 
 export function updateSource(draft: PipelineDraft, change: Partial<SourceSpec>): PipelineDraft {
-  return { ...draft, source: { ...draft.source, ...change } };
+  return { ...draft, source: changed(draft.source, change) };
 }
 
 export function updateStep(draft: PipelineDraft, id: string, change: Partial<StepSpec>): PipelineDraft {
@@ -58,7 +74,13 @@ export function updateStep(draft: PipelineDraft, id: string, change: Partial<Ste
 }
 
 export function updateDestination(draft: PipelineDraft, id: string, change: Partial<DestinationSpec>): PipelineDraft {
-  return { ...draft, destinations: draft.destinations.map((destination) => (destination.id === id ? { ...destination, ...change } : destination)) };
+  return { ...draft, destinations: draft.destinations.map((destination) => (destination.id === id ? changed(destination, change) : destination)) };
+}
+
+/** A release that is taken back leaves no trace: the draft is then what it was before. */
+function changed<Part extends SourceSpec | DestinationSpec>(part: Part, change: Partial<Part>): Part {
+  const { release, ...rest } = { ...part, ...change };
+  return (release === undefined ? rest : { ...rest, release }) as Part;
 }
 
 /** The JSON Pointer under which the server reports problems of a part. */

@@ -7,17 +7,18 @@ export function nextStep(
   draft: PipelineDraft,
   problems: number,
 ): string | null {
+  const byUrl = isHttp(draft.source);
   if (draft.destinations.length === 0) {
-    return draft.steps.length === 0
+    return draft.steps.length === 0 && byUrl
       ? 'The source has its URL already. Add a step that converts or filters, or a destination.'
       : 'Add a destination: where should messages go?';
   }
   if (draft.destinations.some((destination) => isHttp(destination) && destination.settings.url === ''))
     return 'Enter the URL of the destination, or take the test receiver.';
   if (problems > 0) return 'Mend what is marked, then publish.';
-  if (pipeline.publishedRevision === null) return 'Publish: then the URL accepts messages.';
+  if (pipeline.publishedRevision === null) return byUrl ? 'Publish: then the URL accepts messages.' : 'Publish: then the source begins.';
   if (pipeline.hasUnpublishedChanges) return 'Publish: until then the nodes run the revision before.';
   if (pipeline.state === 'rolling_out') return 'The nodes are taking the revision over.';
-  if (pipeline.lastMessageAt === null) return 'Send a first message: the source has a ready curl line.';
+  if (pipeline.lastMessageAt === null) return byUrl ? 'Send a first message: the source has a ready curl line.' : 'Nothing has come from the source yet.';
   return null;
 }

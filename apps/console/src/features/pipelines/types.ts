@@ -48,13 +48,15 @@ export interface CodeProblem {
   message: string;
 }
 
-/** Why a draft cannot be published, such as a fixture that fails (`/steps/0/fixtures/2`): a path into the draft (JSON Pointer) and a sentence. */
+/** Something about a draft, mostly why it cannot be published, such as a fixture that fails (`/steps/0/fixtures/2`): a path into the draft (JSON Pointer) and a sentence. */
 export interface DraftProblem {
   path: string;
   /** The part it belongs to, when it belongs to one. */
   partId: string | null;
   message: string;
   code?: CodeProblem[];
+  /** Good to know, and no reason not to publish. */
+  warning?: true;
 }
 
 export interface SaveResult {
@@ -62,7 +64,9 @@ export interface SaveResult {
   problems: DraftProblem[];
 }
 
-export type PublishResult = { ok: true; revision: number; epoch: number; generation: number } | { ok: false; problems: DraftProblem[] };
+export type PublishResult =
+  /** `warnings`: what could not be checked, or waits for a node. */
+  { ok: true; revision: number; epoch: number; generation: number; warnings: DraftProblem[] } | { ok: false; problems: DraftProblem[] };
 
 /** A step compiled on the server; `code` is base64 when the format is `wasm`. */
 export type CompiledView = { ok: true; format: ModuleFormat; code: string; problems: CodeProblem[] } | { ok: false; problems: CodeProblem[] };

@@ -30,6 +30,7 @@ export const leastRoles: Record<Permission, string> = {
   'message.resend': 'operator',
   'node.read': 'viewer',
   'connector.read': 'viewer',
+  'connector.test': 'developer',
   'apikey.read': 'admin',
   'apikey.write': 'admin',
 };

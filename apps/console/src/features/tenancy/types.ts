@@ -10,6 +10,7 @@ export const permissions = [
   'message.resend',
   'node.read',
   'connector.read',
+  'connector.test',
   'apikey.read',
   'apikey.write',
 ] as const;

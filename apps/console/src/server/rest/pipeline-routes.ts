@@ -149,7 +149,8 @@ export const pipelineRoutes: Route[] = [
       requireVersion(draftVersion, ifMatch);
       const result = await asPrecondition(ifMatch, publishPipeline(tenant, { id: params.id, draftVersion }));
       if (!result.ok) throw notPublishable(result.problems);
-      return { body: { revision: result.revision, epoch: result.epoch, generation: result.generation } };
+      const { ok: _ok, ...published } = result;
+      return { body: published };
     },
   }),
   route({
@@ -179,13 +180,15 @@ async function fill(tenant: TenantContext, id: string, parts: z.output<typeof cr
 }
 
 function notPublishable(problems: DraftProblem[]): AppError {
-  const fields = problems.flatMap(({ path, message, code }) =>
-    code && code.length > 0 ? code.map((item) => ({ path, message: `Line ${item.line}: ${item.message}` })) : [{ path, message }],
-  );
+  const fields = problems
+    .filter((problem) => !problem.warning)
+    .flatMap(({ path, message, code }) =>
+      code && code.length > 0 ? code.map((item) => ({ path, message: `Line ${item.line}: ${item.message}` })) : [{ path, message }],
+    );
   return new AppError({
     code: 'PIPELINE.NOT_PUBLISHABLE',
     kind: 'invalid',
-    message: `${problems.length} problems in the draft`,
+    message: `${fields.length} problems in the draft`,
     publicMessage: 'The draft is not ready to publish. `errors` says what to change.',
     fields,
   });

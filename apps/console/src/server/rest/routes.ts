@@ -1,4 +1,5 @@
 import { connectorCallRoutes } from './connector-call-routes.ts';
+import { connectorRoutes } from './connector-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { messageRoutes } from './message-routes.ts';
 import { pipelineRoutes } from './pipeline-routes.ts';
@@ -6,4 +7,4 @@ import type { Route } from './route.ts';
 import { stepRoutes } from './step-routes.ts';
 
 /** Everything below `/api/v1`. */
-export const routes: readonly Route[] = [...pipelineRoutes, ...stepRoutes, ...messageRoutes, ...deadLetterRoutes, ...connectorCallRoutes];
+export const routes: readonly Route[] = [...pipelineRoutes, ...stepRoutes, ...messageRoutes, ...deadLetterRoutes, ...connectorRoutes, ...connectorCallRoutes];

@@ -57,6 +57,7 @@ export const draftProblemSchema = z
     path: z.string().describe('JSON Pointer into the draft'),
     partId: z.string().nullable(),
     message: z.string(),
+    warning: z.literal(true).optional().describe('Good to know, and no reason not to publish'),
     code: z
       .array(z.object({ line: z.int(), column: z.int(), endLine: z.int(), endColumn: z.int(), severity: z.enum(['error', 'warning']), message: z.string() }))
       .optional(),
@@ -67,7 +68,9 @@ export const savedSchema = z
   .object({ id: z.string(), draftVersion: z.int(), problems: z.array(draftProblemSchema).describe('What stands in the way of publishing') })
   .meta({ id: 'SavedPipeline' });
 
-export const publishedSchema = fenceSchema.extend({ revision: z.int() }).meta({ id: 'PublishedRevision' });
+export const publishedSchema = fenceSchema
+  .extend({ revision: z.int(), warnings: z.array(draftProblemSchema).describe('What could not be checked, or waits for a node') })
+  .meta({ id: 'PublishedRevision' });
 
 export const messageSummarySchema = z
   .object({
@@ -115,7 +118,18 @@ export const messageSchema = messageSummarySchema
         durationUs: z.number(),
       }),
     ),
-    destinations: z.array(z.object({ id: z.string(), name: z.string(), url: z.string(), state: z.enum(trailStates), attempts: z.array(attemptSchema) })),
+    destinations: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        connector: z.string(),
+        connectorTitle: z.string(),
+        url: z.string().describe('Of an HTTP destination'),
+        settings: z.array(z.object({ name: z.string(), value: z.string() })).describe('Of other connectors: what tells one connection from another'),
+        state: z.enum(trailStates),
+        attempts: z.array(attemptSchema),
+      }),
+    ),
   })
   .meta({ id: 'Message' });
 
@@ -170,6 +184,91 @@ export const deadLetterSchema = z
     resentAs: z.string().nullable(),
   })
   .meta({ id: 'DeadLetter' });
+
+const livenessSchema = z.enum(['live', 'silent', 'gone']);
+const roleSchema = z.enum(['source', 'destination']);
+
+const connectorSummarySchema = z
+  .object({
+    name: z.string().describe('As a part of a pipeline names it'),
+    title: z.string(),
+    description: z.string(),
+    roles: z.array(roleSchema),
+    origin: z.enum(['built-in', 'directory']),
+    network: z.enum(['none', 'direct']).describe('Whether it may open connections of its own'),
+    live: z.boolean().describe('Whether a node that is live now offers it'),
+    releases: z
+      .array(
+        z.object({
+          version: z.string(),
+          digest: z.string().describe('As `release` of a part: always exactly these bytes'),
+          nodes: z.array(z.object({ id: z.string(), name: z.string(), liveness: livenessSchema })),
+        }),
+      )
+      .describe('The newest first'),
+    processes: z
+      .array(
+        z.object({
+          nodeId: z.string(),
+          nodeName: z.string(),
+          nodeLiveness: livenessSchema,
+          shared: z.boolean().describe('Other tenants use the same process'),
+          name: z.string(),
+          version: z.string(),
+          digest: z.string().nullable(),
+          state: z.enum(['starting', 'running', 'restarting', 'stopped']),
+          reason: z.string().nullable(),
+          sandbox: z.array(z.string()).describe('The layers of the sandbox that hold it'),
+          pid: z.int().nullable(),
+          restarts: z.int(),
+          cpuSeconds: z.number(),
+          rssBytes: z.number(),
+        }),
+      )
+      .describe('Your own and shared ones'),
+    pipelines: z.int().describe('How many of your pipelines use it'),
+  })
+  .meta({ id: 'ConnectorSummary' });
+
+export const connectorsSchema = z
+  .object({
+    items: z.array(connectorSummarySchema),
+    problems: z.array(z.object({ nodeId: z.string(), nodeName: z.string(), file: z.string(), reason: z.string() })),
+    liveNodes: z.int(),
+  })
+  .meta({ id: 'Connectors' });
+
+export const connectorSchema = connectorSummarySchema
+  .extend({
+    release: z.object({ version: z.string(), digest: z.string() }).describe('The release that `settingsSchemas` are of'),
+    settingsSchemas: z.object({ source: z.string(), destination: z.string() }).describe('JSON Schema 2020-12 as text; empty for a role it does not play'),
+    usedBy: z.array(
+      z.object({
+        pipelineId: z.string(),
+        pipelineName: z.string(),
+        published: z.boolean(),
+        parts: z.array(z.object({ id: z.string(), name: z.string(), role: roleSchema, release: z.string().nullable() })),
+      }),
+    ),
+  })
+  .meta({ id: 'Connector' });
+
+const settingsErrorSchema = z.object({ path: z.string().describe('JSON Pointer into the settings'), message: z.string() });
+
+export const connectorTestSchema = z
+  .discriminatedUnion('outcome', [
+    z.object({
+      outcome: z.literal('answered'),
+      version: z.string(),
+      digest: z.string(),
+      nodeName: z.string(),
+      errors: z.array(settingsErrorSchema),
+      checks: z.array(z.object({ name: z.string(), passed: z.boolean(), detail: z.string(), durationUs: z.int() })),
+    }),
+    z.object({ outcome: z.literal('not_tried'), errors: z.array(settingsErrorSchema) }),
+    z.object({ outcome: z.literal('no_answer'), code: z.string(), reason: z.string() }),
+  ])
+  .meta({ id: 'ConnectorTest' });
 
 export function pageOf<T extends z.ZodType>(item: T) {
   return z.object({ items: z.array(item), nextCursor: z.string().nullable().describe('Send it as `cursor` for older items; null at the end') });

@@ -1,7 +1,16 @@
 import type { BusAdmin } from '@vrsky/bus/admin';
 import type { BucketEntry } from '@vrsky/bus/bucket';
 import { createStatusBucket } from '@vrsky/bus/status-bucket';
-import { type Lease, leaseSchema, type NodeLiveness, type Report, reportSchema } from '@vrsky/contracts/node-status';
+import {
+  type ConnectorState,
+  type Lease,
+  leaseSchema,
+  type NodeLiveness,
+  type Offers,
+  offersSchema,
+  type Report,
+  reportSchema,
+} from '@vrsky/contracts/node-status';
 import type { Db } from '@vrsky/db/client';
 import { backoff } from '@vrsky/kernel/backoff';
 import { describeError } from '@vrsky/kernel/errors';
@@ -11,6 +20,7 @@ import { z } from 'zod';
 import { liveness } from '../../features/nodes/server/liveness.ts';
 import type { LiveNotice } from '../../server/live-channel.ts';
 import type { WorkerMetrics } from '../metrics.ts';
+import { storable } from '../storable.ts';
 import { createWakeup } from '../wakeup.ts';
 
 export interface StatusWatcherOptions {
@@ -24,7 +34,7 @@ export interface StatusWatcherOptions {
 const LIVENESS_EVERY_MS = 2_000;
 const IDLE_MS = 60_000;
 
-/** Writes what nodes say about themselves (leases, reports) into the tables, until `stop` aborts. Of each key only the newest word counts. */
+/** Writes what nodes say about themselves (leases, offers, reports) into the tables, until `stop` aborts. Of each key only the newest word counts. */
 export async function runStatusWatcher({ db, bus, onChanged, metrics, log }: StatusWatcherOptions, stop: AbortSignal): Promise<void> {
   const fresh = new Map<string, BucketEntry>();
   const wakeup = createWakeup(stop);
@@ -59,13 +69,16 @@ export async function runStatusWatcher({ db, bus, onChanged, metrics, log }: Sta
         continue;
       }
       try {
-        const notice = await takeEntry(db, next, log);
-        if (notice) onChanged(notice);
+        for (const notice of await takeEntry(db, next, log)) onChanged(notice);
         retry.reset();
         // A newer word that came meanwhile stays.
         if (fresh.get(next.key) === next) fresh.delete(next.key);
       } catch (error) {
         log.warn({ key: next.key, reason: describeError(error) }, 'a node state could not be written, trying again');
+        // Behind the others: one word that the database refuses holds up no other node.
+        const newest = fresh.get(next.key);
+        fresh.delete(next.key);
+        if (newest) fresh.set(next.key, newest);
         await sleep(retry.nextMs(), stop);
       }
     }
@@ -98,33 +111,83 @@ function closedSignal(closed: Promise<unknown>): AbortSignal {
   return controller.signal;
 }
 
-/** Writes one entry; gives back what pages should look at again, or null when nothing they show has changed. */
-async function takeEntry(db: Db, entry: BucketEntry, log: Log): Promise<LiveNotice | null> {
+/** Writes one entry; gives back what pages should look at again: nothing when nothing they show has changed. */
+async function takeEntry(db: Db, entry: BucketEntry, log: Log): Promise<LiveNotice[]> {
   const [, nodeId = '', kind = '', tenantId = ''] = entry.key.split('.');
-  if (entry.value === null) return null;
+  if (entry.value === null) return [];
   // NATS lets a node write its own keys only, so the key says whose word it is, and the text has to agree.
   if (kind === 'lease') {
     const lease = parse(leaseSchema, entry, log);
-    return lease?.nodeId === nodeId ? takeLease(db, lease) : null;
+    return lease?.nodeId === nodeId ? takeLease(db, lease) : [];
+  }
+  if (kind === 'offers') {
+    const offers = parse(offersSchema, entry, log);
+    return offers?.nodeId === nodeId ? takeOffers(db, offers) : [];
   }
   const report = parse(reportSchema, entry, log);
-  return report?.nodeId === nodeId && report.tenantId === tenantId ? takeReport(db, report) : null;
+  return report?.nodeId === nodeId && report.tenantId === tenantId ? takeReport(db, report) : [];
 }
 
-async function takeLease(db: Db, lease: Lease): Promise<LiveNotice | null> {
+async function takeLease(db: Db, lease: Lease): Promise<LiveNotice[]> {
+  const shared = lease.connectors.filter((connector) => connector.tenantId === null);
   const { rows } = await db.pool.query<{ changed: boolean }>(
-    `WITH old AS (SELECT id, version, stopping, connectors, started_at FROM node WHERE id = $1)
-     UPDATE node SET lease_at = GREATEST(node.lease_at, LEAST($2::timestamptz, now())), started_at = $3, version = $4, ingest_url = $5, stopping = $6, connectors = $7
+    `WITH old AS (SELECT id, version, stopping, connectors, started_at, sandbox FROM node WHERE id = $1)
+     UPDATE node SET lease_at = GREATEST(node.lease_at, LEAST($2::timestamptz, now())), started_at = $3, version = $4, ingest_url = $5, stopping = $6, connectors = $7, sandbox = $8
      FROM old WHERE node.id = old.id AND node.removed_at IS NULL
-     RETURNING (old.version, old.stopping, old.started_at) IS DISTINCT FROM (node.version, node.stopping, node.started_at)
-       OR (SELECT jsonb_agg(c - 'cpuSeconds' - 'rssBytes') FROM jsonb_array_elements(old.connectors) c) IS DISTINCT FROM (SELECT jsonb_agg(c - 'cpuSeconds' - 'rssBytes') FROM jsonb_array_elements(node.connectors) c) AS changed`,
-    [lease.nodeId, lease.at, lease.startedAt, lease.version, lease.ingestUrl, lease.stopping, JSON.stringify(lease.connectors)],
+     RETURNING (old.version, old.stopping, old.started_at, old.sandbox) IS DISTINCT FROM (node.version, node.stopping, node.started_at, node.sandbox)
+       OR ${steady('old.connectors')} IS DISTINCT FROM ${steady('node.connectors')} AS changed`,
+    [lease.nodeId, lease.at, lease.startedAt, lease.version, lease.ingestUrl, lease.stopping, JSON.stringify(shared), JSON.stringify(lease.sandbox)],
   );
-  return rows[0]?.changed ? { tenantId: null, kind: 'nodes' } : null;
+  const [row] = rows;
+  if (!row) return [];
+  const own = await takeProcesses(db, lease);
+  return row.changed ? [{ tenantId: null, kind: 'nodes' }, ...own] : own;
+}
+
+/** The part of a list of processes that is worth a notice: CPU and memory change with every lease. */
+function steady(column: string): string {
+  return `(SELECT jsonb_agg(c - 'cpuSeconds' - 'rssBytes') FROM jsonb_array_elements(${column}) c)`;
+}
+
+/** Each tenant's own processes go into rows of that tenant; a word about a tenant of another pool is not written. */
+async function takeProcesses(db: Db, lease: Lease): Promise<LiveNotice[]> {
+  const byTenant = new Map<string, ConnectorState[]>();
+  for (const connector of lease.connectors) {
+    if (connector.tenantId !== null) byTenant.set(connector.tenantId, [...(byTenant.get(connector.tenantId) ?? []), connector]);
+  }
+  const { rows } = await db.pool.query<{ tenantId: string }>(
+    `WITH said AS (
+       SELECT t.id AS tenant_id, n.id AS node_id, s.connectors FROM unnest($2::text[], $3::jsonb[]) AS s(tenant_id, connectors)
+       JOIN node n ON n.id = $1 AND n.removed_at IS NULL JOIN tenant t ON t.id = s.tenant_id AND t.pool = n.pool
+     ), old AS (
+       SELECT tenant_id, connectors FROM node_process WHERE node_id = $1
+     ), ended AS (
+       DELETE FROM node_process WHERE node_id = $1 AND tenant_id <> ALL (SELECT tenant_id FROM said) RETURNING tenant_id
+     ), taken AS (
+       INSERT INTO node_process (tenant_id, node_id, connectors) SELECT tenant_id, node_id, connectors FROM said
+       ON CONFLICT (tenant_id, node_id) DO UPDATE SET connectors = EXCLUDED.connectors WHERE node_process.connectors IS DISTINCT FROM EXCLUDED.connectors
+       RETURNING tenant_id, connectors
+     )
+     SELECT tenant_id AS "tenantId" FROM ended
+     UNION ALL SELECT taken.tenant_id FROM taken LEFT JOIN old USING (tenant_id) WHERE ${steady('old.connectors')} IS DISTINCT FROM ${steady('taken.connectors')}`,
+    [lease.nodeId, [...byTenant.keys()], [...byTenant.values()].map((connectors) => JSON.stringify(connectors))],
+  );
+  return rows.map(({ tenantId }) => ({ tenantId, kind: 'nodes' }));
+}
+
+/** What a node offers, whole: what it no longer names is gone. */
+async function takeOffers(db: Db, offers: Offers): Promise<LiveNotice[]> {
+  const { rowCount } = await db.pool.query(
+    `INSERT INTO node_offers (node_id, at, connectors, problems) SELECT n.id, LEAST($2::timestamptz, now()), $3, $4 FROM node n WHERE n.id = $1 AND n.removed_at IS NULL
+     ON CONFLICT (node_id) DO UPDATE SET at = EXCLUDED.at, connectors = EXCLUDED.connectors, problems = EXCLUDED.problems
+     WHERE (node_offers.connectors, node_offers.problems) IS DISTINCT FROM (EXCLUDED.connectors, EXCLUDED.problems)`,
+    [offers.nodeId, offers.at, JSON.stringify(offers.connectors), JSON.stringify(offers.problems)],
+  );
+  return rowCount ? [{ tenantId: null, kind: 'nodes' }] : [];
 }
 
 /** A node or tenant that is not in the database is not written, and neither is a word about a tenant of another pool. */
-async function takeReport(db: Db, report: Report): Promise<LiveNotice | null> {
+async function takeReport(db: Db, report: Report): Promise<LiveNotice[]> {
   const json = (value: unknown) => (value === null ? null : JSON.stringify(value));
   const { rowCount } = await db.pool.query(
     `INSERT INTO node_report (tenant_id, node_id, at, received, applied, rejected, pipelines)
@@ -133,7 +196,7 @@ async function takeReport(db: Db, report: Report): Promise<LiveNotice | null> {
      WHERE (node_report.received, node_report.applied, node_report.rejected, node_report.pipelines) IS DISTINCT FROM (EXCLUDED.received, EXCLUDED.applied, EXCLUDED.rejected, EXCLUDED.pipelines)`,
     [report.tenantId, report.nodeId, report.at, json(report.received), json(report.applied), json(report.rejected), JSON.stringify(report.pipelines)],
   );
-  return rowCount ? { tenantId: report.tenantId, kind: 'rollout' } : null;
+  return rowCount ? [{ tenantId: report.tenantId, kind: 'rollout' }] : [];
 }
 
 function parse<T>(schema: z.ZodType<T>, entry: BucketEntry, log: Log): T | null {
@@ -149,7 +212,7 @@ function parse<T>(schema: z.ZodType<T>, entry: BucketEntry, log: Log): T | null 
 
 function parseJson(text: string, context: z.RefinementCtx): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text, storable);
   } catch {
     context.addIssue({ code: 'custom', message: 'it is not JSON' });
     return z.NEVER;

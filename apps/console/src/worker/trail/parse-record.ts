@@ -2,6 +2,7 @@ import { type ConnectorCalls, connectorCallsSchema } from '@vrsky/contracts/conn
 import { subjects } from '@vrsky/contracts/subjects';
 import { type TrailRecord, trailRecordSchema } from '@vrsky/contracts/trail';
 import type { z } from 'zod';
+import { storable } from '../storable.ts';
 import { KEEP_DAYS } from './partitions.ts';
 
 interface Refusal {
@@ -48,8 +49,4 @@ function parse<T extends { tenantId: string }>(schema: z.ZodType<T>, data: Uint8
     };
   if (parsed.data.tenantId !== tenantId) return { problem: `it names ${parsed.data.tenantId} and lies in the stream of ${tenantId}` };
   return parsed.data;
-}
-
-function storable(_key: string, value: unknown): unknown {
-  return typeof value === 'string' ? value.toWellFormed().replaceAll('\0', '\ufffd') : value;
 }

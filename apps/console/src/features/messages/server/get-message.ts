@@ -1,6 +1,8 @@
 import { isHttp, type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
 import { withTenant } from '@vrsky/db/client';
 import type { TenantContext } from '../../../server/context.ts';
+import { connectorTitles } from '../../connectors/server/connector-titles.ts';
+import { plainSettings } from '../../connectors/server/plain-settings.ts';
 import type { StoredAttempt, StoredDestination, StoredStep } from '../stored-trail.ts';
 import type { AttemptView, MessageDetail, StepTrailView } from '../types.ts';
 import { toSummary } from './list-messages.ts';
@@ -13,6 +15,7 @@ export async function getMessage(ctx: TenantContext, { id }: { id: string }): Pr
     const key = { tenantId: ctx.tenantId, pipelineId: row.pipelineId, number: row.revision };
     const revision = await tx.revision.findUnique({ where: { tenantId_pipelineId_number: key }, select: { spec: true } });
     const spec = revision && pipelineSpecSchema.parse(JSON.parse(revision.spec));
+    const titles = await connectorTitles(tx, new Set(spec?.destinations.map(({ connector }) => connector)));
     return {
       ...toSummary(row),
       customerId: ctx.tenantId,
@@ -23,7 +26,7 @@ export async function getMessage(ctx: TenantContext, { id }: { id: string }): Pr
       contentType: row.contentType,
       replayOf: row.replayOf,
       steps: toSteps(row.steps as unknown as StoredStep[], spec),
-      destinations: toDestinations(row.destinations as unknown as StoredDestination[], spec),
+      destinations: toDestinations(row.destinations as unknown as StoredDestination[], spec, titles),
     };
   });
 }
@@ -35,10 +38,12 @@ function toSteps(steps: StoredStep[], spec: PipelineSpec | null): StepTrailView[
   });
 }
 
-function toDestinations(destinations: StoredDestination[], spec: PipelineSpec | null): MessageDetail['destinations'] {
+function toDestinations(destinations: StoredDestination[], spec: PipelineSpec | null, titles: Map<string, string>): MessageDetail['destinations'] {
   return destinations.map(({ id, state, attempts }) => {
     const part = spec?.destinations.find((destination) => destination.id === id);
-    return { id, name: part?.name ?? id, url: part && isHttp(part) ? part.settings.url : '', state, attempts: attempts.map(toAttempt) };
+    const connector = part?.connector ?? 'http';
+    const target = part && isHttp(part) ? { url: part.settings.url, settings: [] } : { url: '', settings: plainSettings(part?.settings ?? {}) };
+    return { id, name: part?.name ?? id, connector, connectorTitle: titles.get(connector) ?? connector, ...target, state, attempts: attempts.map(toAttempt) };
   });
 }
 

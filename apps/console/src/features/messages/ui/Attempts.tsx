@@ -14,7 +14,8 @@ import classes from './Trail.module.css';
 export function Attempts({ destination }: { destination: MessageDetail['destinations'][number] }) {
   const { attempts, state } = destination;
   const last = attempts.at(-1);
-  if (!last || attempts.every((attempt) => attempt.attempt === 0)) return <NotSent last={last} />;
+  if (!last || attempts.every((attempt) => attempt.attempt === 0))
+    return <NotSent last={last} what={destination.connector === 'http' ? 'No request was made' : 'Nothing was sent'} />;
   return (
     <>
       <ol className={classes.attempts}>
@@ -31,13 +32,13 @@ export function Attempts({ destination }: { destination: MessageDetail['destinat
   );
 }
 
-/** The message ended before a request was made: in a step, or by a rule. */
-function NotSent({ last }: { last: AttemptView | undefined }) {
+/** The message ended before anything was sent: in a step, or by a rule. */
+function NotSent({ last, what }: { last: AttemptView | undefined; what: string }) {
   if (!last) return <p className={classes.kind}>Under way: no attempt yet.</p>;
-  if (last.state === 'filtered') return <p className={classes.kind}>No request was made: a step filtered the message.</p>;
+  if (last.state === 'filtered') return <p className={classes.kind}>{what}: a step filtered the message.</p>;
   return (
     <div className={classes.reason} data-tone={last.state === 'dead_lettered' ? 'bad' : undefined}>
-      No request was made. {last.reason}
+      {what}. {last.reason}
       {last.code && <div className={classes.url}>{last.code}</div>}
     </div>
   );

@@ -7,7 +7,7 @@ import { formatBytes, formatMicros, formatMillis, formatNumber } from '../../../
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { type StateName, stateLooks } from '../../../ui/states.ts';
-import type { MessageDetail, MessagePayloads, StepTrailView } from '../types.ts';
+import type { DestinationTrailView, MessageDetail, MessagePayloads, StepTrailView } from '../types.ts';
 import { Attempts } from './Attempts.tsx';
 import { InputPayload, PayloadProgress, StepPayload } from './Payloads.tsx';
 import classes from './Trail.module.css';
@@ -44,12 +44,28 @@ export function Trail({ message }: { message: MessageDetail }) {
           title={destination.name}
           badge={<StateBadge state={destination.state} />}
           tone={destination.state}
-          note={<span className={classes.url}>{destination.url}</span>}
+          note={<Target destination={destination} />}
         >
           <Attempts destination={destination} />
         </Stop>
       ))}
     </ol>
+  );
+}
+
+/** Where it went: the URL, or which connector and which of its connections. */
+function Target({ destination: { connector, connectorTitle, url, settings } }: { destination: DestinationTrailView }) {
+  if (connector === 'http') return <span className={classes.url}>{url}</span>;
+  return (
+    <>
+      {connectorTitle}
+      {settings.map(({ name, value }) => (
+        <span key={name}>
+          {', '}
+          {name.toLowerCase()} <span className={classes.url}>{value}</span>
+        </span>
+      ))}
+    </>
   );
 }
 

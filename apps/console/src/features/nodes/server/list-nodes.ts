@@ -28,6 +28,7 @@ function toView(node: NodeRow, names: Map<string, string>): Omit<NodeView, 'desi
     lastSeenAt: node.leaseAt?.toISOString() ?? null,
     enrolledAt: node.enrolledAt.toISOString(),
     connectors: node.connectors,
+    sandbox: Object.entries(node.sandbox.layers).map(([layer, { available, detail }]) => ({ layer, available, detail })),
     received: report?.received ?? null,
     applied: report?.applied ?? null,
     rejected: report?.rejected ? { code: report.rejected.code, reason: report.rejected.reason, at: report.rejected.at } : null,

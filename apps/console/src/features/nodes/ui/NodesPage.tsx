@@ -14,6 +14,7 @@ import { IdText } from '../../../ui/IdText.tsx';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
 import { Panel, PanelSkeleton } from '../../../ui/Panel.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
+import { SandboxLayers } from '../../../ui/SandboxLayers.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { useNow } from '../../../ui/use-now.ts';
 import { useSlug } from '../../tenancy/api.tsx';
@@ -104,12 +105,33 @@ function NodePanel({ node }: { node: NodeView }) {
               keys={false}
               columns={connectorColumns(node.startedAt)}
               rows={node.connectors}
-              rowKey={(connector) => connector.name}
+              rowKey={(connector) => `${connector.name} ${connector.tenantId} ${connector.digest} ${connector.pid}`}
             />
           </div>
         )}
       </section>
+      <Sandbox node={node} />
     </Panel>
+  );
+}
+
+/** Open when something is missing: that is when somebody reads it. */
+function Sandbox({ node }: { node: NodeView }) {
+  const { sandbox } = node;
+  if (sandbox.length === 0) return null;
+  const available = sandbox.filter((layer) => layer.available).length;
+  return (
+    <section className={classes.section}>
+      <h3>Sandbox around connectors</h3>
+      <details open={available < sandbox.length}>
+        <summary>
+          {available === sandbox.length
+            ? `All ${formatNumber(sandbox.length)} layers are available`
+            : `${formatNumber(available)} of ${formatNumber(sandbox.length)} layers are available`}
+        </summary>
+        <SandboxLayers layers={sandbox} />
+      </details>
+    </section>
   );
 }
 
@@ -172,7 +194,13 @@ const pipelineColumns: Column<NodeView['pipelines'][number]>[] = [
 
 function connectorColumns(startedAt: string | null): Column<NodeView['connectors'][number]>[] {
   return [
-    { id: 'name', header: 'Connector', cell: (connector) => `${connector.name} ${connector.version}`, width: '22%', narrow: 'title' },
+    {
+      id: 'name',
+      header: 'Connector',
+      cell: (connector) => `${connector.name} ${connector.version}${connector.tenantId === null ? '' : ', for you alone'}`,
+      width: '22%',
+      narrow: 'title',
+    },
     { id: 'state', header: 'State', cell: (connector) => <StateBadge state={connector.state} />, narrow: 'side', width: 140 },
     { id: 'reason', header: 'Reason', cell: (connector) => connector.reason, narrow: 'full' },
     {

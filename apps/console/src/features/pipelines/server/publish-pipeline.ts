@@ -5,6 +5,7 @@ import { type TenantTx, withTenant } from '@vrsky/db/client';
 import type { TenantContext } from '../../../server/context.ts';
 import { notifyLive } from '../../../server/live-channel.ts';
 import type { PublishResult } from '../types.ts';
+import { askedProblems, connectorProblems, isBlocking } from './connector-problems.ts';
 import { failingFixtures } from './failing-fixtures.ts';
 import { draftChanged, getPipelineRow, type PipelineRow, parseDraft } from './pipeline-row.ts';
 import { draftHash } from './publishable.ts';
@@ -19,19 +20,25 @@ export async function publishPipeline(ctx: TenantContext, { id, draftVersion }: 
   const { tenantId } = ctx;
   const current = await withTenant(ctx.db, tenantId, (tx) => getPipelineRow(tx, tenantId, id));
   if (current.draftVersion !== draftVersion) throw draftChanged(current, draftVersion);
-  // Outside the transaction: compiling takes long, and so may fixtures.
-  const valid = await validateDraft(parseDraft(current));
-  if (!valid.ok) return valid;
-  const failing = await failingFixtures(tenantId, valid);
-  if (failing.length > 0) return { ok: false, problems: failing };
-  return withTenant(ctx.db, tenantId, async (tx) => {
+  // Outside the transaction: compiling takes long, and so may fixtures, and nodes that are asked.
+  const draft = parseDraft(current);
+  const valid = await validateDraft(draft);
+  const said = await connectorProblems(ctx, draft);
+  if (!valid.ok || said.some(isBlocking)) return { ok: false, problems: [...(valid.ok ? [] : valid.problems), ...said] };
+  const asked = [...(await failingFixtures(tenantId, valid)), ...(await askedProblems(ctx, draft))];
+  const warnings = [...said, ...asked];
+  if (asked.some(isBlocking)) return { ok: false, problems: warnings };
+  const published = await withTenant(ctx.db, tenantId, async (tx) => {
     await lockBundle(tx, tenantId);
     const row = await getPipelineRow(tx, tenantId, id);
     if (row.draftVersion !== draftVersion) throw draftChanged(row, draftVersion);
     const standing = await findSame(tx, row, valid);
     return standing ?? (await publish(ctx, tx, row, valid));
   });
+  return { ok: true, ...published, warnings };
 }
+
+type Published = Omit<PublishResult & { ok: true }, 'ok' | 'warnings'>;
 
 interface Publication {
   spec: PipelineSpec;
@@ -39,16 +46,16 @@ interface Publication {
 }
 
 /** Publishing what is published already changes nothing: a second click, a repeated request. */
-async function findSame(tx: TenantTx, row: PipelineRow, { spec, modules }: Publication): Promise<PublishResult | null> {
+async function findSame(tx: TenantTx, row: PipelineRow, { spec, modules }: Publication): Promise<Published | null> {
   if (row.publishedRevision === null || row.publishedEpoch === null || row.publishedHash !== draftHash(spec)) return null;
   const revision = await tx.revision.findUniqueOrThrow({
     where: { tenantId_pipelineId_number: { tenantId: row.tenantId, pipelineId: row.id, number: row.publishedRevision } },
   });
   if (revision.name !== row.name || canonicalJson(revision.modules) !== canonicalJson(modules)) return null;
-  return { ok: true, revision: revision.number, epoch: row.publishedEpoch, generation: Number(row.publishedGeneration) };
+  return { revision: revision.number, epoch: row.publishedEpoch, generation: Number(row.publishedGeneration) };
 }
 
-async function publish(ctx: TenantContext, tx: TenantTx, row: PipelineRow, { spec, modules }: Publication): Promise<PublishResult> {
+async function publish(ctx: TenantContext, tx: TenantTx, row: PipelineRow, { spec, modules }: Publication): Promise<Published> {
   const { tenantId } = ctx;
   const text = canonicalJson(spec);
   const hash = draftHash(spec);
@@ -69,5 +76,5 @@ async function publish(ctx: TenantContext, tx: TenantTx, row: PipelineRow, { spe
   await tx.pipeline.update({ where: { tenantId_id: { tenantId, id: row.id } }, data: published });
   await writeBundle(tx, ctx.platform, tenantId, fence);
   await notifyLive(tx, { tenantId, kind: 'rollout', pipelineId: row.id });
-  return { ok: true, revision: number, ...fence };
+  return { revision: number, ...fence };
 }

@@ -4,6 +4,7 @@ import { AppError } from '@vrsky/kernel/errors';
 import type { TenantContext } from '../../../server/context.ts';
 import { notifyLive } from '../../../server/live-channel.ts';
 import type { SaveResult } from '../types.ts';
+import { connectorProblems } from './connector-problems.ts';
 import { draftChanged, getPipelineRow } from './pipeline-row.ts';
 import { draftHash } from './publishable.ts';
 import { validateDraft } from './validate-draft.ts';
@@ -31,7 +32,7 @@ export async function saveDraft(ctx: TenantContext, { id, draft, draftVersion }:
     return draftVersion + 1;
   });
   const valid = await validateDraft(draft);
-  return { draftVersion: saved, problems: valid.ok ? [] : valid.problems };
+  return { draftVersion: saved, problems: [...(valid.ok ? [] : valid.problems), ...(await connectorProblems(ctx, draft))] };
 }
 
 /** Else a tenant could have its pipeline answer at another's URL. */

@@ -6,9 +6,11 @@ import { type DestinationSpec, destinationSchema, type HttpDestinationSpec, http
 import Link from 'next/link';
 import { useState } from 'react';
 import { paths } from '../../../lib/paths.ts';
+import { type SettingsError, TestConnection } from '../../connectors/api.tsx';
 import { useSlug } from '../../tenancy/api.tsx';
 import type { DraftProblem } from '../types.ts';
 import classes from './PipelineEditor.module.css';
+import { RetryFields } from './RetryFields.tsx';
 
 interface DestinationFormProps {
   destination: HttpDestinationSpec;
@@ -22,7 +24,8 @@ export function DestinationForm({ destination, problems, receiverUrl, onChange }
   const slug = useSlug();
   const { settings, retry } = destination;
   const [touched, setTouched] = useState(settings.url !== '');
-  const errors = fieldErrors(destination, problems);
+  const [tested, setTested] = useState<SettingsError[]>([]);
+  const errors = fieldErrors(destination, problems, tested);
   const set = (change: Partial<HttpDestinationSpec['settings']>) => onChange({ settings: { ...settings, ...change } });
   const setHeader = (index: number, change: Partial<{ name: string; value: string }>) =>
     set({ headers: settings.headers.map((header, i) => (i === index ? { ...header, ...change } : header)) });
@@ -59,7 +62,7 @@ export function DestinationForm({ destination, problems, receiverUrl, onChange }
               value={settings.url}
               onChange={(event) => set({ url: event.currentTarget.value })}
               onBlur={() => setTouched(true)}
-              error={touched ? errors.get('settings/url') : undefined}
+              error={touched || tested.length > 0 ? errors.get('settings/url') : undefined}
               styles={{ input: { fontFamily: 'var(--mantine-font-family-monospace)', fontSize: 'var(--mantine-font-size-sm)' } }}
             />
           </Group>
@@ -114,7 +117,7 @@ export function DestinationForm({ destination, problems, receiverUrl, onChange }
           </Button>
           <p className={classes.help}>Customer-ID, Idempotency-Key and traceparent are added by the platform.</p>
         </div>
-        <Group gap="md" align="flex-start">
+        <RetryFields retry={retry} errors={errors} onChange={(next) => onChange({ retry: next })}>
           <NumberInput
             label="Timeout"
             suffix=" ms"
@@ -128,51 +131,17 @@ export function DestinationForm({ destination, problems, receiverUrl, onChange }
             w={150}
             size="sm"
           />
-          <NumberInput
-            label="Attempts"
-            min={1}
-            max={20}
-            value={retry.attempts}
-            onChange={(value) => typeof value === 'number' && onChange({ retry: { ...retry, attempts: value } })}
-            error={errors.get('retry/attempts')}
-            w={120}
-            size="sm"
-          />
-          <NumberInput
-            label="First wait"
-            suffix=" ms"
-            min={50}
-            max={60_000}
-            step={500}
-            thousandSeparator=","
-            value={retry.initialMs}
-            onChange={(value) => typeof value === 'number' && onChange({ retry: { ...retry, initialMs: value } })}
-            error={errors.get('retry/initialMs')}
-            w={150}
-            size="sm"
-          />
-          <NumberInput
-            label="Longest wait"
-            suffix=" ms"
-            min={50}
-            max={3_600_000}
-            step={5_000}
-            thousandSeparator=","
-            value={retry.maxMs}
-            onChange={(value) => typeof value === 'number' && onChange({ retry: { ...retry, maxMs: value } })}
-            error={errors.get('retry/maxMs')}
-            w={160}
-            size="sm"
-          />
-        </Group>
+        </RetryFields>
+        <TestConnection connector="http" release={destination.release} connectorRole="destination" settings={settings} onErrors={setTested} />
       </Stack>
     </section>
   );
 }
 
-/** By path within the destination: what the schema says at once, and what only the server knows. */
-function fieldErrors(destination: DestinationSpec, problems: DraftProblem[]): Map<string, string> {
+/** By path within the destination: what the schema says at once, and what only the server and the connector know. */
+function fieldErrors(destination: DestinationSpec, problems: DraftProblem[], tested: SettingsError[]): Map<string, string> {
   const errors = new Map<string, string>();
+  for (const { path, message } of tested) errors.set(`settings${path}`, message);
   for (const problem of problems) errors.set(problem.path.replace(/^\/destinations\/\d+\//, ''), problem.message);
   const parsed = destinationSchema.safeParse(destination);
   for (const issue of parsed.error?.issues ?? []) errors.set(issue.path.join('/'), issue.message);

@@ -65,14 +65,17 @@ function PublishButton({ pipeline, editor }: { pipeline: PipelineDetail; editor:
   const publish = useMutation(
     trpc.pipelines.publish.mutationOptions({
       onSuccess: (result) => {
-        editor.setProblems(result.ok ? [] : result.problems);
+        editor.setProblems(result.ok ? result.warnings : result.problems);
         void queryClient.invalidateQueries({ queryKey: trpc.pipelines.pathKey() });
         if (result.ok)
           notifications.show({
             color: 'green',
             icon: <IconCheck size={16} aria-hidden />,
             title: `Revision ${result.revision} is published`,
-            message: 'The nodes take it over now; their ticks are below.',
+            message:
+              result.warnings.length > 0
+                ? 'The nodes take it over now. Something could not be checked before: see the notes above the graph.'
+                : 'The nodes take it over now; their ticks are below.',
           });
       },
       onError: (error) => notifications.show({ color: 'red', title: 'Not published', message: toErrorView(error).message, autoClose: false }),

@@ -2,8 +2,10 @@
 
 import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
 import { IconArrowDown, IconArrowUp, IconFilter, IconPlus, IconSend, IconTransform, IconTrash, IconWebhook } from '@tabler/icons-react';
-import { addDestination, addStep, type DraftPart, movePart, partsOf, removePart } from '../draft.ts';
+import { useConnectorTitles } from '../../connectors/api.tsx';
+import { addConnector, addDestination, addStep, type DraftPart, movePart, partsOf, removePart } from '../draft.ts';
 import type { PipelineDetail } from '../types.ts';
+import { AddDestinationItems } from './AddDestinationItems.tsx';
 import classes from './PartList.module.css';
 import { kindWord, partIcon } from './part-look.ts';
 import type { PipelineDraftEditor } from './use-pipeline-draft.ts';
@@ -20,6 +22,7 @@ interface PartListProps {
 /** The pipeline as an ordered list: everything the canvas can do, by keyboard. */
 export function PartList({ pipeline, editor, selectedId, focusId, onSelect }: PartListProps) {
   const { draft, edit, problems } = editor;
+  const titles = useConnectorTitles();
   const add = (added: { draft: typeof draft; id: string }, kind: DraftPart['kind']) => {
     edit(added.draft);
     onSelect(added.id, kind);
@@ -31,9 +34,10 @@ export function PartList({ pipeline, editor, selectedId, focusId, onSelect }: Pa
           <li key={item.part.id}>
             <PartRow
               item={item}
+              kind={kindWord(item, titles)}
               selected={item.part.id === selectedId}
               focused={item.part.id === focusId}
-              problem={problems.some((problem) => problem.partId === item.part.id)}
+              problem={problems.some((problem) => problem.partId === item.part.id && !problem.warning)}
               onSelect={() => onSelect(item.part.id)}
               onMove={(by) => edit(movePart(draft, item.part.id, by))}
               onRemove={() => {
@@ -67,6 +71,7 @@ export function PartList({ pipeline, editor, selectedId, focusId, onSelect }: Pa
             <Menu.Item leftSection={<IconWebhook size={16} aria-hidden />} onClick={() => add(addDestination(draft, pipeline.receiverUrl), 'destination')}>
               HTTP request to the test receiver
             </Menu.Item>
+            <AddDestinationItems onAdd={(connector) => add(addConnector(draft, connector), 'destination')} />
           </Menu.Dropdown>
         </Menu>
       </div>
@@ -76,6 +81,7 @@ export function PartList({ pipeline, editor, selectedId, focusId, onSelect }: Pa
 
 interface PartRowProps {
   item: DraftPart;
+  kind: string;
   selected: boolean;
   focused: boolean;
   problem: boolean;
@@ -85,7 +91,7 @@ interface PartRowProps {
   onRemove: () => void;
 }
 
-function PartRow({ item, selected, focused, problem, last, onSelect, onMove, onRemove }: PartRowProps) {
+function PartRow({ item, kind, selected, focused, problem, last, onSelect, onMove, onRemove }: PartRowProps) {
   const PartIcon = partIcon(item);
   return (
     <div className={classes.row} data-selected={selected || undefined} data-problem={problem || undefined}>
@@ -93,7 +99,7 @@ function PartRow({ item, selected, focused, problem, last, onSelect, onMove, onR
         <PartIcon size={17} stroke={1.75} aria-hidden />
         <span className={classes.words}>
           <span className={classes.name}>{item.part.name}</span>
-          <span className={classes.kind}>{problem ? 'Needs attention' : kindWord(item)}</span>
+          <span className={classes.kind}>{problem ? 'Needs attention' : kind}</span>
         </span>
       </button>
       {item.kind !== 'source' && (

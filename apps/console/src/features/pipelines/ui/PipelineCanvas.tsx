@@ -8,6 +8,7 @@ import { formatCount, formatNumber } from '../../../ui/format.ts';
 import { fillMinutes, totalOf } from '../../../ui/minutes.ts';
 import { Sparkline } from '../../../ui/Sparkline.tsx';
 import { useNow } from '../../../ui/use-now.ts';
+import { useConnectorTitles } from '../../connectors/api.tsx';
 import { type DraftPart, partsOf } from '../draft.ts';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
 import classes from './PipelineCanvas.module.css';
@@ -30,14 +31,15 @@ interface PipelineCanvasProps {
   onSelect: (id: string) => void;
 }
 
-type PartNode = Node<{ item: DraftPart; problem: boolean; rate: { values: number[]; label: string; now: string } | null }, 'part'>;
+type PartNode = Node<{ item: DraftPart; kind: string; problem: boolean; rate: { values: number[]; label: string; now: string } | null }, 'part'>;
 
 /** The graph, left to right. It shows and selects; the list beside it edits. */
 export function PipelineCanvas({ pipeline, draft, problems, selectedId, onSelect }: PipelineCanvasProps) {
   const now = useNow();
   const minute = Math.floor(now / 60_000) * 60_000;
   const flowing = pipeline.lastMessageAt !== null && now - Date.parse(pipeline.lastMessageAt) < FLOWING_MS;
-  const nodes = useMemo(() => toNodes(draft, pipeline, problems, selectedId, minute), [draft, pipeline, problems, selectedId, minute]);
+  const titles = useConnectorTitles();
+  const nodes = useMemo(() => toNodes({ draft, pipeline, problems, selectedId, minute, titles }), [draft, pipeline, problems, selectedId, minute, titles]);
   const edges = useMemo(() => toEdges(draft, flowing), [draft, flowing]);
   const height = Math.min(420, Math.max(150, draft.destinations.length * (CARD_HEIGHT + GAP_Y) + 44));
   return (
@@ -71,7 +73,7 @@ export function PipelineCanvas({ pipeline, draft, problems, selectedId, onSelect
 const nodeTypes = { part: PartCard };
 
 function PartCard({ data, selected }: NodeProps<PartNode>) {
-  const { item, problem, rate } = data;
+  const { item, kind, problem, rate } = data;
   const PartIcon = partIcon(item);
   return (
     <div className={classes.card} data-selected={selected || undefined} data-problem={problem || undefined} style={{ width: CARD_WIDTH, height: CARD_HEIGHT }}>
@@ -81,7 +83,7 @@ function PartCard({ data, selected }: NodeProps<PartNode>) {
         <span className={classes.name}>{item.part.name}</span>
       </div>
       <div className={classes.foot}>
-        <span className={classes.kind}>{problem ? 'Needs attention' : kindWord(item)}</span>
+        <span className={classes.kind}>{problem ? 'Needs attention' : kind}</span>
         {rate && !problem && (
           <span className={classes.rate}>
             <Sparkline values={rate.values} label={rate.label} width={64} height={18} tone={item.kind === 'source' ? 'accent' : 'good'} />
@@ -94,7 +96,17 @@ function PartCard({ data, selected }: NodeProps<PartNode>) {
   );
 }
 
-function toNodes(draft: PipelineDraft, pipeline: PipelineDetail, problems: DraftProblem[], selectedId: string, minute: number): PartNode[] {
+interface NodesInput {
+  draft: PipelineDraft;
+  pipeline: PipelineDetail;
+  problems: DraftProblem[];
+  selectedId: string;
+  /** Start of the minute that it is. */
+  minute: number;
+  titles: ReadonlyMap<string, string>;
+}
+
+function toNodes({ draft, pipeline, problems, selectedId, minute, titles }: NodesInput): PartNode[] {
   const columns = 1 + draft.steps.length;
   const filled = fillMinutes(pipeline.perMinute, minute, 30);
   const rates = {
@@ -117,7 +129,12 @@ function toNodes(draft: PipelineDraft, pipeline: PipelineDetail, problems: Draft
       type: 'part',
       position: { x: column * (CARD_WIDTH + GAP_X), y: row * (CARD_HEIGHT + GAP_Y) },
       selected: item.part.id === selectedId,
-      data: { item, problem: problems.some((problem) => problem.partId === item.part.id), rate: rateOf(item) },
+      data: {
+        item,
+        kind: kindWord(item, titles),
+        problem: problems.some((problem) => problem.partId === item.part.id && !problem.warning),
+        rate: rateOf(item),
+      },
     };
   });
 }

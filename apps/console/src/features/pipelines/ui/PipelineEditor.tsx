@@ -8,16 +8,19 @@ import dynamic from 'next/dynamic';
 import { useRef, useState } from 'react';
 import { MinuteChart } from '../../../ui/MinuteChart.tsx';
 import { Panel } from '../../../ui/Panel.tsx';
-import { findPart, placeOfProblem, updateDestination, updateSource } from '../draft.ts';
+import { findPart, placeOfProblem, pointerOf, updateDestination, updateSource } from '../draft.ts';
 import { nextStep } from '../next-step.ts';
-import type { PipelineDetail } from '../types.ts';
+import type { DraftProblem, PipelineDetail } from '../types.ts';
+import { ConnectorPartForm } from './ConnectorPartForm.tsx';
 import { DestinationForm } from './DestinationForm.tsx';
 import { EditorHeader } from './EditorHeader.tsx';
 import { PartList } from './PartList.tsx';
 import classes from './PipelineEditor.module.css';
 import { PipelineMessages } from './PipelineMessages.tsx';
 import { isStillBeingBuilt, ProblemList } from './ProblemList.tsx';
+import { RetryFields } from './RetryFields.tsx';
 import { RolloutPanel } from './RolloutPanel.tsx';
+import { SourceConnectorSelect } from './SourceConnectorSelect.tsx';
 import { SourceForm } from './SourceForm.tsx';
 import { StepSkeleton } from './step/StepSkeleton.tsx';
 import { type PipelineDraftEditor, usePipelineDraft } from './use-pipeline-draft.ts';
@@ -61,11 +64,16 @@ function PipelineOverview({ pipeline, editor, left, onGo }: PipelineOverviewProp
   const [selectedId, setSelectedId] = useState(pipeline.draft.source.id);
   const found = findPart(editor.draft, selectedId);
   const selected = found && found.kind !== 'step' ? found : { kind: 'source' as const, part: editor.draft.source };
-  const next = nextStep(pipeline, editor.draft, editor.problems.length);
+  /** The field that a problem led to. */
+  const [focus, setFocus] = useState<string | null>(null);
+  const next = nextStep(pipeline, editor.draft, editor.problems.filter((problem) => !problem.warning).length);
   /** A step has a place of its own; the others are edited beside the list. */
   const select = (id: string, kind = findPart(editor.draft, id)?.kind, fixture: number | null = null) => {
     if (kind === 'step') onGo({ step: id, fixture });
-    else setSelectedId(id);
+    else {
+      setSelectedId(id);
+      setFocus(null);
+    }
   };
 
   return (
@@ -83,14 +91,16 @@ function PipelineOverview({ pipeline, editor, left, onGo }: PipelineOverviewProp
         problems={editor.problems.filter((problem) => !isStillBeingBuilt(problem, pipeline))}
         onSelect={(problem) => {
           const to = placeOfProblem(problem);
-          if (to) select(to.partId, undefined, to.fixture);
+          if (!to) return;
+          select(to.partId, undefined, to.fixture);
+          setFocus(problem.path);
         }}
       />
       <PipelineCanvas pipeline={pipeline} draft={editor.draft} problems={editor.problems} selectedId={selected.part.id} onSelect={select} />
       <div className={classes.work}>
         <PartList pipeline={pipeline} editor={editor} selectedId={selected.part.id} focusId={left} onSelect={select} />
         <div className={classes.form}>
-          <SelectedForm selected={selected} pipeline={pipeline} editor={editor} />
+          <SelectedForm selected={selected} pipeline={pipeline} editor={editor} focus={focus} />
         </div>
       </div>
       <div className={classes.below}>
@@ -108,21 +118,36 @@ interface SelectedFormProps {
   selected: Exclude<NonNullable<ReturnType<typeof findPart>>, { kind: 'step' }>;
   pipeline: PipelineDetail;
   editor: PipelineDraftEditor;
+  /** The field that is to have the keyboard, as a JSON Pointer into the draft. */
+  focus: string | null;
 }
 
-function SelectedForm({ selected, pipeline, editor }: SelectedFormProps) {
+function SelectedForm({ selected, pipeline, editor, focus }: SelectedFormProps) {
   const { draft, edit, problems } = editor;
+  const { part } = selected;
+  const own = problems.filter((problem) => problem.partId === part.id);
+  const common = { at: pointerOf(draft, part.id), problems: own, focus };
   if (selected.kind === 'source') {
-    return <SourceForm source={selected.part} pipeline={pipeline} onChange={(change) => edit(updateSource(draft, change))} />;
+    const before = <SourceConnectorSelect source={selected.part} pipeline={pipeline} onChange={(source) => edit({ ...draft, source })} />;
+    const onChange = (change: object) => edit(updateSource(draft, change));
+    if (isHttp(part)) return <SourceForm source={part} pipeline={pipeline} onChange={onChange} before={before} />;
+    return <ConnectorPartForm key={`${part.id} ${part.connector}`} part={part} connectorRole="source" {...common} onChange={onChange} before={before} />;
   }
-  if (!isHttp(selected.part)) return null;
+  const onChange = (change: object) => edit(updateDestination(draft, part.id, change));
+  if (isHttp(selected.part))
+    return <DestinationForm key={part.id} destination={selected.part} problems={own} receiverUrl={pipeline.receiverUrl} onChange={onChange} />;
   return (
-    <DestinationForm
-      key={selected.part.id}
-      destination={selected.part}
-      problems={problems.filter((problem) => problem.partId === selected.part.id)}
-      receiverUrl={pipeline.receiverUrl}
-      onChange={(change) => edit(updateDestination(draft, selected.part.id, change))}
+    <ConnectorPartForm
+      key={part.id}
+      part={part}
+      connectorRole="destination"
+      {...common}
+      onChange={onChange}
+      after={<RetryFields retry={selected.part.retry} errors={retryErrors(common)} onChange={(retry) => onChange({ retry })} />}
     />
   );
+}
+
+function retryErrors({ problems, at }: { problems: DraftProblem[]; at: string }): Map<string, string> {
+  return new Map(problems.map((problem) => [problem.path.slice(at.length + 1), problem.message]));
 }

@@ -1,30 +1,51 @@
 'use client';
 
-import { IconAlertTriangle } from '@tabler/icons-react';
+import { IconAlertTriangle, IconInfoCircle } from '@tabler/icons-react';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
 import classes from './PipelineEditor.module.css';
 
-/** Why the draft cannot be published, each line a way to the part it is about. */
-export function ProblemList({ problems, onSelect }: { problems: DraftProblem[]; onSelect: (problem: DraftProblem) => void }) {
-  if (problems.length === 0) return null;
+interface ProblemListProps {
+  problems: DraftProblem[];
+  onSelect: (problem: DraftProblem) => void;
+}
+
+/** Why the draft cannot be published, then what is only good to know; each line a way to the part it is about. */
+export function ProblemList({ problems, onSelect }: ProblemListProps) {
+  const [blocking, warnings] = [problems.filter((problem) => !problem.warning), problems.filter((problem) => problem.warning)];
   return (
-    <section className={classes.problems} aria-label="Problems of the draft">
-      <IconAlertTriangle size={16} aria-hidden />
-      <ul>
-        {problems.map((problem) => (
-          <li key={`${problem.path} ${problem.message}`}>
-            {problem.partId === null ? (
-              problem.message
-            ) : (
-              <button type="button" onClick={() => onSelect(problem)}>
-                <b>{problem.partId}</b>: {problem.message}
-                {problem.code?.[0] ? ` (line ${problem.code[0].line}: ${problem.code[0].message})` : ''}
-              </button>
-            )}
-          </li>
-        ))}
-      </ul>
-    </section>
+    <>
+      {blocking.length > 0 && (
+        <section className={classes.problems} aria-label="Problems of the draft">
+          <IconAlertTriangle size={16} aria-hidden />
+          <Lines problems={blocking} onSelect={onSelect} />
+        </section>
+      )}
+      {warnings.length > 0 && (
+        <section className={classes.problems} data-warning aria-label="Good to know before publishing">
+          <IconInfoCircle size={16} aria-hidden />
+          <Lines problems={warnings} onSelect={onSelect} />
+        </section>
+      )}
+    </>
+  );
+}
+
+function Lines({ problems, onSelect }: ProblemListProps) {
+  return (
+    <ul>
+      {problems.map((problem) => (
+        <li key={`${problem.path} ${problem.message}`}>
+          {problem.partId === null ? (
+            problem.message
+          ) : (
+            <button type="button" onClick={() => onSelect(problem)}>
+              <b>{problem.partId}</b>: {problem.message}
+              {problem.code?.[0] ? ` (line ${problem.code[0].line}: ${problem.code[0].message})` : ''}
+            </button>
+          )}
+        </li>
+      ))}
+    </ul>
   );
 }
 

@@ -2,6 +2,7 @@
 
 import { Stack, TextInput } from '@mantine/core';
 import type { SourceSpec } from '@vrsky/contracts/pipeline-spec';
+import type { ReactNode } from 'react';
 import { CodeBlock } from '../../../ui/CodeBlock.tsx';
 import { CopyButton } from '../../../ui/CopyButton.tsx';
 import { curlLine } from '../curl-line.ts';
@@ -12,9 +13,11 @@ interface SourceFormProps {
   source: SourceSpec;
   pipeline: PipelineDetail;
   onChange: (change: Partial<SourceSpec>) => void;
+  /** Above its fields, such as the choice of another connector. */
+  before?: ReactNode;
 }
 
-export function SourceForm({ source, pipeline, onChange }: SourceFormProps) {
+export function SourceForm({ source, pipeline, onChange, before }: SourceFormProps) {
   const published = pipeline.publishedRevision !== null;
   return (
     <section aria-label="Source">
@@ -25,6 +28,7 @@ export function SourceForm({ source, pipeline, onChange }: SourceFormProps) {
           : 'The URL is yours already. It answers 404 until the pipeline is published.'}
       </p>
       <Stack gap="md">
+        {before}
         <TextInput
           label="URL"
           value={pipeline.ingestUrl}

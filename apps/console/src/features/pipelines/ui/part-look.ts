@@ -1,14 +1,19 @@
-import { type Icon, IconFilter, IconSend, IconTransform, IconWebhook } from '@tabler/icons-react';
+import { type Icon, IconFilter, IconPlug, IconSend, IconTransform, IconWebhook } from '@tabler/icons-react';
 import type { DraftPart } from '../draft.ts';
 
 export function partIcon(item: DraftPart): Icon {
+  if (item.kind !== 'step' && item.part.connector !== 'http') return IconPlug;
   if (item.kind === 'source') return IconWebhook;
   if (item.kind === 'destination') return IconSend;
   return item.part.kind === 'convert' ? IconTransform : IconFilter;
 }
 
-export function kindWord(item: DraftPart): string {
-  if (item.kind === 'source') return 'HTTP in';
-  if (item.kind === 'destination') return 'HTTP out';
+/** `titles`: what people call the connectors, by name. */
+export function kindWord(item: DraftPart, titles: ReadonlyMap<string, string>): string {
+  if (item.kind !== 'step') {
+    const { connector } = item.part;
+    const title = connector === 'http' ? 'HTTP' : (titles.get(connector) ?? connector);
+    return `${title} ${item.kind === 'source' ? 'in' : 'out'}`;
+  }
   return item.part.kind === 'convert' ? 'Convert' : 'Filter';
 }

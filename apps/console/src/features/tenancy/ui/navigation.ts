@@ -1,4 +1,4 @@
-import { type Icon, IconArrowsSplit2, IconInbox, IconKey, IconLayoutDashboard, IconMailX, IconMessages, IconServer2 } from '@tabler/icons-react';
+import { type Icon, IconArrowsSplit2, IconInbox, IconKey, IconLayoutDashboard, IconMailX, IconMessages, IconPlug, IconServer2 } from '@tabler/icons-react';
 import { paths } from '../../../lib/paths.ts';
 
 export interface Place {
@@ -20,7 +20,8 @@ export const places: Place[][] = [
     { label: 'Dead letters', icon: IconMailX, href: (slug) => paths.deadLetters(slug), key: 'd', also: 'failed dlq send again' },
   ],
   [
-    { label: 'Nodes', icon: IconServer2, href: paths.nodes, key: 'n', also: 'machines connectors health' },
+    { label: 'Connectors', icon: IconPlug, href: paths.connectors, key: 'c', also: 'plugins integrations sources destinations' },
+    { label: 'Nodes', icon: IconServer2, href: paths.nodes, key: 'n', also: 'machines sandbox health' },
     { label: 'Test receiver', icon: IconInbox, href: (slug) => paths.receiver(slug), key: 'r', also: 'request bin requests' },
     { label: 'API keys', icon: IconKey, href: paths.apiKeys, key: 'a', also: 'tokens rest credentials' },
   ],

@@ -1,0 +1,44 @@
+'use client';
+
+import { type Column, DataTable } from '../../../ui/DataTable.tsx';
+import { readSchema } from '../settings/read-schema.ts';
+import { type SettingRow, settingsRows } from '../settings/settings-rows.ts';
+import { toForm } from '../settings/to-form.ts';
+import classes from './Connectors.module.css';
+
+/** A connector's settings as its schema says them, to read. */
+export function SettingsTable({ label, schema }: { label: string; schema: string }) {
+  const read = readSchema(schema);
+  if (!read.ok) return <p className={classes.dim}>The connector’s settings schema cannot be read: {read.reason} Its settings are edited as JSON.</p>;
+  const rows = settingsRows(toForm(read.schema)).map((row, index) => ({ ...row, key: `${index} ${row.path}` }));
+  if (rows.length === 0) return <p className={classes.dim}>It has nothing to set.</p>;
+  return (
+    <div className={classes.box}>
+      <DataTable label={label} plainHead keys={false} columns={columns} rows={rows} rowKey={(row) => row.key} />
+    </div>
+  );
+}
+
+const columns: Column<SettingRow>[] = [
+  {
+    id: 'title',
+    header: 'Setting',
+    cell: (row) => (
+      <span className={classes.setting} style={{ '--depth': row.depth } as React.CSSProperties}>
+        {row.title}
+      </span>
+    ),
+    width: '20%',
+    narrow: 'title',
+  },
+  { id: 'path', header: 'In JSON', cell: (row) => row.path && <code>{row.path}</code>, width: '18%', narrow: 'meta' },
+  { id: 'kind', header: 'Value', cell: (row) => row.kind, width: '22%', narrow: 'meta' },
+  {
+    id: 'fallback',
+    header: 'If left out',
+    cell: (row) => (row.fallback !== null ? <code>{row.fallback}</code> : row.required ? 'required' : ''),
+    width: 120,
+    narrow: 'side',
+  },
+  { id: 'help', header: 'What it is', cell: (row) => row.help && <span className={classes.dim}>{row.help}</span>, narrow: 'full' },
+];
