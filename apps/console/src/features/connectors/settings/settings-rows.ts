@@ -33,7 +33,7 @@ function below(field: Field, path: string, depth: number, rows: SettingRow[]): v
   else if (field.kind === 'map') below(field.item, `${path}.*`, depth, rows);
   else if (field.kind === 'variants')
     for (const { title, field: variant } of field.options) {
-      rows.push({ path: '', depth, title, kind: 'One of the forms', required: false, fallback: null, help: variant.help });
+      rows.push({ path: '', depth, title, kind: '', required: false, fallback: null, help: variant.help });
       below(variant, path, depth + 1, rows);
     }
 }

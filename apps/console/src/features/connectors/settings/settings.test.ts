@@ -5,6 +5,7 @@ import { readSchema, type SchemaObject } from './read-schema.ts';
 import { secretReferences } from './secret-reference.ts';
 import { startValue, variantOf } from './start-value.ts';
 import { type Field, toForm } from './to-form.ts';
+import { fieldWords } from './words-of.ts';
 
 function usable(schema: object): SchemaObject {
   const read = readSchema(JSON.stringify(schema));
@@ -178,4 +179,10 @@ test('a pointer names a place, whatever its keys hold', () => {
   expect(keysOf(pointer)).toEqual(['a/b', '0', '~']);
   expect(valueAt(settings, pointer)).toBe(1);
   expect(valueAt(settings, '/constructor')).toBeUndefined();
+});
+
+test('a field is called by words in a list of problems', () => {
+  expect(fieldWords('/columns/0/maxWidth')).toBe('Columns 1, max width');
+  expect(fieldWords('/2024/x')).toBe('2024, x');
+  expect(fieldWords('')).toBe('');
 });

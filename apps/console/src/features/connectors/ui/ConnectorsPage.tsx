@@ -46,6 +46,7 @@ function Loaded({ view }: { view: ConnectorsView }) {
         <div className={classes.box}>
           <DataTable
             label="Connectors"
+            plainHead
             columns={columns}
             rows={view.connectors}
             rowKey={(connector) => connector.name}
@@ -103,14 +104,14 @@ const columns: Column<ConnectorSummary>[] = [
     header: 'What it does',
     cell: (connector) => (
       <span className={classes.dim} title={connector.description}>
-        {connector.description}
+        {connector.description || 'It says nothing about itself.'}
       </span>
     ),
     cut: true,
-    width: '30%',
+    width: '28%',
     narrow: 'full',
   },
-  { id: 'roles', header: 'Used as', cell: (connector) => roleWords(connector.roles), width: 150, narrow: 'meta' },
+  { id: 'roles', header: 'Used as', cell: (connector) => roleWords(connector.roles), width: 190, narrow: 'meta' },
   { id: 'version', header: 'Version', cell: (connector) => <Version connector={connector} />, width: 120, narrow: 'meta', narrowLabel: 'Version' },
   { id: 'processes', header: 'Processes', cell: (connector) => <Processes connector={connector} />, narrow: 'side' },
   {

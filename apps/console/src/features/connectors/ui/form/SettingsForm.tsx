@@ -19,11 +19,13 @@ export interface SettingsFormProps {
   onChange(value: Record<string, Json>): void;
   /** JSON Pointer of the field that is to have the keyboard. */
   focus?: string | null;
+  /** Also what nobody has filled in yet is wrong: somebody asked. */
+  showAll?: boolean;
   readOnly?: boolean;
 }
 
 /** A connector's settings, from its schema. What the schema refuses shows at its field at once; what is merely empty, after one was there. */
-export function SettingsForm({ schema, value, errors, onChange, focus = null, readOnly = false }: SettingsFormProps) {
+export function SettingsForm({ schema, value, errors, onChange, focus = null, showAll = false, readOnly = false }: SettingsFormProps) {
   const prefix = useId();
   const read = useMemo(() => readSchema(schema === '' ? '{"type":"object"}' : schema), [schema]);
   const form = useMemo((): Field => (read.ok ? toForm(read.schema) : asJson(read.reason)), [read]);
@@ -33,10 +35,11 @@ export function SettingsForm({ schema, value, errors, onChange, focus = null, re
     const found = new Map<string, string>();
     const own = read.ok ? check(read.schema, value) : [];
     // Fields that nobody has filled in yet are not wrong, they are next.
-    for (const { path, message } of own) if (touched.has(path) || !isEmpty(valueAt(value, path))) found.set(path, message);
-    for (const { path, message } of errors) if (!found.has(path) && (own.every((error) => error.path !== path) || touched.has(path))) found.set(path, message);
+    for (const { path, message } of own) if (showAll || touched.has(path) || !isEmpty(valueAt(value, path))) found.set(path, message);
+    for (const { path, message } of errors)
+      if (!found.has(path) && (showAll || touched.has(path) || own.every((error) => error.path !== path))) found.set(path, message);
     return found;
-  }, [read, value, errors, touched]);
+  }, [read, value, errors, touched, showAll]);
 
   const idOf = useCallback((pointer: string) => `${prefix}${pointer}`, [prefix]);
   const context = useMemo(
