@@ -62,7 +62,10 @@ export async function servePlugin(options: ServeOptions): Promise<ServedPlugin> 
   if (env[options.cookie.key] !== options.cookie.value) throw new NotAPluginHost();
   const parent = process.ppid;
 
-  const end = Promise.withResolvers<'shutdown' | 'orphaned'>();
+  let end: (why: 'shutdown' | 'orphaned') => void = () => undefined;
+  const ended = new Promise<'shutdown' | 'orphaned'>((resolve) => {
+    end = resolve;
+  });
   const stdio = createStdio();
   const server = new Server(channelOptions);
   server.addService(serviceOf(Health), healthService);
@@ -71,7 +74,7 @@ export async function servePlugin(options: ServeOptions): Promise<ServedPlugin> 
   server.addService(serviceOf(GRPCController), {
     shutdown(_: unknown, answer: sendUnaryData<unknown>) {
       answer(null, create(PluginEmptySchema));
-      setImmediate(() => end.resolve('shutdown')); // after the answer has left
+      setImmediate(() => end('shutdown')); // after the answer has left
     },
   });
   options.register((service, implementation) => server.addService(service, implementation));
@@ -95,7 +98,7 @@ export async function servePlugin(options: ServeOptions): Promise<ServedPlugin> 
   // A Ctrl-C in a terminal reaches the whole process group; when to end is the host's decision.
   process.on('SIGINT', () => undefined);
   const watch = setInterval(() => {
-    if (process.ppid !== parent) end.resolve('orphaned');
+    if (process.ppid !== parent) end('orphaned');
   }, PARENT_CHECK_MS);
 
   const version = negotiateVersion(options.versions, env[pluginEnv.protocolVersions]);
@@ -105,7 +108,7 @@ export async function servePlugin(options: ServeOptions): Promise<ServedPlugin> 
   process.stdout.write(formatHandshake({ version, socketPath, serverCert: identity?.certDer ?? null, multiplexAsked: Boolean(env[pluginEnv.multiplex]) }));
   stdio.capture();
   return {
-    ended: end.promise,
+    ended,
     async close() {
       clearInterval(watch);
       server.forceShutdown();

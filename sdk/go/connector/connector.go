@@ -12,10 +12,12 @@ import (
 type Connector interface {
 	// Describe says what this connector is. Needs no configuration.
 	Describe() Description
-	// Validate checks one connection without applying it.
+	// Validate checks one connection without applying it, and reaches nothing outside. ReadSettings does half of it. It runs before
+	// Configure, too. The values of secrets may not be there.
 	Validate(ctx context.Context, connection Connection) []FieldError
-	// Configure replaces the whole set of connections. Answer one row for each that cannot be applied, and apply the others. It is
-	// called again with the same set after a restart, and never twice at a time.
+	// Configure replaces the whole set of connections; each has passed Validate and has the secrets its settings refer to. Answer
+	// one row for each that cannot be applied, and apply the others. It is called again with the same set after a restart, and never
+	// twice at a time.
 	Configure(ctx context.Context, connections []Connection) []ConnectionErrors
 }
 
@@ -41,13 +43,46 @@ type Drainer interface {
 	Drain(ctx context.Context)
 }
 
+// Tester is a connector whose connections can be tried before they are used.
+type Tester interface {
+	// Test tries what only the outside world can answer (resolve, connect, sign in), and delivers and changes nothing. It runs when
+	// Validate found nothing wrong. Answer what was tried, in order; RunCheck measures one. Give up when ctx ends.
+	Test(ctx context.Context, connection Connection) []Check
+}
+
+// Check is what came of one thing that was tried.
+type Check struct {
+	// Name is what was tried, in a few words for the customer: "Resolve api.example.com".
+	Name   string
+	Passed bool
+	// Detail is what came of it, in a sentence; for a failed one also what to do.
+	Detail   string
+	Duration time.Duration
+}
+
+// RunCheck runs and measures one check of a Tester. What run answers is the detail; an error makes it a failed one with the
+// error's text, which the customer reads.
+func RunCheck(name string, run func() (string, error)) Check {
+	started := time.Now()
+	detail, err := run()
+	if err != nil {
+		detail = err.Error()
+	}
+	return Check{Name: name, Passed: err == nil, Detail: detail, Duration: time.Since(started)}
+}
+
 // Description is what a connector says about itself. Its roles follow from the interfaces it implements.
 type Description struct {
-	// Name is short and lower-case: "http".
+	// Name is for machines, short and lower-case: "http".
 	Name string
 	// Version is the semantic version of the release.
 	Version string
-	// SourceSettings is the JSON Schema of a connection's settings in the role of a source; the console makes its form from it.
+	// Title is for people: a name of a few words.
+	Title string
+	// Description is for people: what it does, in a sentence or two.
+	Description string
+	// SourceSettings is the JSON Schema (2020-12) of a connection's settings in the role of a source; the console makes its form
+	// from it: give each property a title and a description.
 	SourceSettings json.RawMessage
 	// DestinationSettings is the same for the role of a destination.
 	DestinationSettings json.RawMessage
@@ -65,10 +100,20 @@ const (
 // Connection is one configured use of the connector, by one pipeline of one tenant.
 type Connection struct {
 	// ID is unique, and the same over restarts and new settings.
-	ID   string
-	Role Role
+	ID string
+	// CustomerID is the tenant's public id.
+	CustomerID string
+	Role       Role
 	// Settings is JSON as the customer entered it. Check it: Validate and Configure are where to say what is wrong.
 	Settings json.RawMessage
+	// Secrets are those that the settings refer to, by name. Their values are nowhere else: not in the environment, arguments, files.
+	Secrets map[string]Secret
+}
+
+// Secret is the secret that settings refer to. In Configure and Test each reference has its secret; in Validate it may not.
+func (c Connection) Secret(reference SecretRef) (Secret, bool) {
+	secret, ok := c.Secrets[reference.Name]
+	return secret, ok
 }
 
 // FieldError is one problem with one field.

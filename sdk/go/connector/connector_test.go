@@ -3,8 +3,10 @@ package connector
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,14 +28,24 @@ type trial struct {
 }
 
 func (*trial) Describe() Description {
-	return Description{Name: "trial", Version: "0.0.1", SourceSettings: json.RawMessage(`{}`)}
+	return Description{Name: "trial", Version: "0.0.1", Title: "Trial", Description: "For tests.", SourceSettings: json.RawMessage(`{}`)}
 }
 
 func (*trial) Validate(_ context.Context, connection Connection) []FieldError {
 	if string(connection.Settings) == `"panic"` {
 		panic("the settings said so")
 	}
-	return []FieldError{{Path: "/a", Message: "Not an a."}}
+	if string(connection.Settings) == `"wrong"` {
+		return []FieldError{{Path: "/a", Message: "Not an a."}}
+	}
+	return nil
+}
+
+func (*trial) Test(_ context.Context, connection Connection) []Check {
+	return []Check{
+		RunCheck("Look at "+connection.ID, func() (string, error) { return "It is there.", nil }),
+		RunCheck("Sign in", func() (string, error) { return "", errors.New("The password is wrong.") }),
+	}
 }
 
 func (c *trial) Configure(_ context.Context, connections []Connection) []ConnectionErrors {
@@ -254,20 +266,73 @@ func TestConfigure(t *testing.T) {
 		{ConnectionId: "good", Role: pb.Role_ROLE_SOURCE, Settings: `{"a":1}`},
 		{ConnectionId: "text", Role: pb.Role_ROLE_DESTINATION, Settings: `{`},
 		{ConnectionId: "role", Settings: `{}`},
+		{ConnectionId: "wrong", Role: pb.Role_ROLE_SOURCE, Settings: `"wrong"`},
+		{ConnectionId: "panic", Role: pb.Role_ROLE_SOURCE, Settings: `"panic"`},
+		{ConnectionId: "secret", Role: pb.Role_ROLE_SOURCE, Settings: `{"key":{"$secret":"gone"}}`},
 	}}
 	answer, err := client.Configure(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rows := answer.GetErrors(); len(rows) != 2 || rows[0].GetConnectionId() != "text" || rows[1].GetConnectionId() != "role" {
-		t.Fatalf("other connections are refused: %v", rows)
+	var refused []string
+	for _, row := range answer.GetErrors() {
+		refused = append(refused, row.GetConnectionId()+row.GetErrors()[0].GetPath())
+	}
+	if want := []string{"text", "role", "wrong/a", "panic", "secret/key"}; !slices.Equal(refused, want) {
+		t.Fatalf("other connections are refused: %v", refused)
 	}
 	if set := c.applied[0]; len(set) != 1 || set[0].ID != "good" || set[0].Role != RoleSource || string(set[0].Settings) != `{"a":1}` {
 		t.Fatalf("another set is applied: %+v", set)
 	}
 	request.Generation = 1
-	if _, err := client.Configure(t.Context(), request); status.Code(err) != codes.FailedPrecondition {
+	_, err = client.Configure(t.Context(), request)
+	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "generation 1 is older than 2") {
 		t.Fatalf("an older generation is not refused: %v", err)
+	}
+}
+
+func TestASecretReachesTheConnectionThatRefersToIt(t *testing.T) {
+	c, client := start(t)
+	secret := &pb.Secret{Name: "api", Hosts: []string{"a.test"}, Versions: []*pb.SecretVersion{{Version: 2, Value: []byte("new")}, {Version: 1, Value: []byte("old")}}}
+	connection := &pb.Connection{ConnectionId: "p/in", Role: pb.Role_ROLE_SOURCE, CustomerId: "cus_1", Settings: `{"key":{"$secret":"api"}}`}
+	connection.Secrets = []*pb.Secret{secret, {Name: "empty"}}
+	answer, err := client.Configure(t.Context(), &pb.ConfigureRequest{Generation: 1, Connections: []*pb.Connection{connection}})
+	if err != nil || len(answer.GetErrors()) > 0 {
+		t.Fatalf("it is refused: %v %v", answer, err)
+	}
+	applied := c.applied[0][0]
+	given, ok := applied.Secret(SecretRef{Name: "api"})
+	if !ok || given.Newest().Text() != "new" || given.Versions()[1].Number() != 1 || given.Hosts()[0] != "a.test" || applied.CustomerID != "cus_1" {
+		t.Fatalf("another secret came: %v", applied)
+	}
+	if _, ok := applied.Secret(SecretRef{Name: "empty"}); ok {
+		t.Fatal("a secret without a version is one")
+	}
+}
+
+func TestAProbeAnswersWhatWasTriedAndOnlyWhenAskedFor(t *testing.T) {
+	_, client := start(t)
+	connection := &pb.Connection{ConnectionId: "p/in", Role: pb.Role_ROLE_SOURCE, Settings: `{}`}
+	answer, err := client.Validate(t.Context(), &pb.ValidateRequest{Connection: connection})
+	if err != nil || len(answer.GetChecks()) > 0 {
+		t.Fatalf("something was tried: %v %v", answer, err)
+	}
+	answer, err = client.Validate(t.Context(), &pb.ValidateRequest{Connection: connection, Probe: true})
+	if err != nil || len(answer.GetChecks()) != 2 {
+		t.Fatalf("other checks came: %v %v", answer, err)
+	}
+	if first := answer.GetChecks()[0]; first.GetName() != "Look at p/in" || !first.GetPassed() || first.GetDetail() != "It is there." {
+		t.Fatalf("another check came: %v", first)
+	}
+	if second := answer.GetChecks()[1]; second.GetPassed() || second.GetDetail() != "The password is wrong." {
+		t.Fatalf("another check came: %v", second)
+	}
+	for _, settings := range []string{`"wrong"`, `{"key":{"$secret":"gone"}}`} {
+		connection.Settings = settings
+		answer, err = client.Validate(t.Context(), &pb.ValidateRequest{Connection: connection, Probe: true})
+		if err != nil || len(answer.GetErrors()) != 1 || len(answer.GetChecks()) > 0 {
+			t.Fatalf("settings that are wrong were tried: %v %v", answer, err)
+		}
 	}
 }
 
@@ -277,7 +342,7 @@ func TestAPanicInACallIsAnErrorAndNotTheEnd(t *testing.T) {
 	if _, err := client.Validate(t.Context(), &pb.ValidateRequest{Connection: broken}); status.Code(err) != codes.Internal {
 		t.Fatalf("another error came: %v", err)
 	}
-	broken.Settings = `{}`
+	broken.Settings = `"wrong"`
 	answer, err := client.Validate(t.Context(), &pb.ValidateRequest{Connection: broken})
 	if err != nil || answer.GetErrors()[0].GetPath() != "/a" {
 		t.Fatalf("another answer came: %v %v", answer, err)

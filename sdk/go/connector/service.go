@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -53,6 +54,8 @@ func (s *service) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeRe
 	response := &pb.DescribeResponse{
 		Name:                      description.Name,
 		Version:                   description.Version,
+		Title:                     description.Title,
+		Description:               description.Description,
 		SourceSettingsSchema:      string(description.SourceSettings),
 		DestinationSettingsSchema: string(description.DestinationSettings),
 	}
@@ -69,11 +72,25 @@ func (s *service) Validate(ctx context.Context, request *pb.ValidateRequest) (*p
 	if request.GetConnection() == nil {
 		return nil, status.Error(codes.InvalidArgument, "no connection")
 	}
-	connection, problems := s.parse(request.GetConnection())
+	connection, problems := s.parse(request.GetConnection(), request.GetProbe())
 	if problems == nil {
 		problems = s.connector.Validate(ctx, connection)
 	}
-	return &pb.ValidateResponse{Errors: toFieldErrors(problems)}, nil
+	if len(problems) > 0 || !request.GetProbe() {
+		return &pb.ValidateResponse{Errors: toFieldErrors(problems)}, nil
+	}
+	response := &pb.ValidateResponse{}
+	if tester, ok := s.connector.(Tester); ok {
+		for _, check := range tester.Test(ctx, connection) {
+			response.Checks = append(response.Checks, &pb.Check{
+				Name:       check.Name,
+				Passed:     check.Passed,
+				Detail:     check.Detail,
+				DurationUs: uint32(min(check.Duration.Microseconds(), math.MaxUint32)),
+			})
+		}
+	}
+	return response, nil
 }
 
 func (s *service) Configure(ctx context.Context, request *pb.ConfigureRequest) (*pb.ConfigureResponse, error) {
@@ -85,8 +102,8 @@ func (s *service) Configure(ctx context.Context, request *pb.ConfigureRequest) (
 	var refused []ConnectionErrors
 	var usable []Connection
 	for _, wire := range request.GetConnections() {
-		connection, problems := s.parse(wire)
-		if problems != nil {
+		connection, problems := s.check(ctx, wire)
+		if len(problems) > 0 {
 			refused = append(refused, ConnectionErrors{ConnectionID: connection.ID, Errors: problems})
 		} else {
 			usable = append(usable, connection)
@@ -138,9 +155,30 @@ func (s *service) Drain(ctx context.Context, _ *pb.DrainRequest) (*pb.DrainRespo
 	return &pb.DrainResponse{}, nil
 }
 
+// check is parse and Validate, where one connection that the author's code cannot cope with must not keep the others from being
+// applied.
+func (s *service) check(ctx context.Context, wire *pb.Connection) (connection Connection, problems []FieldError) {
+	defer func() {
+		if fault := recover(); fault != nil {
+			s.log.Error("a connection could not be checked, by a fault of the connector", "connection", wire.GetConnectionId(), "panic", fmt.Sprint(fault), "stack", string(debug.Stack()))
+			problems = []FieldError{{Message: "The connector failed while it checked these settings; the log of the node says why."}}
+		}
+	}()
+	connection, problems = s.parse(wire, true)
+	if problems == nil {
+		problems = s.connector.Validate(ctx, connection)
+	}
+	return connection, problems
+}
+
 // parse checks what is the same for every connector. The connection has its ID also when there are problems.
-func (s *service) parse(wire *pb.Connection) (Connection, []FieldError) {
-	connection := Connection{ID: wire.GetConnectionId(), Settings: json.RawMessage(wire.GetSettings())}
+func (s *service) parse(wire *pb.Connection, needsSecrets bool) (Connection, []FieldError) {
+	connection := Connection{
+		ID:         wire.GetConnectionId(),
+		CustomerID: wire.GetCustomerId(),
+		Settings:   json.RawMessage(wire.GetSettings()),
+		Secrets:    readSecrets(wire.GetSecrets()),
+	}
 	switch {
 	case wire.GetRole() == pb.Role_ROLE_SOURCE && s.intake != nil:
 		connection.Role = RoleSource
@@ -152,7 +190,25 @@ func (s *service) parse(wire *pb.Connection) (Connection, []FieldError) {
 	if !json.Valid(connection.Settings) {
 		return connection, []FieldError{{Message: "The settings are not JSON."}}
 	}
+	if needsSecrets {
+		return connection, missingSecrets(connection.Settings, connection.Secrets)
+	}
 	return connection, nil
+}
+
+// readSecrets makes the secrets of one connection; one without a version is as good as none.
+func readSecrets(wire []*pb.Secret) map[string]Secret {
+	secrets := map[string]Secret{}
+	for _, given := range wire {
+		secret := Secret{name: given.GetName(), hosts: given.GetHosts()}
+		for _, version := range given.GetVersions() {
+			secret.versions = append(secret.versions, newSecretVersion(version.GetVersion(), version.GetValue()))
+		}
+		if len(secret.versions) > 0 {
+			secrets[secret.name] = secret
+		}
+	}
+	return secrets
 }
 
 // recovered makes an error of a panic: settings that the connector cannot cope with must not end it at every start.

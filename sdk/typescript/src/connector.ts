@@ -1,8 +1,10 @@
 import { connectorCookie, connectorVersions } from '@vrsky/plugin/handshake';
-import type { PluginLogLevel } from '@vrsky/plugin/plugin-log';
 import { NotAPluginHost, pluginLog, servePlugin } from '@vrsky/plugin/serve';
+import * as z from 'zod';
+import { checkDefinition } from './connector/check-definition.ts';
 import { createIntake } from './connector/intake.ts';
 import { createOutlet } from './connector/outlet.ts';
+import { SECRET_NAME_CHARS_MAX, VRSKY_KEYWORD } from './connector/secret.ts';
 import { connectorService, createConnectorService } from './connector/service.ts';
 
 // Anything on stdout before the handshake would be taken for it, and a library may print while it is imported.
@@ -11,13 +13,82 @@ console.log = console.info = console.debug = console.error;
 /** What a connector can be: where messages come from, or where they go. */
 export type ConnectorRole = 'source' | 'destination';
 
+/** What a connector says about itself. */
+export interface ConnectorManifest {
+  /** For machines, short and lower-case: `http`. */
+  name: string;
+  /** Semantic version of the release. */
+  version: string;
+  /** For people: a name of a few words. */
+  title: string;
+  /** For people: what it does, in a sentence or two. */
+  description: string;
+}
+
+/** JSON Schema 2020-12 as an object. */
+export type JsonSchema = { readonly [keyword: string]: unknown };
+
+/**
+ * What a connection's settings must be: a zod schema, from which the settings get their type, or plain JSON Schema. The console makes its form from
+ * it: give fields a `title` and a `description` (`.meta({ … })` in zod).
+ */
+export type SettingsSchema = z.ZodType | JsonSchema;
+
+/** The type of settings that a schema has let through, its defaults filled in. */
+export type SettingsOf<Schema> = Schema extends z.ZodType<infer Output> ? Output : Record<string, unknown>;
+
+/** In settings: which secret is meant. The value comes beside the settings, never in them. */
+export interface SecretRef {
+  $secret: string;
+}
+
+/** A secret that settings refer to. Shows its name and never a value, however it is printed. */
+export interface Secret {
+  readonly name: string;
+  /** Host names to which a value may be sent; empty for one that is only compared with. */
+  readonly hosts: readonly string[];
+  /** Sign and send with this one. */
+  readonly newest: SecretVersion;
+  /** The newest first; the older ones are valid until their overlap ends: accept any of them. */
+  readonly versions: readonly SecretVersion[];
+}
+
+/** One value of a secret. Shows its number and never the value, however it is printed. */
+export interface SecretVersion {
+  readonly version: number;
+  /** The value. Keep it where nothing prints it. */
+  bytes(): Buffer;
+  /** The value as UTF-8 text. */
+  text(): string;
+}
+
 /** One configured use of the connector, by one pipeline of one tenant. */
-export interface Connection {
+export interface Connection<Settings = unknown, Role extends ConnectorRole = ConnectorRole> {
   /** Unique, and the same over restarts and new settings. */
   connectionId: string;
-  role: ConnectorRole;
-  /** As the customer entered them. Check them yourself: `validate` and `configure` are where to say what is wrong. */
-  settings: unknown;
+  /** The tenant's public id. */
+  customerId: string;
+  role: Role;
+  /** As the schema lets them through: nothing is missing, defaults are filled in. */
+  settings: Settings;
+  /**
+   * The secret that settings refer to. In `configure` and `test` each reference has its secret. In `validate` the values may not be there: it
+   * throws then.
+   */
+  secret(reference: SecretRef): Secret;
+}
+
+/** A connection in either role; `role` tells which settings it has. */
+export type AnyConnection<S = unknown, D = unknown> = Connection<SettingsOf<S>, 'source'> | Connection<SettingsOf<D>, 'destination'>;
+
+/** What came of one thing that Test connection tried. */
+export interface Check {
+  /** What was tried, in a few words for the customer: "Resolve api.example.com". */
+  name: string;
+  passed: boolean;
+  /** What came of it, in a sentence; for a failed one also what to do. */
+  detail: string;
+  durationUs?: number;
 }
 
 /** One problem with one field; `path` is a JSON Pointer (RFC 6901) into the settings, `message` a sentence for the customer. */
@@ -107,39 +178,112 @@ export interface DeliveryResult {
   durationUs?: number;
 }
 
-export interface ConnectorDefinition {
-  /** Short and lower-case: `http`. */
-  name: string;
-  /** Semantic version of the release. */
-  version: string;
-  roles: readonly ConnectorRole[];
-  /** JSON Schema of a connection's settings, by role; the console makes its form from it. */
-  settingsSchemas: Partial<Record<ConnectorRole, object>>;
-  /** Checks one connection without applying it. */
-  validate(connection: Connection): FieldError[] | Promise<FieldError[]>;
+/** Where messages come from. */
+export interface SourceDefinition<Schema extends SettingsSchema = SettingsSchema> {
+  settings: Schema;
+  /** Called once, before the platform is told that we are ready. Keep the intake and start to listen. */
+  receive(intake: Intake): void | Promise<void>;
   /**
-   * Replaces the whole set of connections. Answer one row for each that cannot be applied; apply the others. Called again with the
-   * same set after a restart.
+   * Replaces the whole set of connections; each has passed the schema and `validate`. Answer one row for each that cannot be applied; apply the
+   * others. Called again with the same set after a restart, and never twice at a time.
    */
-  configure(connections: Connection[]): ConnectionErrors[] | Promise<ConnectionErrors[]>;
-  /** Role source: called once, before the platform is told that we are ready. Keep the intake and start to listen. */
-  receive?(intake: Intake): void | Promise<void>;
-  /**
-   * Role destination: delivers one message. Return a promise, or call `done` once, which is cheaper. Several run at a time: bound them
-   * yourself. A rejection is taken as `retryable` and a fault of the connector.
-   */
-  send?(delivery: Delivery, done: (result: DeliveryResult) => void): void | Promise<DeliveryResult>;
+  configure(connections: Connection<SettingsOf<Schema>, 'source'>[]): Configured;
   /** Take no new work from peers, let what you have end, give up when `deadline` aborts. */
   drain?(deadline: AbortSignal): void | Promise<void>;
 }
 
+/** Where messages go. */
+export interface DestinationDefinition<Schema extends SettingsSchema = SettingsSchema> {
+  settings: Schema;
+  /** As of a source. */
+  configure(connections: Connection<SettingsOf<Schema>, 'destination'>[]): Configured;
+  /**
+   * Delivers one message. Return a promise, or call `done` once, which is cheaper. Several run at a time: bound them yourself. A rejection is taken
+   * as `retryable` and a fault of the connector.
+   */
+  send(delivery: Delivery, done: (result: DeliveryResult) => void): void | Promise<DeliveryResult>;
+  /** As of a source. Deliveries are waited for anyway. */
+  drain?(deadline: AbortSignal): void | Promise<void>;
+}
+
+/** What `configure` answers: the connections that cannot be applied, or nothing. */
+export type Configured = ConnectionErrors[] | undefined | Promise<ConnectionErrors[] | undefined>;
+
+/** A whole connector. Its roles are those that are there. */
+export interface ConnectorDefinition<S extends SettingsSchema = SettingsSchema, D extends SettingsSchema = SettingsSchema> {
+  manifest: ConnectorManifest;
+  /** Words of the manifest that are only known when it runs; they take the place of the manifest's. */
+  describe?(): Partial<ConnectorManifest>;
+  /**
+   * Says what the schema cannot: whether fields fit each other, whether an expression can be read. Applies nothing and reaches nothing. It runs after
+   * the schema, and again before `configure`.
+   */
+  validate?(connection: AnyConnection<S, D>): FieldError[] | Promise<FieldError[]>;
+  /**
+   * Test connection: tries what only the outside world can answer (resolve, connect, sign in), and delivers and changes nothing. Runs after
+   * `validate`; give up when `deadline` aborts. `runCheck` measures one check and makes a failed one of an error.
+   */
+  test?(connection: AnyConnection<S, D>, deadline: AbortSignal): Check[] | Promise<Check[]>;
+  source?: SourceDefinition<S> | undefined;
+  destination?: DestinationDefinition<D> | undefined;
+}
+
+/** Why one connection cannot be applied. */
 export interface ConnectionErrors {
   connectionId: string;
   errors: FieldError[];
 }
 
+/**
+ * Describes a connector; `serveConnector` runs it. Throws when it cannot be one: no role, no semantic version, a schema that cannot be checked.
+ *
+ * ```ts
+ * export default defineConnector({
+ *   manifest: { name: 'echo', version: '1.0.0', title: 'Echo', description: 'Takes every message.' },
+ *   destination: {
+ *     settings: z.strictObject({ greeting: z.string().default('hello').meta({ title: 'Greeting' }) }),
+ *     configure(connections) {},
+ *     async send(delivery) { return { status: 'ok' }; },
+ *   },
+ * });
+ * ```
+ */
+export function defineConnector<S extends SettingsSchema = JsonSchema, D extends SettingsSchema = JsonSchema>(
+  definition: ConnectorDefinition<S, D>,
+): ConnectorDefinition {
+  const general = definition as unknown as ConnectorDefinition;
+  checkDefinition(general);
+  return general;
+}
+
+/** In a settings schema: a reference to one of the tenant's secrets. The console offers their names; `connection.secret(…)` gives the value. */
+export function secret(words: { title?: string; description?: string } = {}): z.ZodType<SecretRef, SecretRef> {
+  return z.strictObject({ $secret: z.string().min(1, 'Choose a secret').max(SECRET_NAME_CHARS_MAX) }).meta({ ...words, [VRSKY_KEYWORD]: 'secret' });
+}
+
+/** A check's own word on what failed: its text is for the customer. */
+export class CheckFailed extends Error {
+  override name = 'CheckFailed';
+}
+
+/** Runs one check of a `test`: what `run` answers is its detail. A `CheckFailed` makes it a failed one with that text, any other error too, without its text. */
+export async function runCheck(name: string, run: () => string | Promise<string>): Promise<Check> {
+  const startedMs = performance.now();
+  const ended = (passed: boolean, detail: string): Check => ({ name, passed, detail, durationUs: Math.round((performance.now() - startedMs) * 1_000) });
+  try {
+    return ended(true, await run());
+  } catch (error) {
+    if (error instanceof CheckFailed) return ended(false, error.message);
+    createConnectorLog('sdk')(
+      'error',
+      `a check failed by a fault of the connector: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+    );
+    return ended(false, 'The connector failed while it tried this; the log of the node says why.');
+  }
+}
+
 /** Writes to the node's log, marked as this connector's. Never log payloads or secrets. */
-export type ConnectorLog = (level: PluginLogLevel, message: string, fields?: Record<string, unknown>) => void;
+export type ConnectorLog = (level: 'trace' | 'debug' | 'info' | 'warn' | 'error', message: string, fields?: Record<string, unknown>) => void;
 
 export function createConnectorLog(name: string): ConnectorLog {
   return pluginLog(name);
@@ -148,22 +292,13 @@ export function createConnectorLog(name: string): ConnectorLog {
 /**
  * Runs a connector: says hello to the node that started this process, and serves it until it says goodbye or dies. Then the process
  * ends. Started by hand, it explains itself and exits with status 1.
- *
- * ```ts
- * await serveConnector({
- *   name: 'echo', version: '1.0.0', roles: ['destination'], settingsSchemas: { destination: {} },
- *   validate: () => [], configure: () => [],
- *   async send(delivery) { return { status: 'ok' }; },
- * });
- * ```
  */
 export async function serveConnector(definition: ConnectorDefinition, env: Readonly<Record<string, string | undefined>> = process.env): Promise<never> {
-  const log = createConnectorLog(definition.name);
+  const log = createConnectorLog(definition.manifest.name);
   const intake = createIntake(log);
-  const outlet = createOutlet(definition, log);
+  const outlet = createOutlet(definition.destination?.send ?? null, log);
   try {
-    const receives = definition.roles.includes('source') && env[connectorCookie.key] === connectorCookie.value;
-    if (receives) await definition.receive?.(intake);
+    if (env[connectorCookie.key] === connectorCookie.value) await definition.source?.receive(intake);
     const served = await servePlugin({
       cookie: connectorCookie,
       versions: connectorVersions,

@@ -1,7 +1,7 @@
 import type { LookupFunction, Socket } from 'node:net';
 import type { buildConnector } from 'undici';
 import { describe, expect, test } from 'vitest';
-import { createEgress } from './egress.ts';
+import { createEgress, createGuard } from './egress.ts';
 
 type Answer = string | string[];
 
@@ -32,7 +32,7 @@ function pretend(names: Record<string, Answer | Answer[]>, o: { allow?: string[]
       });
     };
   };
-  const egress = createEgress({ allow: new Set(o.allow), connectTimeoutMs: 1_000, lookup, connect });
+  const egress = createEgress({ guard: createGuard({ allow: new Set(o.allow), lookup }), connectTimeoutMs: 1_000, connect });
   const go = (url: string): Promise<string> => {
     const { hostname, port, protocol, host } = new URL(url);
     return new Promise((resolve) =>

@@ -11,35 +11,75 @@ export class EgressForbidden extends Error {
   }
 }
 
+/** Who may be reached, asked before and after each connection is made. */
+export interface EgressGuard {
+  /** The lookup to connect with; it fails for a name that leads inside. Throws EgressForbidden for a literal address that does. */
+  lookup(host: string, port: string): LookupFunction;
+  /** Throws EgressForbidden when what was reached is inside. */
+  checkPeer(host: string, port: string, peer: string | undefined): void;
+}
+
+/**
+ * Keeps customers' requests out of the inside. Three checks, because each one alone can be passed by: a literal address never asks the
+ * resolver; a name may answer differently the second time; and only the peer itself is certain. `allow` has exact `host:port` pairs, as the URL
+ * has them; what they resolve to is the operator's affair. `lookup` is the system's, unless a test brings another.
+ */
+export function createGuard(o: { allow: ReadonlySet<string>; lookup?: LookupFunction }): EgressGuard {
+  const { allow, lookup = systemLookup as LookupFunction } = o;
+  const guarded = guardLookup(lookup);
+  return {
+    lookup(host, port) {
+      if (allow.has(`${host}:${port}`)) return lookup;
+      if (isIP(host) !== 0 && isForbiddenAddress(host)) throw new EgressForbidden(host);
+      return guarded;
+    },
+    checkPeer(host, port, peer) {
+      if (allow.has(`${host}:${port}`)) return;
+      if (peer === undefined || isForbiddenAddress(peer)) throw new EgressForbidden(peer ?? host);
+    },
+  };
+}
+
 export interface EgressOptions {
-  /** Exact `host:port`, as the URL has them; what they resolve to is the operator's affair. */
-  allow: ReadonlySet<string>;
+  guard: EgressGuard;
   connectTimeoutMs: number;
-  /** The system's resolver, unless a test brings another. */
-  lookup?: LookupFunction;
   /** What opens connections, unless a test brings another. */
   connect?: (options: { lookup: LookupFunction; timeout: number }) => buildConnector.connector;
 }
 
-/**
- * A way of connecting that keeps customers' requests out of the inside. Three checks, because each one alone can be passed by: a
- * literal address never asks the resolver; a name may answer differently the second time; and only the peer itself is certain.
- */
-export function createEgress(options: EgressOptions): buildConnector.connector {
-  const { allow, connectTimeoutMs: timeout, lookup = systemLookup as LookupFunction, connect = buildDefault } = options;
-  const open = connect({ lookup, timeout });
-  const guarded = connect({ lookup: guardLookup(lookup), timeout });
+/** Host and port as the guard wants them. */
+export function endpointOf(target: { hostname: string; port: string; protocol: string }): { host: string; port: string } {
+  return { host: target.hostname.replace(/^\[|\]$/g, ''), port: target.port || (target.protocol === 'https:' ? '443' : '80') };
+}
+
+/** A way of connecting for an HTTP client that goes where the guard lets it. */
+export function createEgress({ guard, connectTimeoutMs: timeout, connect = buildDefault }: EgressOptions): buildConnector.connector {
+  const connectors = new Map<LookupFunction, buildConnector.connector>();
+  const connectorWith = (lookup: LookupFunction): buildConnector.connector => {
+    const known = connectors.get(lookup);
+    if (known !== undefined) return known;
+    const made = connect({ lookup, timeout });
+    connectors.set(lookup, made);
+    return made;
+  };
   return (target, callback) => {
-    const host = target.hostname.replace(/^\[|\]$/g, '');
-    const port = target.port || (target.protocol === 'https:' ? '443' : '80');
-    if (allow.has(`${host}:${port}`)) return open(target, callback);
-    if (isIP(host) !== 0 && isForbiddenAddress(host)) return void callback(new EgressForbidden(host), null);
-    guarded(target, (...[error, socket]) => {
+    const { host, port } = endpointOf(target as { hostname: string; port: string; protocol: string });
+    const refuse = (error: unknown): void => void callback(error as Error, null);
+    let open: buildConnector.connector;
+    try {
+      open = connectorWith(guard.lookup(host, port));
+    } catch (error) {
+      return refuse(error);
+    }
+    open(target, (...[error, socket]) => {
       if (error !== null) return callback(error, null);
-      const peer = (socket as Socket).remoteAddress;
-      if (peer !== undefined && !isForbiddenAddress(peer)) return callback(null, socket as Socket);
-      (socket as Socket).destroy();
-      callback(new EgressForbidden(peer ?? host), null);
+      try {
+        guard.checkPeer(host, port, (socket as Socket).remoteAddress);
+      } catch (forbidden) {
+        (socket as Socket).destroy();
+        return refuse(forbidden);
+      }
+      callback(null, socket as Socket);
     });
   };
 }

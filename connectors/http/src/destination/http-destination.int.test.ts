@@ -5,7 +5,7 @@ import { freePort } from '@vrsky/testkit/ports';
 import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
 import { afterEach, describe, expect, test } from 'vitest';
 import { destinationSettingsSchema } from '../settings.ts';
-import { createEgress } from './egress.ts';
+import { createEgress, createGuard } from './egress.ts';
 import { createHttpDestination, type HttpDestination } from './http-destination.ts';
 import { toTarget } from './request.ts';
 
@@ -234,15 +234,15 @@ function open(
   settings: object = {},
   o: OpenOptions = {},
 ): { destination: HttpDestination; send(delivery?: Partial<Delivery>): Promise<DeliveryResult> } {
-  const connect = createEgress({
+  const guard = createGuard({
     allow: new Set(o.allow ?? [new URL(url).host]),
-    connectTimeoutMs: 2_000,
     lookup: (hostname, _, callback) => {
       const address = o.names?.[hostname];
       if (address === undefined) callback(Object.assign(new Error('unknown'), { code: 'ENOTFOUND' }), []);
       else callback(null, [{ address, family: 4 }]);
     },
   });
+  const connect = createEgress({ guard, connectTimeoutMs: 2_000 });
   const destination = createHttpDestination({
     connect,
     ...(o.connectionsMax ? { connectionsMax: o.connectionsMax } : {}),

@@ -44,6 +44,8 @@ func (s *sample) Describe() connector.Description {
 	return connector.Description{
 		Name:                "sample",
 		Version:             "1.2.3",
+		Title:               "Sample",
+		Description:         "A connector for tests of hosts.",
 		SourceSettings:      json.RawMessage(`{"type":"object","properties":{"count":{"type":"integer"},"text":{"type":"string"}}}`),
 		DestinationSettings: json.RawMessage(`{"type":"object","properties":{"refuse":{"type":"string"}}}`),
 	}

@@ -2,22 +2,13 @@ import { setImmediate as oneTurn } from 'node:timers/promises';
 import { encodeBatch } from '@vrsky/proto/message-codec';
 import { decodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
 import { describe, expect, test } from 'vitest';
-import type { ConnectorDefinition, Delivery, DeliveryResult } from '../connector.ts';
+import type { Delivery, DeliveryResult, DestinationDefinition } from '../connector.ts';
 import { createFakeCall, type FakeCall } from './fake-call.test-support.ts';
 import { createOutlet } from './outlet.ts';
 
-function start(send: ConnectorDefinition['send']) {
+function start(send: DestinationDefinition['send'] | undefined) {
   const logged: string[] = [];
-  const definition: ConnectorDefinition = {
-    name: 'x',
-    version: '1',
-    roles: ['destination'],
-    settingsSchemas: {},
-    validate: () => [],
-    configure: () => [],
-    ...(send ? { send } : {}),
-  };
-  const outlet = createOutlet(definition, (_, text) => logged.push(text));
+  const outlet = createOutlet(send ?? null, (_, text) => logged.push(text));
   const node = createFakeCall();
   outlet.attach(node.call);
   return { outlet, node, logged };
@@ -48,7 +39,7 @@ describe('a delivery', () => {
     ]);
   });
 
-  test.each<[string, ConnectorDefinition['send']]>([
+  test.each<[string, DestinationDefinition['send']]>([
     [
       'throws',
       () => {

@@ -2,7 +2,7 @@ import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { createBatcher } from '@vrsky/plugin/batcher';
 import { decodeBatch, type Message } from '@vrsky/proto/message-codec';
 import { encodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
-import type { ConnectorDefinition, ConnectorLog, DeliveryResult } from '../connector.ts';
+import type { ConnectorLog, DeliveryResult, DestinationDefinition } from '../connector.ts';
 
 export interface DestinationSide {
   attach(call: ServerDuplexStream<Buffer, Uint8Array>): void;
@@ -14,8 +14,8 @@ const ANSWER_BYTES_MAX = 1_024;
 const RESULT_BYTES = 64;
 const EMPTY = new Uint8Array(0);
 
-/** The destination side's stream: messages in, exactly one result for each out. */
-export function createOutlet(definition: ConnectorDefinition, log: ConnectorLog): DestinationSide {
+/** The destination side's stream: messages in, exactly one result for each out. `send` is null for a connector that is no destination. */
+export function createOutlet(send: DestinationDefinition['send'] | null, log: ConnectorLog): DestinationSide {
   let running = 0;
   let waiters: (() => void)[] = [];
 
@@ -40,11 +40,11 @@ export function createOutlet(definition: ConnectorDefinition, log: ConnectorLog)
       done({ status: 'retryable', source: 'plugin', code: 'connector_fault', reason: 'The connector failed while it delivered this message.' });
     };
     try {
-      if (definition.send === undefined) {
+      if (send === null) {
         done({ status: 'permanent', source: 'plugin', code: 'not_a_destination', reason: 'This connector cannot deliver messages.' });
         return;
       }
-      const promise = definition.send(message, done);
+      const promise = send(message, done);
       if (promise !== undefined) promise.then(done, failed);
     } catch (error) {
       failed(error);

@@ -8,10 +8,29 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { frameMethod, generatedMethod, methodPath, type UnaryMethod } from '@vrsky/plugin/rpc';
-import { type ConfigureRequest, Connector, Role, type Connection as WireConnection } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
-import type { Connection, ConnectionErrors, ConnectorDefinition, ConnectorLog, ConnectorRole } from '../connector.ts';
+import {
+  type ConfigureRequest,
+  Connector,
+  Role,
+  type ValidateRequest,
+  type Connection as WireConnection,
+} from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
+import type {
+  AnyConnection,
+  Connection,
+  ConnectionErrors,
+  ConnectorDefinition,
+  ConnectorLog,
+  ConnectorRole,
+  FieldError,
+  Secret,
+  SecretRef,
+  SettingsSchema,
+} from '../connector.ts';
 import type { SourceSide } from './intake.ts';
 import type { DestinationSide } from './outlet.ts';
+import { listSecretRefs, readSecrets } from './secret.ts';
+import { settingsCheck } from './settings.ts';
 
 /** Control calls with the generated code, streams with frames as they are. */
 export const connectorService: ServiceDefinition = Object.fromEntries(
@@ -22,6 +41,9 @@ const DRAIN_DEFAULT_MS = 10_000;
 const roleNames: Record<Role, ConnectorRole | null> = { [Role.UNSPECIFIED]: null, [Role.SOURCE]: 'source', [Role.DESTINATION]: 'destination' };
 const roleNumbers: Record<ConnectorRole, Role> = { source: Role.SOURCE, destination: Role.DESTINATION };
 
+type Rows = ConnectionErrors[];
+type Read = AnyConnection | { errors: FieldError[] };
+
 export function createConnectorService(o: {
   definition: ConnectorDefinition;
   intake: SourceSide;
@@ -29,52 +51,102 @@ export function createConnectorService(o: {
   log: ConnectorLog;
 }): UntypedServiceImplementation {
   const { definition, intake, outlet, log } = o;
+  const { source, destination } = definition;
+  const roles = (['source', 'destination'] as const).filter((role) => definition[role] !== undefined);
   let applied = 0n;
   let applying: Promise<unknown> = Promise.resolve();
+
+  /** What is the same for every connector, then the schema, then the author's own word. */
+  const read = async (wire: WireConnection, needsSecrets: boolean): Promise<Read> => {
+    const connection = parseConnection(wire, definition, needsSecrets);
+    if ('errors' in connection) return connection;
+    const errors = (await definition.validate?.(connection)) ?? [];
+    return errors.length > 0 ? { errors } : connection;
+  };
+  /** The same, where one connection that the author's code cannot cope with must not keep the others from being applied. */
+  const readAlone = async (wire: WireConnection): Promise<Read> => {
+    try {
+      return await read(wire, true);
+    } catch (error) {
+      log('error', `a connection could not be checked, by a fault of the connector: ${storyOf(error)}`, { connection: wire.connectionId });
+      return { errors: [{ path: '', message: 'The connector failed while it checked these settings; the log of the node says why.' }] };
+    }
+  };
 
   const configure = async (request: ConfigureRequest): Promise<MessageInitShape<typeof Connector.method.configure.output>> => {
     if (request.generation < applied)
       throw new Refusal(status.FAILED_PRECONDITION, `generation ${request.generation} is older than ${applied}, which is applied`);
-    const errors: ConnectionErrors[] = [];
-    const usable: Connection[] = [];
+    const errors: Rows = [];
+    const usable = { source: [] as Connection<never, 'source'>[], destination: [] as Connection<never, 'destination'>[] };
     for (const wire of request.connections) {
-      const connection = parseConnection(wire, definition.roles);
-      if ('errors' in connection) errors.push(connection);
-      else usable.push(connection);
+      const connection = await readAlone(wire);
+      if ('errors' in connection) errors.push({ connectionId: wire.connectionId, errors: connection.errors });
+      else (usable[connection.role] as Connection[]).push(connection);
     }
-    errors.push(...(await definition.configure(usable)));
+    errors.push(...((await source?.configure(usable.source)) ?? []));
+    errors.push(...((await destination?.configure(usable.destination)) ?? []));
     applied = request.generation;
     return { errors };
   };
 
+  const validate = async (
+    { connection: wire, probe }: ValidateRequest,
+    deadlineMs: number,
+  ): Promise<MessageInitShape<typeof Connector.method.validate.output>> => {
+    if (wire === undefined) throw new Refusal(status.INVALID_ARGUMENT, 'no connection');
+    const connection = await read(wire, probe);
+    if ('errors' in connection) return { errors: connection.errors };
+    if (!probe || definition.test === undefined) return {};
+    const checks = await definition.test(connection, AbortSignal.timeout(timerMs(deadlineMs)));
+    return { checks: checks.map((check) => ({ ...check, durationUs: Math.min(Math.round(check.durationUs ?? 0), UINT32_MAX) })) };
+  };
+
   return {
-    describe: unary(Connector.method.describe, log, () => ({
-      name: definition.name,
-      version: definition.version,
-      roles: definition.roles.map((role) => roleNumbers[role]),
-      sourceSettingsSchema: schemaText(definition.settingsSchemas.source),
-      destinationSettingsSchema: schemaText(definition.settingsSchemas.destination),
-    })),
-    validate: unary(Connector.method.validate, log, async ({ connection: wire }) => {
-      if (wire === undefined) throw new Refusal(status.INVALID_ARGUMENT, 'no connection');
-      const connection = parseConnection(wire, definition.roles);
-      return { errors: 'errors' in connection ? connection.errors : await definition.validate(connection) };
+    describe: unary(Connector.method.describe, log, () => {
+      const { name, version, title, description } = { ...definition.manifest, ...definition.describe?.() };
+      return {
+        name,
+        version,
+        title,
+        description,
+        roles: roles.map((role) => roleNumbers[role]),
+        sourceSettingsSchema: schemaText(source?.settings),
+        destinationSettingsSchema: schemaText(destination?.settings),
+      };
     }),
+    validate: unary(Connector.method.validate, log, validate),
     // One after the other: two sets applied at the same time would leave a mixture.
     configure: unary(Connector.method.configure, log, (request) => {
       const turn = applying.then(() => configure(request));
       applying = turn.catch(() => undefined); // its caller is told; the next one starts anew
       return turn;
     }),
-    receive: (call: ServerDuplexStream<Buffer, Uint8Array>) => intake.attach(call),
-    send: (call: ServerDuplexStream<Buffer, Uint8Array>) => outlet.attach(call),
+    receive: (call: ServerDuplexStream<Buffer, Uint8Array>) =>
+      source === undefined ? refuseStream(call, 'this connector is not a source') : intake.attach(call),
+    send: (call: ServerDuplexStream<Buffer, Uint8Array>) =>
+      destination === undefined ? refuseStream(call, 'this connector is not a destination') : outlet.attach(call),
     drain: unary(Connector.method.drain, log, async (_, deadlineMs) => {
-      const deadline = AbortSignal.timeout(Math.min(deadlineMs, 2 ** 31 - 1));
+      const deadline = AbortSignal.timeout(timerMs(deadlineMs));
       const late = new Promise<void>((resolve) => deadline.addEventListener('abort', () => resolve(), { once: true }));
-      await Promise.race([Promise.all([definition.drain?.(deadline), outlet.idle()]), late]);
+      await Promise.race([Promise.all([source?.drain?.(deadline), destination?.drain?.(deadline), outlet.idle()]), late]);
       return {};
     }),
   };
+}
+
+const UINT32_MAX = 2 ** 32 - 1;
+
+/** What a timer of Node takes. */
+function timerMs(ms: number): number {
+  return Math.min(ms, 2 ** 31 - 1);
+}
+
+function refuseStream(call: ServerDuplexStream<Buffer, Uint8Array>, details: string): void {
+  call.emit('error', { code: status.UNIMPLEMENTED, details });
+}
+
+function storyOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** An answer that the node understands as its own mistake. */
@@ -100,7 +172,7 @@ function unary<I extends DescMessage, O extends DescMessage>(method: UnaryMethod
         answer({ code: error.code, details: error.message });
         return;
       }
-      log('error', `${method.name} failed by a fault of the connector: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      log('error', `${method.name} failed by a fault of the connector: ${storyOf(error)}`);
       answer({ code: status.INTERNAL, details: `${method.name} failed in the connector; its log says why` });
     }
   };
@@ -111,18 +183,36 @@ function remainingMs(deadline: Date | number): number {
   return Number.isFinite(at) ? Math.max(0, at - Date.now()) : DRAIN_DEFAULT_MS;
 }
 
-function parseConnection(wire: WireConnection, roles: readonly ConnectorRole[]): Connection | ConnectionErrors {
-  const { connectionId } = wire;
+function parseConnection(wire: WireConnection, definition: ConnectorDefinition, needsSecrets: boolean): Read {
+  const { connectionId, customerId } = wire;
   const role = roleNames[wire.role] ?? null;
-  if (role === null || !roles.includes(role))
-    return { connectionId, errors: [{ path: '', message: `This connector cannot be used as a ${role ?? 'part of an unknown kind'}.` }] };
+  const part = role === null ? undefined : definition[role];
+  if (role === null || part === undefined)
+    return { errors: [{ path: '', message: `This connector cannot be used as a ${role ?? 'part of an unknown kind'}.` }] };
+  let given: unknown;
   try {
-    return { connectionId, role, settings: JSON.parse(wire.settings) };
+    given = JSON.parse(wire.settings);
   } catch {
-    return { connectionId, errors: [{ path: '', message: 'The settings are not JSON.' }] };
+    return { errors: [{ path: '', message: 'The settings are not JSON.' }] };
   }
+  const checked = settingsCheck(part.settings).check(given);
+  if ('errors' in checked) return checked;
+  const secrets = readSecrets(wire.secrets);
+  const missing = needsSecrets ? listSecretRefs(checked.value).filter(({ name }) => !secrets.has(name)) : [];
+  if (missing.length > 0) return { errors: missing.map(({ path, name }) => ({ path, message: `There is no secret with the name ${name}.` })) };
+  return {
+    connectionId,
+    customerId,
+    role,
+    settings: checked.value,
+    secret({ $secret: name }: SecretRef): Secret {
+      const found = secrets.get(name);
+      if (found === undefined) throw new Error(`the connection was not given the secret ${name}`);
+      return found;
+    },
+  } as AnyConnection;
 }
 
-function schemaText(schema: object | undefined): string {
-  return schema === undefined ? '' : JSON.stringify(schema);
+function schemaText(schema: SettingsSchema | undefined): string {
+  return schema === undefined ? '' : JSON.stringify(settingsCheck(schema).jsonSchema);
 }
