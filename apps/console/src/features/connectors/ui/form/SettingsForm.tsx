@@ -9,6 +9,7 @@ import { type Field, type Json, toForm } from '../../settings/to-form.ts';
 import { FieldInput } from './FieldInput.tsx';
 import { FormContext } from './form-context.ts';
 import { Members } from './GroupInput.tsx';
+import classes from './SettingsForm.module.css';
 
 export interface SettingsFormProps {
   /** JSON Schema as text; empty when the connector says nothing. */
@@ -69,6 +70,7 @@ export function SettingsForm({ schema, value, errors, onChange, focus = null, sh
           The connector’s settings schema cannot be read, so its settings are written as JSON. {read.reason} Tell whoever made the connector.
         </Alert>
       )}
+      {field.kind === 'group' && field.help && <p className={classes.help}>{field.help}</p>}
       {field.kind === 'group' ? <Members members={field.members} {...shown} /> : <FieldInput {...shown} />}
       {whole !== undefined && field.kind === 'group' && (
         <Alert color="red" variant="light" mt="md" role="alert">
