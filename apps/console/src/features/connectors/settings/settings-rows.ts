@@ -22,7 +22,9 @@ export function settingsRows(form: Field): SettingRow[] {
 }
 
 function add(field: Field, path: string, depth: number, rows: SettingRow[]): void {
-  const { title, help, required, fallback } = field;
+  const { title, help, fallback } = field;
+  // What has one value only is nothing that anybody has to fill in.
+  const required = field.required && field.kind !== 'fixed';
   rows.push({ path, depth, title, kind: kindWords(field), required, fallback: fallback === undefined ? null : short(fallback), help });
   below(field, path, depth + 1, rows);
 }

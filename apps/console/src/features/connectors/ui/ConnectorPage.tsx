@@ -75,15 +75,17 @@ function Loaded({ connector, back }: { connector: ConnectorDetail; back: { href:
           )
         }
       />
-      <div className={classes.columns}>
-        <div>
-          <Processes connector={connector} />
-          <Settings connector={connector} />
-        </div>
-        <div>
-          <About connector={connector} />
-          <Releases releases={connector.releases} />
-          <UsedBy uses={connector.usedBy} />
+      <div className={classes.sections}>
+        <Processes connector={connector} />
+        <div className={classes.columns}>
+          <div>
+            <Settings connector={connector} />
+          </div>
+          <div>
+            <About connector={connector} />
+            <Releases releases={connector.releases} />
+            <UsedBy uses={connector.usedBy} />
+          </div>
         </div>
       </div>
     </>

@@ -98,7 +98,7 @@ const problemColumns: Column<ConnectorsView['problems'][number]>[] = [
 ];
 
 const columns: Column<ConnectorSummary>[] = [
-  { id: 'title', header: 'Connector', cell: (connector) => connector.title, width: '16%', narrow: 'title', compare: (a, b) => a.title.localeCompare(b.title) },
+  { id: 'title', header: 'Connector', cell: (connector) => connector.title, width: '15%', narrow: 'title', compare: (a, b) => a.title.localeCompare(b.title) },
   {
     id: 'description',
     header: 'What it does',
@@ -108,11 +108,11 @@ const columns: Column<ConnectorSummary>[] = [
       </span>
     ),
     cut: true,
-    width: '28%',
+    width: '34%',
     narrow: 'full',
   },
-  { id: 'roles', header: 'Used as', cell: (connector) => roleWords(connector.roles), width: 190, narrow: 'meta' },
-  { id: 'version', header: 'Version', cell: (connector) => <Version connector={connector} />, width: 120, narrow: 'meta', narrowLabel: 'Version' },
+  { id: 'roles', header: 'Used as', cell: (connector) => roleWords(connector.roles), width: 180, narrow: 'meta' },
+  { id: 'version', header: 'Version', cell: (connector) => <Version connector={connector} />, width: 90, narrow: 'meta', narrowLabel: 'Version' },
   { id: 'processes', header: 'Processes', cell: (connector) => <Processes connector={connector} />, narrow: 'side' },
   {
     id: 'pipelines',

@@ -29,16 +29,16 @@ const columns: Column<SettingRow>[] = [
         {row.path && <code>{row.path}</code>}
       </div>
     ),
-    width: '30%',
+    width: '22%',
     narrow: 'title',
   },
-  { id: 'kind', header: 'Value', cell: (row) => row.kind, width: '24%', narrow: 'meta' },
+  { id: 'kind', header: 'Value', cell: (row) => row.kind, width: '20%', narrow: 'meta' },
   {
     id: 'fallback',
     header: 'If left out',
-    cell: (row) => (row.fallback !== null ? <code>{row.fallback}</code> : row.required ? 'Required' : ''),
-    width: '15%',
+    cell: (row) => (row.fallback !== null ? <code className={classes.value}>{row.fallback}</code> : row.required ? 'Required' : ''),
+    width: '16%',
     narrow: 'side',
   },
-  { id: 'help', header: 'What it is', cell: (row) => row.help && <span className={classes.dim}>{row.help}</span>, narrow: 'full' },
+  { id: 'help', header: 'What it is', width: '42%', cell: (row) => row.help && <span className={classes.dim}>{row.help}</span>, narrow: 'full' },
 ];
