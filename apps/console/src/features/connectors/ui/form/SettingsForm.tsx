@@ -49,6 +49,7 @@ export function SettingsForm({ schema, value, errors, onChange, focus = null, sh
       touch: (pointer: string) => setTouched((before) => (before.has(pointer) ? before : new Set([...before, pointer]))),
       idOf,
       readOnly,
+      Input: FieldInput,
     }),
     [messages, idOf, readOnly],
   );
