@@ -155,6 +155,7 @@ func misbehave(stream pb.Connector_SendServer, results *pb.SendResultBatch, i in
 	switch manner {
 	case "freezes-in-send":
 		_ = syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		select {} // other threads may run on for a moment
 	case "gives-no-results":
 		return nil
 	case "answers-twice":
