@@ -11,6 +11,7 @@ import { createStatusBucket } from '@vrsky/bus/status-bucket';
 import { getStored, type StoredMessage } from '@vrsky/bus/stored';
 import { type Bundle, type BundlePipeline, type Fence, type Grant, grantSealContext, type Head } from '@vrsky/contracts/bundle';
 import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
+import { type ConnectorCalls, connectorCallsSchema } from '@vrsky/contracts/connector-calls';
 import { type ConnectorRequest, type ConnectorResponse, connectorResponseSchema } from '@vrsky/contracts/connector-request';
 import { type EnrolmentRequest, type EnrolmentResponse, enrolmentRequestSchema } from '@vrsky/contracts/enrolment';
 import { newId, newInletPath } from '@vrsky/contracts/ids';
@@ -57,6 +58,7 @@ export interface TestTenant {
   readonly accountSeed: string;
   readonly proofKey: Buffer;
   readonly trail: TrailRecord[];
+  readonly calls: ConnectorCalls[];
 }
 
 /** What a console does for nodes, by hand: accounts, enrolment, signed documents. It writes whatever a test wants, right or wrong. */
@@ -169,8 +171,10 @@ export async function startControlPlane(): Promise<ControlPlane> {
         consumer: consumerNames.trail,
         maxPacks: 64,
         onPack(pack) {
+          const value: unknown = JSON.parse(Buffer.from(pack.data).toString('utf8'));
           // The same stream has what connectors were asked.
-          if (pack.subject.startsWith('trail.')) tenant.trail.push(trailRecordSchema.parse(JSON.parse(Buffer.from(pack.data).toString('utf8'))));
+          if (pack.subject.startsWith('calls.')) tenant.calls.push(connectorCallsSchema.parse(value));
+          else tenant.trail.push(trailRecordSchema.parse(value));
           pack.ack();
         },
         onError() {}, // it goes on by itself; tests stop and start the server
@@ -195,7 +199,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
     joinToken,
     enrolled,
     async addTenant() {
-      const tenant: TestTenant = { tenantId: newId('cus'), accountSeed: createAccountSeed(), proofKey: randomBytes(32), trail: [] };
+      const tenant: TestTenant = { tenantId: newId('cus'), accountSeed: createAccountSeed(), proofKey: randomBytes(32), trail: [], calls: [] };
       await admin.ensureTenant(accountOf(tenant));
       tenants.set(tenant.tenantId, { tenant, pipelines: [], fence: null, hash: '' });
       await readTrail(tenant);

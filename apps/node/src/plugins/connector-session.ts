@@ -17,6 +17,7 @@ import { toBuffer } from '@vrsky/proto/wire';
 import type { ProcessCalls } from './call-ledger.ts';
 import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import type { Release } from './release-store.ts';
+import { createScrubber, type Scrubber, secretsIn } from './scrubber.ts';
 import type { Stray } from './sends.ts';
 
 /** Why a process is used no more. */
@@ -33,6 +34,16 @@ export interface ConnectorConnection {
   tenantId: string;
   role: 'source' | 'destination';
   settings: unknown;
+  /** What the settings refer to by name. They leave the node in `Configure` and `Validate` alone. */
+  secrets?: ConnectorSecret[];
+}
+
+export interface ConnectorSecret {
+  name: string;
+  /** The newest first. */
+  versions: { version: number; value: Uint8Array }[];
+  /** Host names to which a value may be sent. */
+  hosts: string[];
 }
 
 /** What a connector says about itself, within our bounds. */
@@ -118,7 +129,9 @@ const SEQ_MAX = 2 ** 40;
 const ACK_BYTES = 64;
 
 /** Launches the executable and asks what it is. Throws AppError `PLUGIN.*`. */
-export async function openSession(options: SessionOptions): Promise<ConnectorSession> {
+export async function openSession(given: SessionOptions): Promise<ConnectorSession> {
+  const scrubber = createScrubber();
+  const options = { ...given, onLog: (record: PluginLogRecord) => given.onLog(scrubber.record(record)) };
   const plugin = await openPlugin({
     command: options.executable,
     cookie: connectorCookie,
@@ -136,7 +149,7 @@ export async function openSession(options: SessionOptions): Promise<ConnectorSes
     plugin.narrow(connectorCalls(response.roles));
     const description = toDescription(response);
     options.calls?.named(description.version);
-    return createSession(plugin, options, description);
+    return createSession(plugin, options, description, scrubber);
   } catch (cause) {
     await plugin.kill();
     throw new AppError({
@@ -174,7 +187,7 @@ export async function describeRelease(
   return session.description;
 }
 
-function createSession(plugin: PluginHandle, options: SessionOptions, description: ConnectorDescription): ConnectorSession {
+function createSession(plugin: PluginHandle, options: SessionOptions, description: ConnectorDescription, scrubber: Scrubber): ConnectorSession {
   const broken = Promise.withResolvers<Breakdown>();
   const lines: Promise<void>[] = [];
   void plugin.exited.then(async ({ code, signal, reason }) => {
@@ -253,7 +266,30 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
   };
   const onResults = (frame: Buffer): void => {
     const results = parse(() => decodeSendResults(frame));
-    if (results !== null) options.onResults(results);
+    if (results === null) return;
+    for (const result of results) {
+      if (result.reason !== '') result.reason = scrubber.text(result.reason);
+      if (result.peerAnswer.length > 0) result.peerAnswer = scrubber.bytes(result.peerAnswer);
+    }
+    options.onResults(results);
+  };
+  /** Before a connector is told them: from then on it may say them. */
+  const learn = (connections: readonly ConnectorConnection[]): void => {
+    for (const { settings, secrets = [] } of connections) {
+      scrubber.learn(secretsIn(settings));
+      for (const { versions } of secrets) scrubber.learn(versions.map(({ value }) => value));
+    }
+  };
+  const readErrors = (errors: readonly { path: string; message: string }[]): { path: string; message: string }[] =>
+    toFieldErrors(errors.slice(0, FIELD_ERRORS_MAX).map(({ path, message }) => ({ path: scrubber.text(path), message: scrubber.text(message) })));
+  /** What a failed call says comes from the connector as well. */
+  const scrubbed = (cause: unknown): Error => {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    error.message = scrubber.text(error.message);
+    if ('details' in error && typeof error.details === 'string') error.details = scrubber.text(error.details);
+    if (error.stack !== undefined) error.stack = scrubber.text(error.stack);
+    if ('metadata' in error) delete error.metadata;
+    return error;
   };
 
   return {
@@ -272,23 +308,29 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       // Messages of connections that go may still be on their way until it has answered.
       for (const { connectionId, tenantId } of connections) tenantOf.set(connectionId, tenantId);
       calls?.serves(new Set(tenantOf.values()));
+      learn(connections);
       const request = { generation: BigInt(generation), connections: connections.map(toWire) };
       const { errors } = await callUnary(plugin.client, Connector.method.configure, request, options.times.configureMs).catch((cause) => {
-        throw configureFailed(cause);
+        throw configureFailed(scrubbed(cause));
       });
       const asked = new Set(connections.map(({ connectionId }) => connectionId));
       for (const connectionId of tenantOf.keys()) if (!asked.has(connectionId)) tenantOf.delete(connectionId);
       calls?.serves(new Set(tenantOf.values()));
-      return errors.filter(({ connectionId }) => asked.has(connectionId)).map((row) => ({ connectionId: row.connectionId, errors: toFieldErrors(row.errors) }));
+      return errors.filter(({ connectionId }) => asked.has(connectionId)).map((row) => ({ connectionId: row.connectionId, errors: readErrors(row.errors) }));
     },
     async check(connection, probe, deadlineMs) {
-      const { errors, checks } = await callUnary(plugin.client, Connector.method.validate, { connection: toWire(connection), probe }, deadlineMs);
+      learn([connection]);
+      const { errors, checks } = await callUnary(plugin.client, Connector.method.validate, { connection: toWire(connection), probe }, deadlineMs).catch(
+        (cause) => {
+          throw scrubbed(cause);
+        },
+      );
       return {
-        errors: toFieldErrors(errors),
+        errors: readErrors(errors),
         checks: checks.slice(0, CHECKS_MAX).map(({ name, passed, detail, durationUs }) => ({
-          name: name.slice(0, TEXT_CHARS_MAX),
+          name: scrubber.text(name).slice(0, TEXT_CHARS_MAX),
           passed,
-          detail: detail.slice(0, TEXT_CHARS_MAX),
+          detail: scrubber.text(detail).slice(0, TEXT_CHARS_MAX),
           durationUs,
         })),
       };
@@ -327,7 +369,7 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     ping: () => plugin.ping(options.times.pingMs),
     async drain(deadlineMs) {
       await callUnary(plugin.client, Connector.method.drain, {}, deadlineMs).catch((cause) => {
-        throw drainFailed(deadlineMs, cause);
+        throw drainFailed(deadlineMs, scrubbed(cause));
       });
     },
     async close() {
@@ -339,8 +381,8 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
   };
 }
 
-function toWire({ connectionId, tenantId, role, settings }: ConnectorConnection) {
-  return { connectionId, customerId: tenantId, role: role === 'source' ? Role.SOURCE : Role.DESTINATION, settings: JSON.stringify(settings) };
+function toWire({ connectionId, tenantId, role, settings, secrets = [] }: ConnectorConnection) {
+  return { connectionId, customerId: tenantId, role: role === 'source' ? Role.SOURCE : Role.DESTINATION, settings: JSON.stringify(settings), secrets };
 }
 
 const NAME_CHARS_MAX = 64;
