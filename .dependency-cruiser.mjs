@@ -9,6 +9,7 @@ const packagesSee = {
   db: ['kernel', 'contracts'],
   bus: ['kernel', 'contracts'],
   plugin: ['kernel', 'proto'],
+  conformance: ['kernel', 'plugin', 'proto'],
   logic: ['kernel', 'contracts', 'metering'],
   testkit: ['kernel', 'contracts', 'db', 'bus'],
 };

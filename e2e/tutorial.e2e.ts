@@ -1,19 +1,17 @@
 import { execFile } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { brokenPromises, readTutorial, runTutorial } from '@vrsky/testkit/tutorial';
 import { expect, test } from './app.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
 
 test('every command of the tutorial works as printed, and prints what it says', async ({ dev }) => {
   test.setTimeout(240_000);
-  const blocks = [...readFileSync(path.join(root, 'docs/tutorial.md'), 'utf8').matchAll(/^```(sh|text)\n([\s\S]*?)^```/gm)].map(([, language, text]) => ({
-    language,
-    text: text ?? '',
-  }));
-  const [first, ...commands] = blocks.filter(({ language }) => language === 'sh').map(({ text }) => text);
+  const { commands: all, promised } = readTutorial(path.join(root, 'docs/tutorial.md'));
+  const [first, ...commands] = all;
   // The stack of these tests is what it starts.
   expect(first).toBe('make up\n');
 
@@ -25,24 +23,13 @@ test('every command of the tutorial works as printed, and prints what it says', 
     mkdirSync(path.join(folder, 'home'));
     writeFileSync(path.join(clone, '.vrsky/dev.json'), JSON.stringify(dev));
     for (const name of ['node_modules', 'package.json']) symlinkSync(path.join(root, name), path.join(clone, name));
-    // Playwright asks for colours; a person who pipes does not get any. Even an empty FORCE_COLOR asks Node for them.
-    const { FORCE_COLOR: _, ...environment } = process.env;
     const { stdout: npmCache } = await promisify(execFile)('npm', ['config', 'get', 'cache'], { cwd: root });
-    const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', `exec 2>&1\n${commands.join('\n')}`], {
+    const stdout = await runTutorial(commands, {
       cwd: clone,
-      env: { ...environment, HOME: path.join(folder, 'home'), npm_config_cache: npmCache.trim(), npm_config_prefer_offline: 'true' },
-      maxBuffer: 16 * 1_048_576,
-    }).catch((error: { stdout: string; message: string }) => {
-      throw new Error(`${error.stdout}\n${error.message}`);
+      env: { ...process.env, HOME: path.join(folder, 'home'), npm_config_cache: npmCache.trim(), npm_config_prefer_offline: 'true' },
     });
-    const printed = withoutTimes(stdout).split('\n');
-    const promised = blocks.filter(({ language }) => language === 'text').flatMap(({ text }) => withoutTimes(text).trimEnd().split('\n'));
     expect(promised.length).toBeGreaterThan(5);
-    for (const line of promised)
-      expect(
-        printed.some((other) => other.startsWith(line)),
-        `${line}\nis not in\n${stdout}`,
-      ).toBe(true);
+    expect(brokenPromises(promised, stdout, withoutTimes), stdout).toEqual([]);
     expect(stdout).toContain('202 Accepted');
     // On a busy machine a line about progress stands between them.
     const [, onNode] = /on the node: (\d+)$/m.exec(stdout) ?? [];

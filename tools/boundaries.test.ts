@@ -15,6 +15,7 @@ const planted: Record<string, [file: string, imported: string]> = {
   'package-db-sees-kernel-contracts': ['packages/db/src/bad.ts', '../../bus/src/fine.ts'],
   'package-bus-sees-kernel-contracts': ['packages/bus/src/bad.ts', '../../db/src/fine.ts'],
   'package-plugin-sees-kernel-proto': ['packages/plugin/src/bad.ts', '../../contracts/src/fine.ts'],
+  'package-conformance-sees-kernel-plugin-proto': ['packages/conformance/src/bad.ts', '../../contracts/src/fine.ts'],
   'package-logic-sees-kernel-contracts-metering': ['packages/logic/src/bad.ts', '../../bus/src/fine.ts'],
   'package-testkit-sees-kernel-contracts-db-bus': ['packages/testkit/src/bad.ts', '../../logic/src/fine.ts'],
   'every-package-is-in-the-table': ['packages/unknown/src/bad.ts', '../../kernel/src/fine.ts'],

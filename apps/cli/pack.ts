@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { build } from 'esbuild';
 import ts from 'typescript';
+import type { TemplateVersions } from './src/installation.ts';
 
 // `npm run pack`: the packages `vrsky` and `@vrsky/sdk` as they would be published, in .vrsky/packages. They are plain JavaScript for
 // Node 20 and later and need nothing of this repository.
@@ -13,12 +14,14 @@ const cli = import.meta.dirname;
 const root = path.resolve(cli, '../..');
 const sdk = path.join(root, 'sdk/typescript');
 const logic = path.join(root, 'packages/logic');
+const goSdk = path.join(root, 'sdk/go');
 const packagesDir = path.join(root, '.vrsky/packages');
 
 interface Manifest {
   version: string;
   license: string;
   dependencies: Record<string, string>;
+  devDependencies: Record<string, string>;
 }
 
 /** Where the packed files are, and which compiler of AssemblyScript they go with. */
@@ -26,6 +29,7 @@ export interface Packed {
   vrsky: string;
   sdk: string;
   assemblyscript: string;
+  templates: TemplateVersions;
 }
 
 export async function pack(): Promise<Packed> {
@@ -35,13 +39,20 @@ export async function pack(): Promise<Packed> {
   try {
     await Promise.all([stageSdk(path.join(stage, 'sdk')), stageCli(path.join(stage, 'vrsky'))]);
     const [sdkFile, vrsky] = await Promise.all([npmPack(path.join(stage, 'sdk')), npmPack(path.join(stage, 'vrsky'))]);
-    return { sdk: sdkFile, vrsky, assemblyscript: versionOf(logic, 'assemblyscript') };
+    return { sdk: sdkFile, vrsky, assemblyscript: versionOf(logic, 'assemblyscript'), templates: templateVersions() };
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }
 }
 
-/** What a step is written with: types, and the same words for AssemblyScript. What runs is in the platform. */
+function templateVersions(): TemplateVersions {
+  return { zod: versionOf(sdk, 'zod'), typesNode: versionOf(root, '@types/node') };
+}
+
+/**
+ * What a step is written with: types, and the same words for AssemblyScript; what runs is in the platform. And what a connector is written
+ * with: that runs, and has our packages in it.
+ */
 async function stageSdk(target: string): Promise<void> {
   const { version, license } = manifestOf(sdk);
   mkdirSync(target, { recursive: true });
@@ -58,6 +69,7 @@ async function stageSdk(target: string): Promise<void> {
   program.emit();
   const problems = ts.getPreEmitDiagnostics(program).map((diagnostic) => ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'));
   if (problems.length > 0) throw new Error(`the SDK does not compile: ${problems.join('\n')}`);
+  await stageConnectorSdk(path.join(target, 'dist'));
   cpSync(path.join(sdk, 'step'), path.join(target, 'step'), { recursive: true });
   cpSync(path.join(sdk, 'assembly'), path.join(target, 'assembly'), { recursive: true, filter: (file) => !/\.test\.ts$/.test(file) });
   writeManifest(target, {
@@ -68,14 +80,68 @@ async function stageSdk(target: string): Promise<void> {
     type: 'module',
     exports: {
       '.': { types: './dist/logic.d.ts', default: './dist/logic.js' },
+      './connector': { types: './dist/connector.d.ts', default: './dist/connector.js' },
+      './connector-test': { types: './dist/connector-test.d.ts', default: './dist/connector-test.js' },
       './globals': { types: './step/globals.d.ts' },
       './assembly/*': './assembly/*',
       './package.json': './package.json',
     },
     types: './dist/logic.d.ts',
+    // Only connectors need it; one copy, so that its schemas are the author's.
+    peerDependencies: { zod: versionOf(sdk, 'zod') },
+    peerDependenciesMeta: { zod: { optional: true } },
   });
   copyTexts(sdk, target);
 }
+
+async function stageConnectorSdk(target: string): Promise<void> {
+  const source = path.join(sdk, 'src');
+  const doors = ['connector.ts', 'connector-test.ts', 'connector-test/serve-definition.ts'].map((name) => path.join(source, name));
+  await build({
+    entryPoints: doors,
+    outbase: source,
+    outdir: target,
+    chunkNames: 'connector/[name]-[hash]',
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    charset: 'utf8',
+    legalComments: 'eof',
+    external: ['zod'],
+    banner: requireBanner,
+    logLevel: 'silent',
+  });
+  // Declarations of everything, of which those are taken that the doors are made of: what they import from our packages is code, not types.
+  const made = path.join(target, '.declarations');
+  const program = ts.createProgram(doors, {
+    target: ts.ScriptTarget.ES2024,
+    lib: ['lib.es2024.d.ts', 'lib.esnext.disposable.d.ts', 'lib.esnext.collection.d.ts', 'lib.esnext.array.d.ts'],
+    module: ts.ModuleKind.NodeNext,
+    moduleResolution: ts.ModuleResolutionKind.NodeNext,
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    allowImportingTsExtensions: true,
+    skipLibCheck: true,
+    declaration: true,
+    emitDeclarationOnly: true,
+    types: ['node'],
+    typeRoots: [path.join(root, 'node_modules/@types')],
+    // `npm run check` does.
+    noCheck: true,
+    rootDir: root,
+    outDir: made,
+  });
+  const { diagnostics } = program.emit();
+  const problems = diagnostics.map((diagnostic) => ts.flattenDiagnosticMessageText(diagnostic.messageText, '\n'));
+  if (problems.length > 0) throw new Error(`the connector SDK does not compile: ${problems.join('\n')}`);
+  for (const name of ['connector.d.ts', 'connector-test.d.ts']) cpSync(path.join(made, 'sdk/typescript/src', name), path.join(target, name));
+  rmSync(made, { recursive: true });
+}
+
+/** Libraries that are CommonJS call `require` for Node's own modules. */
+const requireBanner = { js: "import { createRequire as $createRequire } from 'node:module';\nconst require = $createRequire(import.meta.url);" };
 
 /** The program with everything of this repository in it; what cannot be bundled are dependencies with exact versions. */
 async function stageCli(target: string): Promise<void> {
@@ -99,13 +165,16 @@ async function stageCli(target: string): Promise<void> {
     charset: 'utf8',
     legalComments: 'eof',
     external: Object.keys({ ...dependencies, ...peers }).flatMap((name) => [name, `${name}/*`]),
+    banner: requireBanner,
     logLevel: 'silent',
   });
   cpSync(path.join(cli, 'templates'), path.join(target, 'templates'), { recursive: true });
+  const isOfUse = (file: string): boolean => !/_test\.go$/.test(file) && !['cmd', 'internal'].includes(path.relative(goSdk, file));
+  cpSync(goSdk, path.join(target, 'go-sdk'), { recursive: true, filter: isOfUse });
   writeManifest(target, {
     name: 'vrsky',
     version,
-    description: 'Builds, runs, tests and publishes steps of VRSky pipelines',
+    description: 'Builds, runs, tests and publishes steps of VRSky pipelines; builds and checks connectors',
     license,
     type: 'module',
     bin: { vrsky: './dist/main.js' },
@@ -114,6 +183,7 @@ async function stageCli(target: string): Promise<void> {
     // Only those who write AssemblyScript need its compiler, which is large.
     peerDependencies: peers,
     peerDependenciesMeta: { assemblyscript: { optional: true } },
+    templates: templateVersions(),
   });
   copyTexts(cli, target);
 }
@@ -142,7 +212,8 @@ function manifestOf(folder: string): Manifest {
 }
 
 function versionOf(folder: string, name: string): string {
-  const version = manifestOf(folder).dependencies[name];
+  const { dependencies = {}, devDependencies = {} } = manifestOf(folder);
+  const version = dependencies[name] ?? devDependencies[name];
   if (version === undefined) throw new Error(`bug: ${folder} does not depend on ${name}`);
   return version;
 }

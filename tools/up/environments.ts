@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { DatabaseUrls } from '@vrsky/db/prepare-database';
+import { findBubblewrap } from '@vrsky/testkit/bubblewrap';
 import { root } from '../run.ts';
 import type { Ports } from './config.ts';
 import type { StackSecrets } from './secrets.ts';
@@ -64,6 +65,7 @@ export function createEnvironments(options: {
     VRSKY_INGEST_URL: at.ingest,
     VRSKY_RECEIVER_URL: at.receiver,
   });
+  const bwrap = findBubblewrap();
   return {
     receiver: () => ({ ...extra, PORT: String(ports.receiver), VRSKY_RECEIVER_KEY: secrets.keys.receiverKey }),
     worker: () => ({ ...platform(), VRSKY_PLATFORM_DATABASE_URL: databaseUrls().platform, VRSKY_WORKER_PORT: String(ports.worker) }),
@@ -84,6 +86,7 @@ export function createEnvironments(options: {
       VRSKY_CONSOLE_URL: at.console,
       VRSKY_STATE_DIR: path.join(dir, 'node'),
       VRSKY_PLUGIN_DIR: path.join(dir, 'plugins'),
+      ...(bwrap === null ? {} : { VRSKY_BWRAP: bwrap }),
       VRSKY_INGEST_HOST: '127.0.0.1',
       VRSKY_INGEST_PORT: String(ports.ingest),
       VRSKY_INGEST_PUBLIC_URL: at.ingest,

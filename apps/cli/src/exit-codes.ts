@@ -9,6 +9,7 @@ export const exitCodes = {
   fixtures: { code: 6, means: 'A fixture does not hold. `publish`: nothing was sent, or the server refused it for that.' },
   refused: { code: 7, means: 'The server does not answer, or refuses: wrong key, no such pipeline, a draft that is not ready.' },
   rollout: { code: 8, means: '`publish --wait`: it is published, but a node rejected it or did not run it in time.' },
+  connector: { code: 9, means: '`connector check`: the connector does not do something that a node relies on.' },
 } as const;
 
 export type Exit = keyof typeof exitCodes;

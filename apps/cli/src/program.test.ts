@@ -22,7 +22,7 @@ function file(name: string, text: string): string {
 async function vrsky(...args: string[]): Promise<{ code: number; out: string; err: string }> {
   const written = { out: '', err: '' };
   const stream = (name: 'out' | 'err') => ({ write: (text: string | Uint8Array) => (written[name] += Buffer.from(text as string).toString()) });
-  const settings = { url: undefined, apiKey: undefined, colours: {} };
+  const settings = { url: undefined, apiKey: undefined, colours: {}, inherited: {} };
   const code = await runProgram(args, settings, createTerminal({ stdout: stream('out'), stderr: stream('err') }, settings.colours));
   expect(written.out + written.err).not.toContain('\u001b');
   return { code, ...written, err: written.err.replace(/^Building .* …\n/, '') };

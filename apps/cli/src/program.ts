@@ -3,6 +3,7 @@ import { CliError } from './cli-error.ts';
 import type { Settings } from './config.ts';
 import { type Exit, exitCodes } from './exit-codes.ts';
 import { version } from './installation.ts';
+import { templates } from './templates.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Runs one command line (without `node` and the program's name) and gives back what the process ends with. */
@@ -27,7 +28,7 @@ export async function runProgram(args: readonly string[], settings: Settings, te
 export function createProgram(settings: Settings, terminal: Terminal, reach: (exit: Exit) => void): Command {
   const program = new Command('vrsky')
     .description(
-      'Builds, runs, tests and publishes steps of VRSky pipelines, in the sandbox of the platform: the same result, the same number of instructions.',
+      'Builds, runs, tests and publishes steps of VRSky pipelines, in the sandbox of the platform: the same result, the same number of instructions. Builds connectors, and checks them as a node would run them.',
     )
     .version(version, '--version', 'print the version')
     .helpOption('-h, --help', 'show this help')
@@ -49,15 +50,17 @@ export function createProgram(settings: Settings, terminal: Terminal, reach: (ex
       .showHelpAfterError(`(vrsky ${name.split(' ')[0]} --help shows what it takes)`);
 
   command('init <dir>')
-    .description('Make a new project: a step, fixtures, and what an editor needs.')
-    .addOption(new Option('--template <language>', 'what the step is written in').choices(['typescript', 'assemblyscript']).default('typescript'))
-    .addOption(new Option('--kind <kind>', 'a step that makes a new message, or one that lets pass or drops').choices(['convert', 'filter']).default('convert'))
+    .description('Make a new project: a step with fixtures, or a connector with a test, and what an editor needs.')
+    .addOption(new Option('--template <template>', 'a step in a language, or a connector in one').choices(templates).default('typescript'))
+    .addOption(
+      new Option('--kind <kind>', 'of a step: one that makes a new message, or one that lets pass or drops').choices(['convert', 'filter']).default('convert'),
+    )
     .action(async (dir, options) => (await import('./commands/init.ts')).init(dir, options, terminal));
 
   withTarget(command('build'))
-    .description('Check and compile a step into dist/, and print the hash of its module. The same sources give the same hash.')
+    .description('Check and compile a step or a connector into dist/, and print the hash of what was made. The same sources give the same hash.')
     .option('--json', 'print what was built as JSON')
-    .action(async (step, options) => (await import('./commands/build.ts')).build(step, options, terminal));
+    .action(async (step, options) => (await import('./commands/build.ts')).build(step, options, settings, terminal));
 
   withTarget(command('run'))
     .description('Run a step on one message: its output goes to stdout, everything else to stderr.')
@@ -86,6 +89,18 @@ export function createProgram(settings: Settings, terminal: Terminal, reach: (ex
     .addOption(new Option('--timeout <seconds>', 'longest wait').default(60).argParser(parseSeconds))
     .option('--json', 'print what was published as JSON')
     .action(async (step, options) => (await import('./commands/publish.ts')).publish(step, options, settings, terminal));
+
+  const connector = program.command('connector').description('Work on connectors: check').helpOption('-h, --help', 'show this help').helpCommand(false);
+  connector
+    .command('check')
+    .helpOption('-h, --help', 'show this help')
+    .showHelpAfterError('(vrsky connector check --help shows what it takes)')
+    .usage('[path] [options]')
+    .argument('[path]', 'an executable file, or the folder of a connector that is built (default: this folder)')
+    .description('Run a connector as a node would, and say what of that which a node relies on holds, and what does not with the reason.')
+    .option('--settings <file>', 'settings of connections that are good, and what it takes to run them (default: settings.json of the project)')
+    .option('--json', 'print the results as JSON')
+    .action(async (path, options) => reach(await (await import('./commands/connector-check.ts')).connectorCheck(path, options, terminal)));
   return program;
 }
 

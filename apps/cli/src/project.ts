@@ -27,7 +27,10 @@ export function readProject(dir: string): Project {
   if (!existsSync(file)) {
     throw new CliError('usage', `There is no ${projectFileName} in ${shown(dir)}: name a file, go to a project's folder, or make one with: vrsky init <dir>`);
   }
-  const parsed = projectSchema.safeParse(parseJsonFile(file));
+  const read = parseJsonFile(file);
+  if ((read as { kind?: unknown } | null)?.kind === 'connector')
+    throw new CliError('usage', `${shown(dir)} has a connector, not a step: it has the commands vrsky build and vrsky connector check`);
+  const parsed = projectSchema.safeParse(read);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
     throw new CliError('usage', `${shown(file)}: ${issue?.path.join('.') || 'the file'}: ${issue?.message ?? 'is not right'}`);

@@ -5,6 +5,7 @@ import { createUserKey } from '@vrsky/bus/platform-keys';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { createStatusBucket } from '@vrsky/bus/status-bucket';
 import { type Bundle, bundleSchema, type Fence, type Grant, grantSchema, grantSealContext, type Head, headSchema } from '@vrsky/contracts/bundle';
+import type { ConnectorCalls } from '@vrsky/contracts/connector-calls';
 import { type ConnectorRequest, type ConnectorResponse, connectorRequestSchema } from '@vrsky/contracts/connector-request';
 import type { EnrolmentResponse } from '@vrsky/contracts/enrolment';
 import { packHeaders } from '@vrsky/contracts/message-headers';
@@ -86,6 +87,8 @@ export interface TestNode extends AsyncDisposable {
   apply(tenantId: string, bundle: Bundle): Promise<void>;
   /** Writes into the tenant's trail with the rights of its grant; resolves with the sequence. */
   writeTrail(tenantId: string, record: TrailRecord): Promise<number>;
+  /** The same for what its connectors were asked; as another node when it is named. */
+  writeCalls(tenantId: string, record: ConnectorCalls, asNodeId?: string): Promise<number>;
 }
 
 export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Platform, name = 'node-1'): Promise<TestNode> {
@@ -115,6 +118,15 @@ export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Pla
     const nc = await connect(grant.natsJwt);
     tenants.set(tenantId, nc);
     return nc;
+  };
+  const store = async (tenantId: string, subject: string, messages: number, record: unknown): Promise<number> => {
+    const publisher = createStreamPublisher(await inAccount(tenantId), { timeoutMs: 5_000 });
+    try {
+      const headers = { [packHeaders.msgId]: randomBytes(8).toString('hex'), [packHeaders.pack]: String(messages) };
+      return (await publisher.publish(subject, headers, Buffer.from(JSON.stringify(record)))).seq;
+    } finally {
+      publisher.close();
+    }
   };
   const node: TestNode = {
     enrolment,
@@ -175,15 +187,8 @@ export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Pla
         pipelines: bundle.pipelines.map((item) => ({ pipelineId: item.pipelineId, revision: item.revision, state: 'running' as const })),
       });
     },
-    async writeTrail(tenantId, record) {
-      const publisher = createStreamPublisher(await inAccount(tenantId), { timeoutMs: 5_000 });
-      try {
-        const headers = { [packHeaders.msgId]: randomBytes(8).toString('hex'), [packHeaders.pack]: String(record.messages.length) };
-        return (await publisher.publish(subjects.trail(record.pipelineId), headers, Buffer.from(JSON.stringify(record)))).seq;
-      } finally {
-        publisher.close();
-      }
-    },
+    writeTrail: (tenantId, record) => store(tenantId, subjects.trail(record.pipelineId), record.messages.length, record),
+    writeCalls: (tenantId, record, asNodeId = nodeId) => store(tenantId, subjects.calls(asNodeId), 1, record),
     async [Symbol.asyncDispose]() {
       for (const nc of tenants.values()) await nc.close();
       await control.close();

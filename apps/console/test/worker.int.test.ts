@@ -3,6 +3,7 @@ import { consumePacks } from '@vrsky/bus/consumer';
 import { createUserKey } from '@vrsky/bus/platform-keys';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { contentHash } from '@vrsky/contracts/canonical-json';
+import type { CallTally, ConnectorCalls } from '@vrsky/contracts/connector-calls';
 import { newId } from '@vrsky/contracts/ids';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { configKeys, consumerNames, subjects } from '@vrsky/contracts/subjects';
@@ -19,8 +20,11 @@ import { deletePipeline } from '../src/features/pipelines/server/delete-pipeline
 import { getPipeline } from '../src/features/pipelines/server/get-pipeline.ts';
 import { publishPipeline } from '../src/features/pipelines/server/publish-pipeline.ts';
 import { saveDraft } from '../src/features/pipelines/server/save-draft.ts';
-import { deriveProofKey } from '../src/features/tenancy/server/tenant-account.ts';
+import { deriveProofKey, openTenantAccount } from '../src/features/tenancy/server/tenant-account.ts';
 import { LIVE_CHANNEL } from '../src/server/live-channel.ts';
+import { connectorCallsSchema } from '../src/server/rest/connector-call-routes.ts';
+import { createPartitions } from '../src/worker/trail/partitions.ts';
+import { rest, trpc } from './calls.ts';
 import { publishedPipeline } from './fixtures.ts';
 import { type Rig, startRig, type TestTenant } from './rig.ts';
 import { enrolTestNode, startWorker, type TestNode, type TestWorker } from './worker-rig.ts';
@@ -329,6 +333,160 @@ describe('the projector', () => {
     });
     expect(await countsOf(pipelineId)).toEqual({ delivered: 300, filtered: 0, deadLettered: 0, retrying: 0, expired: 0 });
     await eventually(async () => (await worker.metric('vrsky_projector_lag_seconds')) === 0);
+  });
+});
+
+describe('what connectors were asked', () => {
+  const minuteMs = Math.floor(Date.now() / 60_000) * 60_000;
+  const configure = '/vrsky.connector.v1.Connector/Configure';
+  const send = '/vrsky.connector.v1.Connector/Send';
+  const tally = (method: string, more: Partial<CallTally> = {}): CallTally => ({
+    ...{ method, calls: 1, refused: 0, results: { OK: 1 }, requestBytes: 100, responseBytes: 10, sent: 0, received: 0, totalUs: 2_000, maxUs: 2_000 },
+    ...more,
+  });
+  const record = (more: Partial<ConnectorCalls> = {}): ConnectorCalls => ({
+    ...{ v: 1, nodeId: node.enrolment.nodeId, tenantId: acme().tenantId, connector: 'echo', version: '1.0.0', digest: `sha256:${'a'.repeat(64)}` },
+    ...{ processId: 'p1', shared: false, minuteMs, revision: 1, methods: [tally(configure)], events: [] },
+    ...more,
+  });
+  const started = { atMs: minuteMs + 1, kind: 'started' as const, version: '1.0.0', reason: 'The connector was started.' };
+  const ended = { atMs: minuteMs + 2, kind: 'ended' as const, version: '1.0.0', reason: 'It ended by itself (status 7).' };
+  const minutesOf = (connector: string) => rig.platformDb.prisma.connectorMinute.findMany({ where: { connector }, orderBy: { processId: 'asc' } });
+  const rejected = (reason: string) => worker.metric(`vrsky_projector_rejected_total{reason="${reason}"}`);
+  /** The next record is in the tables: those before it were looked at. */
+  const settled = async (): Promise<void> => {
+    const processId = newId('msg');
+    await node.writeCalls(acme().tenantId, record({ connector: 'settled', processId }));
+    await eventually(async () => (await rig.platformDb.prisma.connectorMinute.count({ where: { processId } })) === 1);
+  };
+
+  it('is in the tables as the latest word of each minute says, whatever comes twice or late; events are told once', async () => {
+    const { tenantId } = acme();
+    const listener = new pg.Client({ connectionString: rig.db.url });
+    await listener.connect();
+    const notices: unknown[] = [];
+    listener.on('notification', ({ payload }) => notices.push(JSON.parse(payload ?? '')));
+    await listener.query(`LISTEN ${LIVE_CHANNEL}`);
+    const first = record({ events: [started] });
+    const third = record({ revision: 3, methods: [tally(configure, { calls: 3, results: { OK: 2, UNAVAILABLE: 1 } })], events: [started, ended] });
+    for (const one of [first, third, record({ revision: 2, methods: [tally(configure, { calls: 2 })], events: [started] }), first, third])
+      await node.writeCalls(tenantId, one);
+    await settled();
+    expect(await minutesOf('echo')).toMatchObject([{ tenantId, revision: 3, processId: 'p1', shared: false, methods: [{ calls: 3 }] }]);
+    const events = await rig.platformDb.prisma.connectorEvent.findMany({ where: { connector: 'echo' }, orderBy: { at: 'asc' } });
+    expect(events.map(({ kind, reason }) => [kind, reason])).toEqual([
+      ['started', 'The connector was started.'],
+      ['ended', 'It ended by itself (status 7).'],
+    ]);
+    expect(notices).toContainEqual({ tenantId, kind: 'calls' });
+    await listener.end();
+  });
+
+  it('is not believed of another tenant, another node, a node of another pool, another time, or in another shape; the next record is', async () => {
+    const { tenantId, platform } = acme();
+    const [unusable, foreign] = [await rejected('unusable'), await rejected('foreign_node')].map((count) => count || 0) as [number, number];
+    const stranger = newId('nod');
+    await rig.platformDb.prisma.node.create({
+      data: { id: stranger, name: 'n', pool: 'elsewhere', version: '1', identityKey: `U${'Q'.repeat(55)}`, sealKey: 'A'.repeat(43) },
+    });
+    const lies: [ConnectorCalls, string?][] = [
+      [record({ connector: 'lie', tenantId: rig.globex.context.tenantId })],
+      [record({ connector: 'lie', minuteMs: minuteMs + 1 })],
+      [record({ connector: 'lie', minuteMs: minuteMs + 86_400_000 })],
+      [record({ connector: 'lie', minuteMs: minuteMs - 40 * 86_400_000 })],
+      [record({ connector: 'lie', events: [{ ...started, atMs: 1 }] })],
+      [record({ connector: 'lie', methods: [{ ...tally(configure), payload: 'x' } as CallTally] })],
+      [record({ connector: 'lie', nodeId: stranger })],
+    ];
+    for (const [lie] of lies) await node.writeCalls(tenantId, lie);
+    await expect(node.writeCalls(tenantId, record({ connector: 'lie', nodeId: stranger }), stranger)).rejects.toMatchObject({ code: 'BUS.UNAVAILABLE' });
+    // What the server would not let through is written by somebody with all rights.
+    const publisher = createStreamPublisher(
+      await rig.bus.tenant(openTenantAccount(platform.kek, await rig.platformDb.prisma.tenant.findUniqueOrThrow({ where: { id: tenantId } }))),
+      { timeoutMs: 5_000 },
+    );
+    await publisher.publish(subjects.calls(stranger), {}, Buffer.from(JSON.stringify(record({ connector: 'lie', nodeId: stranger }))));
+    publisher.close();
+    await settled();
+    expect(await minutesOf('lie')).toEqual([]);
+    await eventually(async () => (await rejected('unusable')) === unusable + lies.length);
+    await eventually(async () => (await rejected('foreign_node')) === foreign + 1);
+  });
+
+  it('is answered by tRPC and by REST, by method, minute and process, newest event first, to nobody but its tenant', async () => {
+    const { tenantId } = acme();
+    const shared = { connector: 'http', shared: true, processId: 'p2' };
+    await node.writeCalls(
+      tenantId,
+      record({ ...shared, minuteMs: minuteMs - 60_000, methods: [tally(send, { results: {}, sent: 5, requestBytes: 500, responseBytes: 0 })] }),
+    );
+    await node.writeCalls(
+      tenantId,
+      record({
+        ...shared,
+        methods: [
+          tally(configure, { requestBytes: 0, responseBytes: 0, totalUs: 4_000, maxUs: 4_000 }),
+          tally('/evil/Call', { calls: 0, refused: 2, results: {}, totalUs: 0, maxUs: 0, requestBytes: 0, responseBytes: 0 }),
+        ],
+        events: [started, ended],
+      }),
+    );
+    await node.writeCalls(
+      tenantId,
+      record({
+        connector: 'http',
+        processId: 'p3',
+        methods: [tally(configure, { calls: 3, results: { OK: 2, UNAVAILABLE: 1 }, totalUs: 8_000, maxUs: 6_000 })],
+      }),
+    );
+    await settled();
+    const { data } = await trpc('query', 'connectors.calls', { cookie: rig.acme.cookie, tenant: 'acme', input: { connector: 'http' } });
+    expect(data).toMatchObject({
+      connector: 'http',
+      truncated: false,
+      perMinute: [
+        { at: new Date(minuteMs - 60_000).toISOString(), calls: 1, sent: 5 },
+        { at: new Date(minuteMs).toISOString(), calls: 4, refused: 2, sent: 0 },
+      ],
+      methods: [
+        { method: '/evil/Call', calls: 0, refused: 2, meanUs: null, maxUs: null, requestBytes: null },
+        { method: configure, stream: false, calls: 4, results: { OK: 3, UNAVAILABLE: 1 }, requestBytes: 100, meanUs: 3_000, maxUs: 6_000 },
+        { method: send, stream: true, calls: 1, results: {}, sent: 5, requestBytes: 500, meanUs: null },
+      ],
+      processes: [
+        { processId: expect.stringMatching(/p[23]/), nodeName: 'node-1', version: '1.0.0' },
+        { processId: expect.stringMatching(/p[23]/), nodeName: 'node-1' },
+      ],
+      events: [{ kind: 'ended' }, { kind: 'started', nodeName: 'node-1' }],
+    });
+    const { body, status } = await rest('GET', '/connectors/http/calls?minutes=60', { key: rig.acme.apiKey });
+    expect({ status, body: connectorCallsSchema.parse(body) }).toEqual({ status: 200, body: { ...(data as object), asOf: expect.any(String) } });
+    const until = new Date(minuteMs - 60_000).toISOString();
+    const earlier = await rest('GET', `/connectors/http/calls?minutes=1&until=${until}`, { key: rig.acme.apiKey });
+    expect(earlier.body).toMatchObject({ from: until, to: new Date(minuteMs).toISOString(), methods: [{ method: send }], events: [] });
+
+    const other = await rest('GET', '/connectors/http/calls', { key: rig.globex.apiKey });
+    expect(other).toMatchObject({ status: 200, body: { perMinute: [], methods: [], processes: [], events: [] } });
+    for (const path of ['/connectors/http/calls?minutes=61', '/connectors/http/calls?minutes=0', '/connectors/http/calls?until=yesterday'])
+      expect((await rest('GET', path, { key: rig.acme.apiKey })).status, path).toBe(400);
+    expect((await rest('GET', '/connectors/No%20Name/calls', { key: rig.acme.apiKey })).status).toBe(400);
+  });
+
+  it('is forgotten with the trail', async () => {
+    const { tenantId } = acme();
+    const old = new Date(minuteMs - 40 * 86_400_000);
+    const key = { tenantId, nodeId: node.enrolment.nodeId, processId: 'old', connector: 'old', version: '1', digest: 'd' };
+    await rig.platformDb.prisma.connectorMinute.create({ data: { ...key, minute: old, shared: false, revision: 1, methods: [] } });
+    await rig.platformDb.prisma.connectorEvent.create({ data: { ...key, minute: old, idx: 0, at: old, kind: 'started', reason: 'r' } });
+    const client = await rig.platformDb.pool.connect();
+    try {
+      await createPartitions().turn(client, Date.now());
+    } finally {
+      client.release();
+    }
+    expect(await rig.platformDb.prisma.connectorMinute.count({ where: { connector: 'old' } })).toBe(0);
+    expect(await rig.platformDb.prisma.connectorEvent.count({ where: { connector: 'old' } })).toBe(0);
+    expect(await rig.platformDb.prisma.connectorMinute.count({ where: { connector: 'echo' } })).toBe(1);
   });
 });
 

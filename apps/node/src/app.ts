@@ -4,6 +4,7 @@ import { AppError } from '@vrsky/kernel/errors';
 import type { Use } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { createLogicPool } from '@vrsky/logic/pool';
+import { detectSandbox } from '@vrsky/plugin/sandbox/detect';
 import { type ControlLink, createControlLink } from './config/control-link.ts';
 import { openLastGoodStore } from './config/last-good.ts';
 import type { NodeConfig, NodeSecrets } from './config.ts';
@@ -17,6 +18,7 @@ import { createIntake } from './ingest/intake.ts';
 import { createMetrics } from './metrics.ts';
 import { createNodeGauges } from './node-gauges.ts';
 import { createCallLedger, encodeCalls } from './plugins/call-ledger.ts';
+import { createConfine } from './plugins/confinement.ts';
 import { createConnectorCatalog } from './plugins/connector-catalog.ts';
 import { createConnectorFleet } from './plugins/connector-fleet.ts';
 import { type ConnectorHost, createConnectorHost } from './plugins/connector-host.ts';
@@ -28,6 +30,9 @@ import { createRunService } from './requests/run-service.ts';
 import { openTenantBus, type TenantBus } from './tenant-bus.ts';
 import { createTracing } from './tracing.ts';
 import { nodeVersion } from './version.ts';
+
+/** It comes with the node and serves all tenants: the node's network, and room for their traffic. */
+const httpManifest = { network: 'direct', memoryMiB: 2_048, processes: 256 } as const;
 
 export interface AppOptions {
   config: NodeConfig;
@@ -69,6 +74,9 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const url = config.bus.urlOverride ?? enrolment.natsUrl;
 
   const logic = await use(createLogicPool({ workers: config.logic.workers, log: (line) => log.warn({ part: 'logic' }, line) }));
+  const sandbox = await detectSandbox({ path: config.sandbox.path, ...(config.sandbox.bwrap === undefined ? {} : { bwrap: config.sandbox.bwrap }) });
+  for (const [layer, { available, detail }] of Object.entries(sandbox.layers)) log[available ? 'info' : 'warn']({ layer, available }, detail);
+  const confine = createConfine(sandbox, config.sandbox.minimum);
   const releases = await openReleaseStore(path.join(config.stateDir, 'releases'));
   await use({ name: 'releases', [Symbol.asyncDispose]: () => releases[Symbol.asyncDispose]() });
   const http = await releases.admit(config.connectorHttp);
@@ -93,6 +101,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
       tenantId: null,
       release: http,
       env: { ...env, VRSKY_HTTP_ROLES: role },
+      sandbox: confine({ manifest: httpManifest, minimum: [] }),
       credit: limits.sourceCreditMax,
       openCalls: ({ digest }) => seat.open(digest),
       onEvent: seat.event,
@@ -106,7 +115,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     dir: config.pluginDir,
     store: releases,
     builtIn: Object.keys(shared),
-    describe: (release, manifest) => describeRelease(release, { env: manifest.env, log }),
+    describe: (release, manifest) => describeRelease(release, { env: manifest.env, sandbox: confine({ manifest, minimum: [] }), log }),
     log,
   });
   const fleet = createConnectorFleet({
@@ -114,6 +123,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     shared,
     credit: limits.sourceCreditMax,
     dataDir: path.join(config.stateDir, 'connector-data'),
+    confine,
     openSeat: ledger.seat,
     onEvent: ({ tenantId, connector }, { kind, reason }) => log.info({ tenantId, connector, event: kind }, reason),
     log,
@@ -132,6 +142,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   const deployer = createDeployer({
     openBus: (tenantId, jwt) => openTenantBus({ url, tenantId, nodeId, seed: identity.user.seed, jwt, log }),
     connections: createTenantConnections({
+      confine,
       isShared: (connector) => Object.hasOwn(shared, connector),
       shared: createConnectionSet({ source, destination }),
       own: fleet,
@@ -160,7 +171,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
       startedAt,
       ingestUrl: config.ingest.publicUrl,
       connectors: fleet.states().slice(0, limits.connectorRowsMax),
-      sandbox: { layers: {} },
+      sandbox: { layers: sandbox.layers },
     }),
     offers: catalog.offers,
     onRejected: (code) => metrics.rejectedBundles.inc({ code }),
@@ -180,7 +191,9 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     log,
   );
   await use(gauges);
-  const processes = await use(createProcessMetrics(metrics, { processes: fleet.processes, sandbox: () => ({ layers: {} }), ledger: ledger.stats }, log));
+  const processes = await use(
+    createProcessMetrics(metrics, { processes: fleet.processes, sandbox: () => ({ layers: sandbox.layers }), ledger: ledger.stats }, log),
+  );
   updateGauges = () => {
     ledger.settle();
     gauges.update();

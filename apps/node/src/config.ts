@@ -1,6 +1,8 @@
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ConfigError, createEnvReader, type Env } from '@vrsky/kernel/config';
+import { type SandboxLayer, sandboxLayers } from '@vrsky/plugin/sandbox/layers';
+import { isLayer } from './plugins/confinement.ts';
 
 export interface NodeConfig {
   name: string;
@@ -16,6 +18,13 @@ export interface NodeConfig {
   connectorHttp: string;
   /** Where connectors beside those that come with the node are put; null for none. */
   pluginDir: string | null;
+  sandbox: {
+    /** Path of bubblewrap; found on PATH when left out. */
+    bwrap: string | undefined;
+    path: string;
+    /** Layers without which no connector runs on this node. */
+    minimum: SandboxLayer[];
+  };
   logic: { workers: number };
 }
 
@@ -44,10 +53,17 @@ export function readConfig(env: Env): { config: NodeConfig; secrets: NodeSecrets
     egressAllow: read.list('VRSKY_EGRESS_ALLOW', []),
     connectorHttp: path.resolve(read.text('VRSKY_CONNECTOR_HTTP', path.join(repository, 'connectors/http/dist/http-connector'))),
     pluginDir: pluginDir === undefined ? null : path.resolve(pluginDir),
+    sandbox: {
+      bwrap: read.optional('VRSKY_BWRAP'),
+      path: read.text('PATH', ''),
+      minimum: read.list('VRSKY_SANDBOX_MINIMUM', []).filter(isLayer),
+    },
     logic: { workers: read.integer('VRSKY_LOGIC_WORKERS', { min: 1, max: 64, fallback: 1 }) },
   };
   read.check();
   const problems: string[] = [];
+  const unknown = read.list('VRSKY_SANDBOX_MINIMUM', []).filter((name) => !isLayer(name));
+  if (unknown.length > 0) problems.push(`VRSKY_SANDBOX_MINIMUM is a list of ${sandboxLayers.join(', ')}; ${unknown.join(', ')} is none of them`);
   if (config.name.length > 80) problems.push('VRSKY_NODE_NAME has at most 80 characters');
   if (!URL.canParse(config.enrol.consoleUrl)) problems.push(`VRSKY_CONSOLE_URL must be a URL, not ${JSON.stringify(config.enrol.consoleUrl)}`);
   if (!URL.canParse(config.ingest.publicUrl)) problems.push(`VRSKY_INGEST_PUBLIC_URL must be a URL, not ${JSON.stringify(config.ingest.publicUrl)}`);

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { spawnApp } from '@vrsky/testkit/app';
+import { findBubblewrap } from '@vrsky/testkit/bubblewrap';
 import { repositoryRoot } from '@vrsky/testkit/config';
 import type { Child } from '@vrsky/testkit/launch';
 import { freePort } from '@vrsky/testkit/ports';
@@ -35,6 +36,7 @@ export async function startNode(plane: ControlPlane, options: { env?: Record<str
   const [ingestPort, opsPort] = [await freePort(), await freePort()];
   const opsUrl = `http://127.0.0.1:${opsPort}`;
   const ingestUrl = `http://127.0.0.1:${ingestPort}`;
+  const bwrap = findBubblewrap();
   let child: (Child & AsyncDisposable) | null = null;
 
   const start: NodeProcess['start'] = async ({ env = {}, waitForReady = true } = {}) => {
@@ -49,6 +51,7 @@ export async function startNode(plane: ControlPlane, options: { env?: Record<str
         VRSKY_OPS_PORT: String(opsPort),
         VRSKY_EGRESS_ALLOW: (options.egressAllow ?? []).join(','),
         VRSKY_DRAIN_MS: '5000',
+        ...(bwrap === null ? {} : { VRSKY_BWRAP: bwrap }),
         ...options.env,
         ...env,
       },

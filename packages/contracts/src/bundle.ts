@@ -31,6 +31,12 @@ export const bundlePipelineSchema = z.strictObject({
 export type BundlePipeline = z.infer<typeof bundlePipelineSchema>;
 export type StepModule = z.infer<typeof moduleSchema>;
 
+/** What a tenant asks of every node that works for it. */
+export const tenantPolicySchema = z.strictObject({
+  /** Layers of the sandbox without which no connector runs for the tenant. */
+  sandboxMinimum: z.array(z.string().max(40)).max(16).default([]),
+});
+
 /** The signed desired state of one tenant for one pool. */
 export const bundleSchema = z.strictObject({
   v: z.literal(1),
@@ -39,6 +45,7 @@ export const bundleSchema = z.strictObject({
   epoch: z.int().min(1),
   generation: z.int().min(1),
   issuedAt: z.iso.datetime(),
+  policy: tenantPolicySchema.optional(),
   pipelines: z.array(bundlePipelineSchema),
 });
 export type Bundle = z.infer<typeof bundleSchema>;

@@ -1,14 +1,35 @@
 import { z } from 'zod';
 
-/** What stands beside a connector's program in a node's plugin directory, as `<file>.json`: what it needs of the system it runs on. */
+const ENV_MAX = 32;
+
+/** Set by the node and by the plugin protocol, or a way to run other code than that of the executable. */
+const RESERVED_ENV = /^(PLUGIN_.*|VRSKY_PLUGIN|VRSKY_DATA_DIR|LD_.*|DYLD_.*|PATH|HOME|TMPDIR|NODE_OPTIONS)$/;
+
+const envNameSchema = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'A variable’s name is letters, digits and _')
+  .refine((name) => !RESERVED_ENV.test(name), 'The node sets this variable itself');
+
+/**
+ * What stands beside a connector's program in a node's plugin directory, as `<file>.json`: what it needs of the system it runs on. Whoever may
+ * write into the directory grants it; a connector cannot grant itself anything. Without the file it gets the defaults.
+ */
 export const connectorManifestSchema = z.strictObject({
-  /** `none`: no network at all but its socket to the node. `direct`: the node's network. */
+  /** `none`: no network at all but its socket to the node. `direct`: the node's network, for connectors that listen or connect. */
   network: z.enum(['none', 'direct']).default('none'),
-  /** Memory that it may use, in MiB. */
+  /** Memory that it may use, in MiB; the node's own limit when left out. */
   memoryMiB: z.int().min(16).max(8_192).optional(),
-  /** Processes and threads that it may have. */
+  /** Processes and threads that it may have; the node's own limit when left out. */
   processes: z.int().min(1).max(1_024).optional(),
-  /** Its environment beside what every connector gets. Never secrets: they come with the configuration. */
-  env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*$/, 'A variable’s name is letters, digits and _'), z.string().max(4_096)).default({}),
+  /** Its environment beside what every connector gets. Everybody on the machine can read it: secrets come with the configuration. */
+  env: z
+    .record(envNameSchema, z.string().max(4_096))
+    .refine((env) => Object.keys(env).length <= ENV_MAX, `At most ${ENV_MAX} variables`)
+    .default({}),
 });
 export type ConnectorManifest = z.infer<typeof connectorManifestSchema>;
+
+/** The manifest's path for an executable's. */
+export function connectorManifestPath(executable: string): string {
+  return `${executable}.json`;
+}

@@ -15,6 +15,8 @@ export const connectorRequestSchema = z.strictObject({
   release: releaseDigestSchema.optional(),
   role: z.enum(['source', 'destination']),
   settings: z.record(z.string(), z.json()),
+  /** What the tenant asks of the sandbox, as in its bundle. */
+  sandboxMinimum: z.array(z.string().max(40)).max(16).default([]),
   /** Also reach out to the other side, without delivering anything. */
   probe: z.boolean(),
 });

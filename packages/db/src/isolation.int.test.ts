@@ -34,7 +34,11 @@ beforeAll(async () => {
         VALUES ('cus_${t}', now(), 'msg_${t}', 'pip_${t}', 1, now(), 'delivered', 1, 'text/plain', 't', 1, 0, '[]', '[]', 1);
       INSERT INTO dead_letter (tenant_id, message_id, destination_id, pipeline_id, revision, received_at, at, attempts, code, reason) VALUES ('cus_${t}', 'msg_${t}', 'http', 'pip_${t}', 1, now(), now(), 6, 'c', 'r');
       INSERT INTO message_minute (tenant_id, pipeline_id, minute) VALUES ('cus_${t}', 'pip_${t}', now());
-      INSERT INTO trail_position (tenant_id, as_of, behind) VALUES ('cus_${t}', now(), false);`);
+      INSERT INTO trail_position (tenant_id, as_of, behind) VALUES ('cus_${t}', now(), false);
+      INSERT INTO connector_minute (tenant_id, minute, node_id, process_id, connector, version, digest, shared, revision, methods)
+        VALUES ('cus_${t}', now(), 'nod_${t}', 'p', 'http', '1', 'd', false, 1, '[]');
+      INSERT INTO connector_event (tenant_id, minute, node_id, process_id, idx, at, kind, connector, version, digest, reason)
+        VALUES ('cus_${t}', now(), 'nod_${t}', 'p', 0, now(), 'started', 'http', '1', 'd', 'r');`);
   }
 });
 afterAll(async () => {
@@ -71,6 +75,8 @@ const readable = [
   'dead_letter',
   'message_minute',
   'trail_position',
+  'connector_minute',
+  'connector_event',
 ];
 
 test.each(readable)('of %s a tenant sees its own rows only, and without a tenant there are none', async (table) => {

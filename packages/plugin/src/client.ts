@@ -36,6 +36,8 @@ export interface PluginHandle {
   stderrTail(): string;
   /** Every process of it at this moment. */
   pids(): number[];
+  /** See `LaunchedPlugin`. */
+  takeDataDir(): Promise<void>;
   /** Rejects when it does not answer in time that it serves. */
   ping(deadlineMs: number): Promise<void>;
   /** Asks it to end, and ends it when it does not: at most 4 s, also for a plugin that is stopped or deaf. */
@@ -74,13 +76,13 @@ export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
     await checkSocket(launched.handshake.target);
     return await connect(launched, identity, options);
   } catch (cause) {
-    await launched.kill();
+    const { reason } = await launched.kill();
     if (isAppError(cause)) throw cause; // it was met, and that is what is wrong with it
     throw new AppError({
       code: 'PLUGIN.CONNECT',
       kind: 'unavailable',
       source: 'plugin',
-      message: 'the plugin does not accept our connection',
+      message: `the plugin does not accept our connection${reason === undefined ? '' : ` (${reason})`}`,
       publicMessage: 'The connector started, but does not let the node connect to it. It is tried again; if this stays, tell the platform’s operator.',
       details: { stderr: launched.stderrTail() },
       cause,
@@ -136,6 +138,7 @@ async function connect(launched: LaunchedPlugin, identity: Identity, options: Op
     exited,
     stderrTail: launched.stderrTail,
     pids: launched.pids,
+    takeDataDir: launched.takeDataDir,
     ping,
     kill,
     async close() {

@@ -54,6 +54,8 @@ export interface LaunchedPlugin {
   stderrTail(): string;
   /** Every process of it at this moment, those that belong to its sandbox included: what it uses is the sum over them. Linux only. */
   pids(): number[];
+  /** Makes the data folder of its sandbox its own, where it was started as the successor of a process that used it. */
+  takeDataDir(): Promise<void>;
   /** SIGKILL to all its processes, which also ends stopped ones; waits for the end and removes its sockets and what its sandbox needed. */
   kill(): Promise<Exit>;
 }
@@ -132,7 +134,8 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
     const handshake = parseHandshake(line, { versions: options.versions, socketDir });
     const pid = child.pid as number;
     const pids = (): number[] => [...new Set([...processTree(pid), ...(confinement?.pids() ?? [])])];
-    return { pid, layers: start.layers, handshake, handshakeMs: performance.now() - startedMs, exited, stderrTail: stderr, pids, kill };
+    const takeDataDir = async (): Promise<void> => confinement?.takeDataDir();
+    return { pid, layers: start.layers, handshake, handshakeMs: performance.now() - startedMs, exited, stderrTail: stderr, pids, takeDataDir, kill };
   } catch (error) {
     await kill();
     throw error;

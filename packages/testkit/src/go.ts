@@ -36,9 +36,9 @@ export async function runGo(...args: string[]): Promise<string> {
   return stdout;
 }
 
-/** Builds programs of the SDK's module, where Go has not done so before; answers their paths by name. */
+/** Builds programs of the SDK's module (of `cmd`, the others of `internal`), where Go has not done so before; answers their paths by name. */
 export async function buildGoPrograms<Name extends string>(names: readonly Name[]): Promise<Record<Name, string>> {
   const folder = path.join(repositoryRoot, '.vrsky', 'go');
-  await runGo('build', '-ldflags', '-s -w', '-o', `${folder}/`, ...names.map((name) => `./internal/${name}`));
+  await runGo('build', '-ldflags', '-s -w', '-o', `${folder}/`, ...names.map((name) => `./${name.startsWith('vrsky-') ? 'cmd' : 'internal'}/${name}`));
   return Object.fromEntries(names.map((name) => [name, path.join(folder, name)])) as Record<Name, string>;
 }

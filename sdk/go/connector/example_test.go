@@ -39,7 +39,7 @@ func (echo) Send(context.Context, connector.Delivery) connector.Result {
 // A whole connector; its main is one line, connector.Serve(echo{}).
 func Example() {
 	fmt.Println(echo{}.Validate(context.Background(), connector.Connection{Settings: json.RawMessage(`{"key": "hunter2"}`)}))
-	// Output: [{/key This must be an object.}]
+	// Output: [{/key Choose a secret.}]
 }
 
 // What a secret is for: its value goes where it has to, and is never printed by accident.

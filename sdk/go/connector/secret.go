@@ -2,6 +2,7 @@ package connector
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -13,6 +14,22 @@ import (
 // "x-vrsky": "secret", so that the console offers the names; SecretSchema is such a property.
 type SecretRef struct {
 	Name string `json:"$secret"`
+}
+
+var errNoReference = errors.New("Choose a secret.")
+
+// UnmarshalJSON takes a reference and nothing else: a value that somebody enters in its place goes no further.
+func (r *SecretRef) UnmarshalJSON(text []byte) error {
+	var read map[string]any
+	if json.Unmarshal(text, &read) != nil {
+		return errNoReference
+	}
+	name, ok := read["$secret"].(string)
+	if !ok || name == "" || len(read) != 1 {
+		return errNoReference
+	}
+	r.Name = name
+	return nil
 }
 
 // SecretSchema is the JSON Schema of a property that refers to a secret.

@@ -24,7 +24,11 @@ func ReadSettings(settings json.RawMessage, into any, required ...string) []Fiel
 			problems = append(problems, FieldError{Path: "/" + escapePointer(name), Message: "There is no such setting."})
 			continue
 		}
-		if err := json.Unmarshal(text, field.Addr().Interface()); err != nil {
+		err := json.Unmarshal(text, field.Addr().Interface())
+		if string(text) == "null" && field.Kind() != reflect.Pointer && field.Kind() != reflect.Interface {
+			err = &json.UnmarshalTypeError{Type: field.Type()} // package json would leave the field as it is
+		}
+		if err != nil {
 			problems = append(problems, wrongType(name, err))
 		}
 	}
@@ -49,6 +53,10 @@ func fieldByTag(target reflect.Value, name string) (reflect.Value, bool) {
 
 func wrongType(name string, err error) FieldError {
 	problem := FieldError{Path: "/" + escapePointer(name), Message: "This is of another type."}
+	if errors.Is(err, errNoReference) {
+		problem.Message = err.Error()
+		return problem
+	}
 	var wrong *json.UnmarshalTypeError
 	if !errors.As(err, &wrong) {
 		return problem

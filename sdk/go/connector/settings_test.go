@@ -3,6 +3,7 @@ package connector
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -31,7 +32,7 @@ func TestEveryProblemWithSettingsHasItsPointer(t *testing.T) {
 	want := []FieldError{
 		{"/a~1b", "There is no such setting."},
 		{"/count", "This must be a whole number."},
-		{"/key/$secret", "This must be a text."},
+		{"/key", "Choose a secret."},
 		{"/name", "This must be a text."},
 		{"/on", "This must be true or false."},
 		{"/ratio", "This must be a number."},
@@ -42,6 +43,15 @@ func TestEveryProblemWithSettingsHasItsPointer(t *testing.T) {
 	}
 	for _, text := range []string{`null`, `[]`, `"x"`, `1`} {
 		if problems := ReadSettings(json.RawMessage(text), &sampleSettings{}); len(problems) != 1 || problems[0].Path != "" {
+			t.Fatalf("%s gave %+v", text, problems)
+		}
+	}
+	if problems := ReadSettings(json.RawMessage(`{"name": null}`), &sampleSettings{}); len(problems) != 1 || problems[0].Path != "/name" {
+		t.Fatalf("null gave %+v", problems)
+	}
+	for _, text := range []string{`"hunter2"`, `{}`, `{"$secret":""}`, `{"$secret":"a","more":1}`, `null`, `[]`} {
+		problems := ReadSettings(json.RawMessage(`{"key": `+text+`}`), &sampleSettings{})
+		if len(problems) != 1 || problems[0].Path != "/key" || strings.Contains(problems[0].Message, "hunter2") {
 			t.Fatalf("%s gave %+v", text, problems)
 		}
 	}

@@ -1,13 +1,23 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { priceTable } from '@vrsky/metering/price-table';
+import { buildConnector } from '../build/build-connector.ts';
 import { type BuiltStep, buildStep, resolveTarget, type TargetOptions } from '../build/build-step.ts';
 import { describePlace } from '../build/place.ts';
+import type { Settings } from '../config.ts';
+import { type ConnectorProject, findConnectorProject } from '../connector-project.ts';
 import { shown } from '../project.ts';
 import type { Terminal } from '../terminal.ts';
 
-/** Builds a step into `dist`: the module, and beside it what it is. Prints the module's hash, which the node names too. */
-export async function build(given: string | undefined, options: TargetOptions & { json?: boolean }, terminal: Terminal): Promise<void> {
+/** Builds a step into `dist`: the module, and beside it what it is; or a connector, and beside it its manifest. Prints the hash, which the node names too. */
+export async function build(
+  given: string | undefined,
+  options: TargetOptions & { json?: boolean },
+  { inherited }: Settings,
+  terminal: Terminal,
+): Promise<void> {
+  const connector = findConnectorProject(given ?? '.');
+  if (connector !== null) return await buildProject(connector, options, inherited, terminal);
   const target = resolveTarget(given, options);
   const built = await terminal.during(`Building ${shown(target.file)}`, buildStep(target));
   for (const warning of built.warnings) terminal.err(`${terminal.paint.yellow('warning')} ${describePlace(warning)}`);
@@ -16,6 +26,16 @@ export async function build(given: string | undefined, options: TargetOptions & 
   else {
     terminal.err(`${terminal.paint.green('✓')} ${shown(file)} (${about.bytes.toLocaleString('en')} bytes)`);
     terminal.out(`${about.sha256}\n`);
+  }
+}
+
+async function buildProject(project: ConnectorProject, options: { json?: boolean }, inherited: NodeJS.ProcessEnv, terminal: Terminal): Promise<void> {
+  const { executable, sha256, bytes } = await terminal.during(`Building ${shown(project.dir)}`, buildConnector(project, inherited));
+  const { language, name, version } = project;
+  if (options.json) terminal.out(`${JSON.stringify({ file: shown(executable), kind: 'connector', language, name, version, sha256, bytes })}\n`);
+  else {
+    terminal.err(`${terminal.paint.green('✓')} ${shown(executable)} (${bytes.toLocaleString('en')} bytes)`);
+    terminal.out(`${sha256}\n`);
   }
 }
 

@@ -56,6 +56,7 @@ export async function buildWorker(use: Use, { config, secrets, log, retireIdleMs
             log: log.child({ part: 'projector' }),
             listTenants,
             onChanged: (tenantId, pipelineIds) => live.changed(messagesNotice(tenantId, pipelineIds)),
+            onCalls: (tenantId) => live.changed({ tenantId, kind: 'calls' }),
           },
           stop,
         ),

@@ -28,6 +28,8 @@ export interface ConnectionPlan {
   release: string | undefined;
   role: 'source' | 'destination';
   settings: unknown;
+  /** Layers of the sandbox without which the tenant wants no connector to run. */
+  sandboxMinimum: readonly string[];
 }
 
 /** One published revision of a pipeline, as a node runs it. */
@@ -45,7 +47,7 @@ export interface PipelinePlan {
 const deadlineSlackMs = 5_000;
 
 export function planPipelines(bundle: Bundle): PipelinePlan[] {
-  return bundle.pipelines.map((pipeline) => planPipeline(bundle.tenantId, pipeline));
+  return bundle.pipelines.map((pipeline) => planPipeline(bundle.tenantId, bundle.policy?.sandboxMinimum ?? [], pipeline));
 }
 
 /** HTTP knows its own; of other connectors nobody knows how long one delivery may take. */
@@ -54,7 +56,7 @@ function deadlineOf(destination: DestinationSpec): number {
   return Math.min(ownMs, limits.requestTimeoutMsMax) + deadlineSlackMs;
 }
 
-function planPipeline(tenantId: string, pipeline: BundlePipeline): PipelinePlan {
+function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipeline: BundlePipeline): PipelinePlan {
   const { spec, pipelineId } = pipeline;
   const modules = new Map(pipeline.modules.map((module) => [module.stepId, module]));
   const connectionOf = (
@@ -68,6 +70,7 @@ function planPipeline(tenantId: string, pipeline: BundlePipeline): PipelinePlan 
     release,
     role,
     settings,
+    sandboxMinimum,
   });
   const sourceConnectionId = `${pipelineId}/${spec.source.id}`;
   const destinations = spec.destinations.map((destination) => ({

@@ -1,5 +1,6 @@
-import { isAppError } from '@vrsky/kernel/errors';
+import { isAppError, publicMessageOf } from '@vrsky/kernel/errors';
 import type { ConnectionPlan, PipelinePlan } from '../core/pipeline-plan.ts';
+import type { Confine } from '../plugins/confinement.ts';
 
 interface Refusal {
   connectionId: string;
@@ -26,22 +27,31 @@ export interface TenantHosts {
   configureTenant(tenantId: string, connections: readonly ConnectionPlan[]): Promise<Refusal[]>;
 }
 
+export interface TenantConnectionsOptions {
+  isShared(connector: string): boolean;
+  shared: ConnectionSet;
+  own: TenantHosts;
+  confine: Confine;
+}
+
 /**
  * Connections by whose process serves them: those of the connectors that all tenants share go together with every other tenant's, the
  * others to processes of the tenant's own, where nobody else waits for them. The shared ones first: what comes in finds its way out.
  */
-export function createTenantConnections(options: { isShared(connector: string): boolean; shared: ConnectionSet; own: TenantHosts }): ConnectionSet {
-  const { isShared, shared, own } = options;
+export function createTenantConnections(options: TenantConnectionsOptions): ConnectionSet {
+  const { isShared, shared, own, confine } = options;
   const only = (plans: readonly PipelinePlan[], wanted: boolean): PipelinePlan[] =>
     plans.map((plan) => ({ ...plan, connections: plan.connections.filter(({ connector }) => isShared(connector) === wanted) }));
   return {
     async set(tenantId, plans) {
-      const problems = await shared.set(tenantId, only(plans, true));
+      const unprotected = new Map(plans.flatMap((plan) => tooLittle(plan, confine)));
+      const allowed = plans.filter(({ pipelineId }) => !unprotected.has(pipelineId));
+      const problems = await shared.set(tenantId, only(allowed, true));
       const refusals = await own.configureTenant(
         tenantId,
-        only(plans, false).flatMap(({ connections }) => connections),
+        only(allowed, false).flatMap(({ connections }) => connections),
       );
-      return new Map([...problemsOf(plans, refusals), ...problems]);
+      return new Map([...problemsOf(plans, refusals), ...problems, ...unprotected]);
     },
   };
 }
@@ -112,6 +122,17 @@ export function createConnectionSet(hosts: ConnectionHosts): ConnectionSet {
       return done.promise;
     },
   };
+}
+
+/** A pipeline whose tenant asks for more protection than this node gives any connector. */
+function tooLittle({ pipelineId, connections }: PipelinePlan, confine: Confine): [pipelineId: string, why: string][] {
+  try {
+    for (const { sandboxMinimum } of connections) confine({ manifest: { network: 'direct' }, minimum: sandboxMinimum });
+    return [];
+  } catch (error) {
+    if (!isAppError(error) || error.code !== 'PLUGIN.SANDBOX') throw error;
+    return [[pipelineId, publicMessageOf(error)]];
+  }
 }
 
 function problemsOf(plans: readonly PipelinePlan[], refusals: Refusal[]): Map<string, string> {

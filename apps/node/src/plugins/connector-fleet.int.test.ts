@@ -2,12 +2,16 @@ import { chmod, copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createLog } from '@vrsky/kernel/log';
+import { detectSandbox } from '@vrsky/plugin/sandbox/detect';
+import type { SandboxReport } from '@vrsky/plugin/sandbox/layers';
 import { decodeMessage } from '@vrsky/proto/message-codec';
+import { findBubblewrap } from '@vrsky/testkit/bubblewrap';
 import { eventually } from '@vrsky/testkit/eventually';
 import * as esbuild from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ConnectionPlan } from '../core/pipeline-plan.ts';
 import { createCallLedger } from './call-ledger.ts';
+import { createConfine } from './confinement.ts';
 import { type ConnectorCatalog, createConnectorCatalog } from './connector-catalog.ts';
 import { type ConnectorFleet, createConnectorFleet } from './connector-fleet.ts';
 import type { ReceivedEntry } from './connector-host.ts';
@@ -17,8 +21,11 @@ import { openReleaseStore, type ReleaseStore } from './release-store.ts';
 const log = createLog('test', 'silent');
 /** The echo connector as one file, as a connector is delivered; its version is in the text. */
 let bundle: string;
+let sandbox: SandboxReport;
 let builds: string;
 beforeAll(async () => {
+  const bwrap = findBubblewrap();
+  sandbox = await detectSandbox(bwrap === null ? {} : { bwrap });
   builds = await mkdtemp(path.join(tmpdir(), 'vrsky-builds-'));
   bundle = path.join(builds, 'echo.mjs');
   await esbuild.build({
@@ -49,7 +56,7 @@ beforeEach(async () => {
     dir,
     store,
     builtIn: ['http'],
-    describe: (release, manifest) => describeRelease(release, { env: manifest.env, log }),
+    describe: (release, manifest) => describeRelease(release, { env: manifest.env, sandbox: createConfine(sandbox, [])({ manifest, minimum: [] }), log }),
     log,
   });
   fleet = createConnectorFleet({
@@ -57,6 +64,7 @@ beforeEach(async () => {
     shared: {},
     credit: 100,
     dataDir: path.join(dir, '.data'),
+    confine: createConfine(sandbox, []),
     openSeat: createCallLedger({ nodeId: 'nod_1', publish: async () => undefined, log }).seat,
     onEvent: ({ tenantId }, { kind, reason }) => events.push({ tenantId, kind, reason }),
     log,
@@ -95,6 +103,7 @@ const plan = (tenantId: string, more: Partial<ConnectionPlan> = {}): ConnectionP
   release: undefined,
   role: 'destination',
   settings: {},
+  sandboxMinimum: [],
   ...more,
 });
 const deliver = (tenantId: string, text = 'hello') =>
@@ -173,7 +182,7 @@ test('files that are no connector are named with the reason, and harm no other',
   await install('1.0.0', 'manifested');
   await writeFile(path.join(dir, 'manifested.json'), '{"network":"everything"}');
   await begin();
-  await eventually(() => offered().includes('echo 1.0.0'));
+  await eventually(() => offered().includes('echo 1.0.0') && catalog.offers().problems.length === 6);
   const reasons = Object.fromEntries(catalog.offers().problems.map(({ file, reason }) => [file, reason]));
   expect(Object.keys(reasons).sort()).toEqual(['http', 'manifested.json', 'notes.txt', 'true', 'twin', 'unversioned']);
   expect(reasons.http).toContain('comes with the node');
@@ -181,7 +190,7 @@ test('files that are no connector are named with the reason, and harm no other',
   expect(reasons['notes.txt']).toContain('chmod +x');
   expect(reasons.true).toContain('ended before');
   expect(reasons.twin).toContain('Give each release its own version');
-  expect(reasons.unversioned).toContain('not a semantic version');
+  expect(reasons.unversioned).toContain('It does not work as a connector');
 });
 
 test('a process speaks for its own tenant’s connections alone, whatever it claims', async () => {

@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import type { ConnectorEvent } from '@vrsky/contracts/connector-calls';
 import type { ConnectorState } from '@vrsky/contracts/node-status';
-import { AppError, isAppError } from '@vrsky/kernel/errors';
+import { AppError, isAppError, publicMessageOf } from '@vrsky/kernel/errors';
 import { aborted, type Part, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import type { ConnectionPlan } from '../core/pipeline-plan.ts';
 import type { CallSeat } from './call-ledger.ts';
+import type { Confine } from './confinement.ts';
 import type { ConnectorCatalog, InstalledConnector } from './connector-catalog.ts';
 import { type AckStatus, type ConnectorHost, createConnectorHost, type ReceivedEntry } from './connector-host.ts';
 import { type ConnectionCheck, type ConnectionErrors, SEQ_SPAN } from './connector-session.ts';
@@ -39,6 +39,8 @@ export interface FleetOptions {
   credit: number;
   /** Where each tenant's connectors may keep files, by tenant and connector. */
   dataDir: string;
+  /** What a tenant's process is kept in. */
+  confine: Confine;
   /** The books of a tenant's connector. */
   openSeat(name: { tenantId: string; connector: string }): CallSeat;
   onEvent(process: { tenantId: string; connector: string; digest: string }, event: Omit<ConnectorEvent, 'atMs'>): void;
@@ -97,10 +99,9 @@ export function createConnectorFleet(options: FleetOptions): ConnectorFleet {
     );
   };
 
-  const openSlot = async (key: string, tenantId: string, installed: InstalledConnector, pinned: string | undefined): Promise<Slot> => {
+  const openSlot = (key: string, { tenantId, release: pinned, sandboxMinimum }: ConnectionPlan, installed: InstalledConnector): Slot => {
     const { offer, release, manifest } = installed;
     const dataDir = path.join(options.dataDir, folderOf(tenantId), offer.name);
-    await mkdir(dataDir, { recursive: true, mode: 0o700 });
     const seat = options.openSeat({ tenantId, connector: offer.name });
     const host = createConnectorHost({
       name: offer.name,
@@ -108,6 +109,7 @@ export function createConnectorFleet(options: FleetOptions): ConnectorFleet {
       release,
       env: { ...manifest.env, VRSKY_DATA_DIR: dataDir },
       credit: options.credit,
+      sandbox: options.confine({ manifest, dataDir, minimum: sandboxMinimum }),
       openCalls: ({ digest }) => seat.open(digest),
       onEvent(event) {
         seat.event(event);
@@ -204,7 +206,15 @@ export function createConnectorFleet(options: FleetOptions): ConnectorFleet {
         else wanted.set(key, { installed, connections: [connection] });
       }
       const ours = new Map<string, Slot>();
-      for (const [key, { installed, connections: own }] of wanted) ours.set(key, slots.get(key) ?? (await openSlot(key, tenantId, installed, own[0]?.release)));
+      for (const [key, { installed, connections: own }] of wanted) {
+        try {
+          ours.set(key, slots.get(key) ?? openSlot(key, own[0] as ConnectionPlan, installed));
+        } catch (error) {
+          if (!isAppError(error) || error.code !== 'PLUGIN.SANDBOX') throw error;
+          wanted.delete(key);
+          refused.push(...own.map((connection) => row(connection, publicMessageOf(error))));
+        }
+      }
       setRoutes(
         tenantId,
         [...wanted].flatMap(([key, { connections: own }]) => own.map(({ connectionId }) => ({ connectionId, host: (ours.get(key) as Slot).host }))),
@@ -230,7 +240,7 @@ export function createConnectorFleet(options: FleetOptions): ConnectorFleet {
           publicMessage: problem ?? '',
         });
       // Nothing runs for this tenant yet: a process for this question alone, confined as the later one.
-      const slot = await openSlot(`check/${slotKey(connection)}/${++checks}`, connection.tenantId, installed, connection.release);
+      const slot = openSlot(`check/${slotKey(connection)}/${++checks}`, connection, installed);
       try {
         return { ...(await slot.host.check(connection, probe, deadlineMs)), version: installed.offer.version, digest: installed.offer.digest };
       } finally {
@@ -253,7 +263,8 @@ export function createConnectorFleet(options: FleetOptions): ConnectorFleet {
 }
 let checks = 0;
 
-const slotKey = ({ tenantId, connector, release }: ConnectionPlan): string => `${tenantId}/${connector}/${release ?? ''}`;
+const slotKey = ({ tenantId, connector, release, sandboxMinimum }: ConnectionPlan): string =>
+  [tenantId, connector, release ?? '', ...[...sandboxMinimum].sort()].join('/');
 
 const row = ({ connectionId }: ConnectionPlan, message: string): ConnectionErrors => ({ connectionId, errors: [{ path: '', message }] });
 

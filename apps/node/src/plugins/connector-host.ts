@@ -4,6 +4,7 @@ import { AppError, isAppError, publicMessageOf } from '@vrsky/kernel/errors';
 import { aborted, type Part, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
+import type { Sandbox } from '@vrsky/plugin/sandbox/confine';
 import type { RawEntry } from '@vrsky/proto/message-codec';
 import type { ProcessCalls } from './call-ledger.ts';
 import {
@@ -32,6 +33,8 @@ export interface ConnectorHostOptions {
   release: Release;
   /** Its whole environment, beside what every plugin gets; ours is not passed on. Never secrets. */
   env: Record<string, string>;
+  /** What it is kept in; left out, it runs as the node's own user. */
+  sandbox?: Sandbox | undefined;
   /** How many messages it may hand over beyond those acknowledged. */
   credit: number;
   /** Opens the books of a process that is about to be started. */
@@ -150,12 +153,13 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     lastStats = NO_STATS;
   };
 
-  const open = async (of: Release): Promise<ConnectorSession> => {
+  const open = async (of: Release, isSuccessor = false): Promise<ConnectorSession> => {
     const calls = options.openCalls?.(of);
     try {
       return await openSession({
         executable: await of.stage(),
         env: options.env,
+        sandbox: options.sandbox && { ...options.sandbox, isSuccessor },
         times,
         calls,
         onReceive: (entries) => onReceive(entries),
@@ -197,7 +201,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   const openCandidate = async (wanted: Release): Promise<ConnectorSession | null> => {
     let candidate: ConnectorSession | null = null;
     try {
-      candidate = await open(wanted);
+      candidate = await open(wanted, true);
       for (const connection of desired?.connections ?? []) {
         const { errors } = await candidate.check(connection, false, times.callMs);
         if (errors[0] === undefined) continue;
@@ -250,6 +254,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     const before = release;
     release = wanted;
     try {
+      await candidate.takeDataDir();
       await bringUp(candidate);
     } catch (error) {
       release = before;
@@ -396,7 +401,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         digest: release.digest,
         tenantId: options.tenantId,
         state,
-        sandbox: [],
+        sandbox: [...(session?.layers ?? [])],
         pid: session?.pid ?? null,
         restarts: Math.max(0, starts - 1),
         cpuSeconds: pastCpuSeconds + cpuSeconds,

@@ -9,6 +9,7 @@ import { connectorCookie, connectorVersions } from '@vrsky/plugin/handshake';
 import type { Exit } from '@vrsky/plugin/launch';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
 import { callUnary, methodPath } from '@vrsky/plugin/rpc';
+import type { Sandbox } from '@vrsky/plugin/sandbox/confine';
 import { type Ack, encodeAckBatch } from '@vrsky/proto/ack-codec';
 import { Connector, type DescribeResponse, Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import { encodeBatch, type Message, type RawEntry, splitBatch } from '@vrsky/proto/message-codec';
@@ -65,6 +66,8 @@ export interface ConnectorSession {
   readonly processId: string;
   readonly description: ConnectorDescription;
   readonly handshakeMs: number;
+  /** The layers of the sandbox that hold it. */
+  readonly layers: readonly string[];
   /** The books of this process, if any are kept. */
   readonly calls: ProcessCalls | undefined;
   /** Messages that it handed over and that were not answered yet. */
@@ -84,12 +87,15 @@ export interface ConnectorSession {
   /** `seq` as in the entry. Ignored when the entry came from somewhere else. */
   ack(seq: number, status: Exclude<Ack['status'], 'unspecified'>, messageId: string, retryAfterMs: number): void;
   ping(): Promise<void>;
+  /** It was started beside the process before it, which is gone now. */
+  takeDataDir(): Promise<void>;
   drain(deadlineMs: number): Promise<void>;
   close(): Promise<void>;
   kill(): Promise<void>;
 }
 
 export interface SessionOptions {
+  sandbox: Sandbox | undefined;
   executable: string;
   env: Record<string, string>;
   times: ConnectorTimes;
@@ -120,6 +126,7 @@ export async function openSession(options: SessionOptions): Promise<ConnectorSes
     cookie: connectorCookie,
     versions: connectorVersions,
     env: options.env,
+    ...(options.sandbox === undefined ? {} : { sandbox: options.sandbox }),
     startTimeoutMs: options.times.startMs,
     shutdownMs: options.times.shutdownMs,
     exitMs: options.times.exitMs,
@@ -159,10 +166,14 @@ function toVersion(text: string): string {
 }
 
 /** Starts a release, asks it what it is, and ends it. Throws AppError `PLUGIN.*`. */
-export async function describeRelease(release: Release, { env, log }: { env: Record<string, string>; log: Log }): Promise<ConnectorDescription> {
+export async function describeRelease(
+  release: Release,
+  { env, sandbox, log }: { env: Record<string, string>; sandbox?: Sandbox | undefined; log: Log },
+): Promise<ConnectorDescription> {
   const session = await openSession({
     executable: await release.stage(),
     env,
+    sandbox,
     times: connectorTimes,
     onReceive: () => undefined, // its streams are never opened
     onResults: () => undefined,
@@ -268,6 +279,8 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     processId: calls?.processId ?? '',
     description,
     handshakeMs: plugin.handshakeMs,
+    layers: plugin.layers,
+    takeDataDir: plugin.takeDataDir,
     calls,
     get unacked() {
       return unacked;

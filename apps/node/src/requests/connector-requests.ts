@@ -28,8 +28,8 @@ export function createConnectorRequests({ pool, nodeName, trusted, connectors, l
     concurrentMax,
     log,
     async answer({ tenantId }, _nc, text) {
-      const { connector, release, role, settings, probe } = openConnectorRequest(text, { pool, tenantId, trusted });
-      const connection = { connectionId: CHECKED_CONNECTION, tenantId, connector, release, role, settings };
+      const { connector, release, role, settings, sandboxMinimum, probe } = openConnectorRequest(text, { pool, tenantId, trusted });
+      const connection = { connectionId: CHECKED_CONNECTION, tenantId, connector, release, role, settings, sandboxMinimum };
       const { errors, checks, version, digest } = await connectors.check(connection, probe, CHECK_MS);
       return { ok: true, version, digest, nodeName, errors, checks };
     },

@@ -21,8 +21,8 @@ export interface Cgroup {
   outcome(): { outOfMemory: boolean; outOfProcesses: boolean };
   /** SIGKILL to everybody in it until nobody is left; also to those who left their process group, and to a fork bomb. */
   kill(): Promise<void>;
-  /** Removes the group. Everybody in it has to be gone. */
-  remove(): void;
+  /** Removes the group. Everybody in it has to be gone, or on the way out. */
+  remove(): Promise<void>;
 }
 
 const PREFIX = 'vrsky';
@@ -65,8 +65,9 @@ export function createCgroup(means: CgroupMeans, limits: CgroupLimits): Cgroup {
       killAtOnce();
       await killAll(pids);
     },
-    remove() {
-      for (const folder of folders) rmdirSync(folder);
+    async remove() {
+      const deadline = performance.now() + KILL_MS;
+      for (const folder of folders) while (!tryRemove(folder, performance.now() > deadline)) await sleep(5);
     },
   };
 }
@@ -96,6 +97,17 @@ async function killAll(pids: () => number[]): Promise<void> {
   for (let left = pids(); left.length > 0 && performance.now() < deadline; left = pids()) {
     for (const pid of left) killIfThere(pid);
     await sleep(5);
+  }
+}
+
+/** False while the kernel still holds it for somebody who is ending. */
+function tryRemove(folder: string, last: boolean): boolean {
+  try {
+    rmdirSync(folder);
+    return true;
+  } catch (error) {
+    if (last || (error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+    return false;
   }
 }
 

@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process';
-import { chown, lchown, lstat, mkdir, readdir, stat } from 'node:fs/promises';
+import { chown, lchown, lstat, mkdir, readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Cgroup, createCgroup } from './cgroup.ts';
 import { layersInForce, type SandboxPolicy, type SandboxReport, sandboxRefusal } from './layers.ts';
-import { FILE_BYTES_DEFAULT, planSandbox, type SandboxPlan } from './plan.ts';
+import { FILE_BYTES_DEFAULT, planSandbox, type SandboxPlan, writableFolders } from './plan.ts';
 import { processesOfUid } from './processes.ts';
 import { type TakenUid, takeUid } from './uids.ts';
 
@@ -12,6 +12,8 @@ import { type TakenUid, takeUid } from './uids.ts';
 export interface Sandbox {
   report: SandboxReport;
   policy: SandboxPolicy;
+  /** Another process still works in the data folder: it stays that one's until `takeDataDir`. */
+  isSuccessor?: boolean;
 }
 
 /** All that was made for one plugin's sandbox. */
@@ -21,6 +23,8 @@ export interface Confinement {
   pids(): number[];
   /** Why it ended, in words for a person, where the kernel or the status tells. Asked before anything is killed. */
   reasonOf(exit: { code: number | null; signal: NodeJS.Signals | null }): string | undefined;
+  /** Makes the data folder the plugin's own, where it is a successor. */
+  takeDataDir(): Promise<void>;
   /** SIGKILL to every process of the plugin that the sandbox can name. */
   endAll(): Promise<void>;
   /** Gives back what was made, once nobody is left. */
@@ -31,7 +35,7 @@ export interface Confinement {
  * Makes what a plugin's sandbox needs: its user, its cgroup, its folders handed over to that user. Throws AppError `PLUGIN.SANDBOX` when
  * the policy asks for more than the machine has, or when the plugin could not run in it; nothing is left then.
  */
-export async function confine({ report, policy }: Sandbox, place: { executable: string; scratchDir: string }): Promise<Confinement> {
+export async function confine({ report, policy, isSuccessor = false }: Sandbox, place: { executable: string; scratchDir: string }): Promise<Confinement> {
   const has = new Set(layersInForce(report, policy));
   await using made = new AsyncDisposableStack();
   let uid: TakenUid | null = null;
@@ -40,12 +44,16 @@ export async function confine({ report, policy }: Sandbox, place: { executable: 
     made.defer(uid.release);
     await chown(place.scratchDir, uid.uid, uid.uid);
   }
-  if (policy.dataDir !== undefined) await handOver(policy.dataDir, uid?.uid ?? null);
+  const takeDataDir = async (): Promise<void> => {
+    if (policy.dataDir !== undefined) await handOver(policy.dataDir, uid?.uid ?? null);
+  };
+  if (!isSuccessor) await takeDataDir();
   if (uid !== null) {
     await requireExecutable(place.executable, uid.uid);
+    const linked = await realpath(place.executable).catch(() => place.executable);
+    const paths = [place.executable, linked, ...writableFolders(policy, place)];
     // In a mount namespace the folders above them are not the real ones.
-    if (!has.has('namespaces'))
-      for (const path of [place.executable, place.scratchDir, ...(policy.dataDir === undefined ? [] : [policy.dataDir])]) await requireWay(path, uid.uid);
+    if (!has.has('namespaces')) for (const path of paths) await requireWay(path, uid.uid);
   }
   let cgroup: Cgroup | null = null;
   if (has.has('cgroup') && report.means.cgroup !== null) {
@@ -56,11 +64,13 @@ export async function confine({ report, policy }: Sandbox, place: { executable: 
   const keep = made.move();
   return {
     plan,
-    pids: () => cgroup?.pids() ?? (uid === null ? [] : processesOfUid(uid.uid)),
+    takeDataDir,
+    pids: () => cgroup?.pids() ?? (uid === null || has.has('namespaces') ? [] : processesOfUid(uid.uid)),
     reasonOf: (exit) => reasonOf(exit, policy, cgroup),
     async endAll() {
-      await cgroup?.kill();
-      if (uid !== null) await killUser(report.means.setpriv as string, uid.uid);
+      if (cgroup !== null) await cgroup.kill();
+      // A pid namespace ends with the process that was started.
+      else if (uid !== null && !has.has('namespaces')) await killUser(report.means.setpriv as string, uid.uid);
     },
     release: () => keep.disposeAsync(),
   };
@@ -75,11 +85,12 @@ export function feed(stream: unknown, bytes: Buffer | null): void {
 }
 
 function reasonOf(exit: { code: number | null; signal: NodeJS.Signals | null }, policy: SandboxPolicy, cgroup: Cgroup | null): string | undefined {
+  if (exit.code === 0) return undefined;
   const { outOfMemory, outOfProcesses } = cgroup?.outcome() ?? { outOfMemory: false, outOfProcesses: false };
   if (outOfMemory) return `It used more than the ${mebibytes(policy.memoryBytes)} of memory that it has, and the kernel ended it.`;
   if (exit.signal === 'SIGXFSZ') return `It wrote a file larger than the ${mebibytes(policy.fileBytesMax ?? FILE_BYTES_DEFAULT)} that it may write.`;
   if (exit.signal === 'SIGSYS') return 'It made a system call that no connector makes, and the kernel ended it.';
-  if (outOfProcesses && exit.code !== 0) return `It asked for more than the ${policy.processesMax} processes and threads that it may have.`;
+  if (outOfProcesses) return `It asked for more than the ${policy.processesMax} processes and threads that it may have.`;
   return undefined;
 }
 

@@ -12,7 +12,7 @@ import { isSeccompArch } from './seccomp.ts';
 export interface DetectOptions {
   /** Path of bubblewrap. Left out: found on `path`. */
   bwrap?: string;
-  /** Folders as in PATH, for the programs that are no part of every system. */
+  /** Folders as in PATH, which are looked at first: a setpriv or a bubblewrap newer than the system's may be there. */
   path?: string;
 }
 
@@ -34,9 +34,10 @@ export async function detectSandbox(options: DetectOptions = {}): Promise<Sandbo
   if (process.platform !== 'linux') return report;
 
   const { means } = report;
-  means.setpriv = find('setpriv', SYSTEM_FOLDERS);
-  means.prlimit = find('prlimit', SYSTEM_FOLDERS);
-  means.bwrap = options.bwrap ?? find('bwrap', [...(options.path ?? '').split(delimiter), ...SYSTEM_FOLDERS]);
+  const folders = [...(options.path ?? '').split(delimiter), ...SYSTEM_FOLDERS];
+  means.setpriv = find('setpriv', folders);
+  means.prlimit = find('prlimit', folders);
+  means.bwrap = options.bwrap ?? find('bwrap', folders);
 
   set('parent-death', await tryParentDeath(report), 'The kernel ends a plugin when its node ends, however that comes.');
   set('no-new-privs', await tryNoNewPrivs(report), 'No program that a plugin starts has more rights than the plugin.');
@@ -76,14 +77,14 @@ async function tryLimits({ means }: SandboxReport): Promise<string | null> {
 }
 
 /** What a node needs to start, feed and end processes of another user. */
-const CAPABILITIES = { CAP_CHOWN: 0, CAP_DAC_OVERRIDE: 1, CAP_KILL: 5, CAP_SETGID: 6, CAP_SETUID: 7, CAP_SETPCAP: 8 };
+const CAPABILITIES = { CAP_CHOWN: 0, CAP_DAC_OVERRIDE: 1, CAP_FOWNER: 3, CAP_KILL: 5, CAP_SETGID: 6, CAP_SETUID: 7, CAP_SETPCAP: 8 };
 
 async function tryUid({ means }: SandboxReport): Promise<string | null> {
   if (means.setpriv === null) return NO_SETPRIV;
   const effective = BigInt(`0x${/^CapEff:\s+(\w+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`);
   const lacking = Object.entries(CAPABILITIES).filter(([, bit]) => ((effective >> BigInt(bit)) & 1n) === 0n);
   if (lacking.length > 0)
-    return `The node runs as user ${process.getuid?.()} without ${lacking.map(([name]) => name).join(', ')}: run it as root or give it these capabilities.`;
+    return `The node runs as user ${process.getuid?.()} without ${lacking.map(([name]) => name).join(', ')}: run it as root or give it these, as ambient capabilities.`;
   const check = '[ "$(id -u)" -ge 20000 ] && [ "$(id -G)" = "$(id -u)" ] && : >"$SCRATCH/made" && grep -q "^CapBnd:.0*$" /proc/self/status';
   return problem(await attempt(means, ['uid'], check), 'The node must be in the first user namespace, or in one that has the ids from 20000 on');
 }
@@ -106,7 +107,7 @@ async function tryCgroup({ means }: SandboxReport): Promise<string | null> {
 
 async function tryCgroupAt(means: SandboxMeans & { cgroup: CgroupMeans }): Promise<string | null> {
   try {
-    createCgroup(means.cgroup, probePolicy).remove();
+    await createCgroup(means.cgroup, probePolicy).remove();
   } catch (error) {
     return (error as Error).message;
   }
@@ -119,8 +120,11 @@ async function tryNamespaces(report: SandboxReport): Promise<string | null> {
   if (!existsSync(means.bwrap)) return `There is no bubblewrap at ${means.bwrap}: correct VRSKY_BWRAP.`;
   const own = (kind: string): string => `[ "$(readlink /proc/self/ns/${kind})" != "${readlinkSync(`/proc/self/ns/${kind}`)}" ]`;
   const check = `${['pid', 'mnt', 'ipc', 'uts', 'net'].map(own).join(' && ')} && [ ! -e /proc/${process.pid}/exe ]`;
+  const found = await attempt(means, [...asStarted(report), 'namespaces'], check, { network: 'none' });
+  if (report.layers.uid.available && process.geteuid?.() !== 0)
+    return problem(found, 'bubblewrap refuses users that are not root and have capabilities: run the node as root, or without them');
   return problem(
-    await attempt(means, [...usersOwn(report), 'namespaces'], check, { network: 'none' }),
+    found,
     'Allow user namespaces to the node (sysctl user.max_user_namespaces, kernel.apparmor_restrict_unprivileged_userns=0, in a pod hostUsers: false and procMount: Unmasked), or run it as root with CAP_SYS_ADMIN',
   );
 }
@@ -129,7 +133,7 @@ async function trySeccomp(report: SandboxReport): Promise<string | null> {
   if (!isSeccompArch(process.arch)) return `There is no list of system calls for ${process.arch}: use x86-64 or arm64.`;
   if (!report.layers.namespaces.available) return 'It is put on by bubblewrap, which does not work here: see namespaces.';
   return problem(
-    await attempt(report.means, [...usersOwn(report), 'namespaces', 'seccomp'], 'grep -q "^Seccomp:.2" /proc/self/status'),
+    await attempt(report.means, [...asStarted(report), 'namespaces', 'seccomp'], 'grep -q "^Seccomp:.2" /proc/self/status'),
     'The kernel needs CONFIG_SECCOMP_FILTER',
   );
 }
@@ -144,30 +148,32 @@ async function tryLandlock({ means }: SandboxReport): Promise<string | null> {
   );
 }
 
-function usersOwn(report: SandboxReport): SandboxLayer[] {
-  return report.layers.uid.available ? ['uid'] : [];
+/** The layers that decide as whom bubblewrap runs. */
+function asStarted(report: SandboxReport): SandboxLayer[] {
+  return (['no-new-privs', 'uid'] as const).filter((layer) => report.layers[layer].available);
 }
 
 /** Runs a line of shell inside exactly these layers, made as for a plugin; answers null when it ends well, else what stood in its way. */
 async function attempt(means: SandboxMeans, layers: SandboxLayer[], check: string, policy: Partial<SandboxPolicy> = {}): Promise<string | null> {
   const report = nothing();
   for (const layer of layers) report.layers[layer] = { available: true, detail: '' };
-  const scratchDir = await mkdtemp(join(tmpdir(), 'vrsky-s-'));
   try {
-    const confinement = await confine({ report: { ...report, means }, policy: { ...probePolicy, ...policy } }, { executable: '/bin/sh', scratchDir });
-    try {
-      const { plan } = confinement;
-      const { code, output } = await run([...plan.prefix, '/bin/sh', '-c', check], plan.descriptor3, { SCRATCH: scratchDir });
-      return code === 0 ? null : (output.trim().split('\n').at(-1) ?? '') || `a trial ended with status ${code}`;
-    } finally {
-      await confinement.endAll();
-      await confinement.release();
-    }
+    return await attemptIn({ ...report, means }, check, { ...probePolicy, ...policy });
   } catch (error) {
     return describeError(error);
-  } finally {
-    await rm(scratchDir, { recursive: true, force: true });
   }
+}
+
+async function attemptIn(report: SandboxReport, check: string, policy: SandboxPolicy): Promise<string | null> {
+  await using made = new AsyncDisposableStack();
+  const scratchDir = await mkdtemp(join(tmpdir(), 'vrsky-s-'));
+  made.defer(() => rm(scratchDir, { recursive: true, force: true }));
+  const confinement = await confine({ report, policy }, { executable: '/bin/sh', scratchDir });
+  made.defer(confinement.release);
+  made.defer(confinement.endAll);
+  const { plan } = confinement;
+  const { code, output } = await run([...plan.prefix, '/bin/sh', '-c', check], plan.descriptor3, { SCRATCH: scratchDir });
+  return code === 0 ? null : (output.trim().split('\n').at(-1) ?? '') || `a trial ended with status ${code}`;
 }
 
 function problem(found: string | null, advice: string): string | null {

@@ -2,13 +2,14 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { findBubblewrap } from '@vrsky/testkit/bubblewrap';
+import { plainEnv } from '@vrsky/testkit/config';
 import { scratchDir } from '@vrsky/testkit/scratch';
 import { type Confinement, confine, feed } from './confine.ts';
 import { detectSandbox } from './detect.ts';
 import { type SandboxLayer, type SandboxPolicy, type SandboxReport, sandboxLayers } from './layers.ts';
 
 /** What this machine has. */
-export const report = await detectSandbox({ bwrap: findBubblewrap() ?? undefined });
+export const report = await detectSandbox({ bwrap: findBubblewrap() ?? undefined, path: plainEnv().PATH });
 
 /** Namespaces as a node uses them: with a user of the plugin's own, where it can have one. */
 export const namespaces: SandboxLayer[] = report.layers.uid.available ? ['namespaces', 'uid'] : ['namespaces'];

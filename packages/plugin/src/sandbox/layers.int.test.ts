@@ -1,17 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { plainEnv } from '@vrsky/testkit/config';
 import { eventually } from '@vrsky/testkit/eventually';
 import { findProcess } from '@vrsky/testkit/process-record';
 import { scratchDir } from '@vrsky/testkit/scratch';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { removeForgottenCgroups } from './cgroup.ts';
 import { confine } from './confine.ts';
 import { namespaces, needs, only, policy, report, runInside, script, shell, startInside } from './inside.test-support.ts';
 import type { SandboxLayer } from './layers.ts';
+import { planSandbox } from './plan.ts';
 import { processesOfUid } from './processes.ts';
 import { takeUid } from './uids.ts';
 
@@ -28,7 +29,12 @@ beforeAll(async () => {
   await once(victim, 'spawn');
 });
 afterAll(() => void victim.kill('SIGKILL'));
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0)) cleanup();
+});
 
+const nowhere = { executable: '/bin/sh', scratchDir: '/nonexistent', uid: null, cgroup: null };
 const onNode = (): Record<string, string> => ({ NODE: String(process.pid), VICTIM: String(victim.pid), KEYS: keyFile });
 const isThere = (pid: number): boolean => findProcess(pid) !== null;
 
@@ -65,11 +71,11 @@ describe.skipIf(ownUser.skip)(`a user of its own${ownUser.why}`, () => {
   test('is given to one plugin at a time, and free again afterwards', async () => {
     const range = { first: 29_000, count: 2 };
     const [one, two] = [await takeUid(range), await takeUid(range)];
-    expect([one.uid, two.uid]).toEqual([29_000, 29_001]);
+    expect([one.uid, two.uid].sort()).toEqual([29_000, 29_001]);
     await expect(takeUid(range)).rejects.toMatchObject({ code: 'PLUGIN.SANDBOX', message: expect.stringContaining('29000 to 29001') });
     await one.release();
     const again = await takeUid(range);
-    expect(again.uid).toBe(29_000);
+    expect(again.uid).toBe(one.uid);
     await Promise.all([two.release(), again.release()]);
   });
 
@@ -129,12 +135,32 @@ describe.skipIf(ownUser.skip)(`a user of its own${ownUser.why}`, () => {
 const privileges = needs('uid', 'no-new-privs');
 test.skipIf(privileges.skip)(`a setuid program gives a plugin nothing with no-new-privs${privileges.why}`, async () => {
   const dir = scratchDir('setuid');
+  cleanups.push(() => rmSync(dir, { recursive: true })); // never to be found by somebody else
   chmodSync(dir, 0o755);
   const program = join(dir, 'id');
   copyFileSync('/usr/bin/id', program);
   chmodSync(program, 0o4755);
   expect((await runInside(['uid'], [program, '-u'])).output).toBe('0\n');
   expect(Number((await runInside(['uid', 'no-new-privs'], [program, '-u'])).output)).toBeGreaterThanOrEqual(20_000);
+});
+
+test.skipIf(privileges.skip)(`capabilities of a node that is not root are not handed on${privileges.why}`, async () => {
+  const capable = spawn(
+    report.means.setpriv as string,
+    [
+      ...['--reuid', '65534', '--regid', '65534', '--clear-groups', '--inh-caps', '+kill', '--ambient-caps', '+kill', '--'],
+      ...[
+        '/bin/sh',
+        '-c',
+        `grep ^CapEff /proc/self/status; ${planSandbox(only('no-new-privs'), policy, nowhere).prefix.join(' ')} grep ^CapEff /proc/self/status`,
+      ],
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  );
+  let output = '';
+  capable.stdout.on('data', (text) => (output += String(text)));
+  await once(capable, 'close');
+  expect(output).toBe('CapEff:\t0000000000000020\nCapEff:\t0000000000000000\n');
 });
 
 const limits = needs('limits');
@@ -222,6 +248,33 @@ describe.skipIf(cgroup.skip)(`a cgroup${cgroup.why}`, () => {
     for (const folder of forgotten) expect(() => statSync(folder)).toThrow('ENOENT');
     expect(isThere(orphan.pid as number)).toBe(false);
     expect(running.confinement.pids().length).toBeGreaterThan(0);
+  });
+});
+
+const landlock = needs('no-new-privs', 'landlock');
+describe.skipIf(landlock.skip)(`Landlock${landlock.why}`, () => {
+  const layers: SandboxLayer[] = ['no-new-privs', 'landlock'];
+
+  test('keeps the node’s files from a plugin of the same user, and lets it work in its own folders', async () => {
+    const dataDir = join(scratchDir('data'), 'connector');
+    const work = shell(`
+      cat "$KEYS" && echo "read the keys"
+      ls "$(dirname "$KEYS")" && echo "listed the folder"
+      (: >"$(dirname "$KEYS")/made") && echo "wrote beside them"
+      cat /etc/shadow && echo "read the shadow file"
+      mkdir "$TMPDIR/sub" && echo kept >"$TMPDIR/sub/file" && mv "$TMPDIR/sub/file" "$TMPDIR/file" && cat "$TMPDIR/file" && rm "$TMPDIR/file"
+      echo lasting >"$DATA/file" && echo gone >/dev/null && cat "$DATA/file"`);
+    const { output } = await runInside(layers, work, { policy: { dataDir }, env: { ...onNode(), DATA: dataDir } });
+    expect(output.match(/Permission denied/g)).toHaveLength(4);
+    expect(output.split('\n').filter((line) => !line.includes('denied'))).toEqual(['kept', 'lasting', '']);
+  });
+
+  test('lets Node.js start, open a socket in its folder and listen', async () => {
+    const listen = script(`
+      import { createServer } from 'node:net';
+      for (const where of [process.env.TMPDIR + '/socket', { port: 0, host: '127.0.0.1' }])
+        await new Promise((resolve) => { const server = createServer().listen(where, () => { console.log('listening'); server.close(resolve); }); });`);
+    expect((await runInside(layers, listen)).output).toBe('listening\nlistening\n');
   });
 });
 

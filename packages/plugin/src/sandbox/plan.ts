@@ -85,7 +85,9 @@ type Has = ReadonlySet<SandboxLayer>;
 
 /** First, so that from here on nothing outlives the node; the words after it change no user, which would undo it. */
 function privilegeWords({ means }: SandboxReport, has: Has): string[] {
-  const words = privileges(has);
+  // What a node without root was given is not for its plugins; a change of user needs it and then gives it up.
+  const keepsNothing = has.has('no-new-privs') && !has.has('uid') ? ['--inh-caps=-all', '--ambient-caps=-all'] : [];
+  const words = [...privileges(has), ...keepsNothing];
   return words.length === 0 ? [] : [means.setpriv as string, ...words, '--'];
 }
 
@@ -116,7 +118,8 @@ function limitWords({ means }: SandboxReport, policy: SandboxPolicy, has: Has): 
 }
 
 function bwrapWords({ means }: SandboxReport, policy: SandboxPolicy, place: SandboxPlace, has: Has): string[] {
-  const readOnly = [process.execPath, place.executable, ...(policy.readOnly ?? [])].filter(isOutsideSystem);
+  const own = means.setpriv === null ? [] : [means.setpriv]; // it is used once more inside
+  const readOnly = [...own, process.execPath, place.executable, ...(policy.readOnly ?? [])].filter(isOutsideSystem);
   const writable = writableFolders(policy, place);
   return [
     means.bwrap as string,
@@ -178,7 +181,8 @@ function landlockWords(policy: SandboxPolicy, place: SandboxPlace): string[] {
   return ['--landlock-access', 'fs', ...rules.flatMap((rule) => ['--landlock-rule', rule])];
 }
 
-function writableFolders(policy: SandboxPolicy, place: SandboxPlace): string[] {
+/** Where a plugin may write. */
+export function writableFolders(policy: SandboxPolicy, place: Pick<SandboxPlace, 'scratchDir'>): string[] {
   return [place.scratchDir, ...(policy.dataDir === undefined ? [] : [policy.dataDir])];
 }
 

@@ -18,11 +18,13 @@ export interface UidRange {
 export const pluginUids: UidRange = { first: 20_000, count: 1_000 };
 
 /**
- * Takes the lowest id that no other plugin has, of any node on this machine: a plugin must not share one, since all processes of an id
- * are ended together. The mark is an abstract socket, which the kernel removes with the node. Throws AppError `PLUGIN.SANDBOX`.
+ * Takes an id that no other plugin has, of any node on this machine. The mark is an abstract socket, which the kernel removes with the
+ * node; it is seen in one network only, so nodes in different ones also begin to look at different places. Throws AppError
+ * `PLUGIN.SANDBOX` when all are taken.
  */
 export async function takeUid({ first, count }: UidRange = pluginUids): Promise<TakenUid> {
-  for (let uid = first; uid < first + count; uid++) {
+  for (let tried = 0; tried < count; tried++) {
+    const uid = first + ((process.pid * STRIDE + tried) % count);
     const mark = await tryMark(uid);
     if (mark === null) continue;
     const release = (): Promise<void> => new Promise((resolve) => mark.close(() => resolve()));
@@ -32,6 +34,9 @@ export async function takeUid({ first, count }: UidRange = pluginUids): Promise<
   }
   throw sandboxRefusal(`all user ids from ${first} to ${first + count - 1} are in use by plugins`);
 }
+
+/** Between the places where nodes that were started one after the other begin. */
+const STRIDE = 61;
 
 async function tryMark(uid: number): Promise<Server | null> {
   const mark = createServer((stranger) => stranger.destroy());

@@ -9,6 +9,7 @@ import type { ConnectorRole, ConnectorSummary } from './types.ts';
 
 export type { SettingsError } from './settings/check-settings.ts';
 export type { Json } from './settings/to-form.ts';
+export { fieldWords } from './settings/words-of.ts';
 
 /** Comes when such a form is opened: the check of schemas is not needed for HTTP. */
 export const SettingsForm = dynamic(() => import('./ui/form/SettingsForm.tsx').then((module) => module.SettingsForm), {

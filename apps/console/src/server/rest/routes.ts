@@ -1,3 +1,4 @@
+import { connectorCallRoutes } from './connector-call-routes.ts';
 import { connectorRoutes } from './connector-routes.ts';
 import { deadLetterRoutes } from './dead-letter-routes.ts';
 import { messageRoutes } from './message-routes.ts';
@@ -6,4 +7,4 @@ import type { Route } from './route.ts';
 import { stepRoutes } from './step-routes.ts';
 
 /** Everything below `/api/v1`. */
-export const routes: readonly Route[] = [...pipelineRoutes, ...stepRoutes, ...messageRoutes, ...deadLetterRoutes, ...connectorRoutes];
+export const routes: readonly Route[] = [...pipelineRoutes, ...stepRoutes, ...messageRoutes, ...deadLetterRoutes, ...connectorRoutes, ...connectorCallRoutes];

@@ -44,6 +44,8 @@ async function deleteOld(client: pg.ClientBase, before: Date): Promise<void> {
   for (const [table, column] of [
     ['dead_letter', 'at'],
     ['message_minute', 'minute'],
+    ['connector_minute', 'minute'],
+    ['connector_event', 'at'],
   ]) {
     for (;;) {
       const { rowCount } = await client.query(

@@ -16,6 +16,8 @@ export interface ProjectorOptions {
   /** Whose trails to read; asked again every few seconds. */
   listTenants(): Promise<TenantAccount[]>;
   onChanged(tenantId: string, pipelineIds: Set<string>): void;
+  /** The books of a tenant's connectors. */
+  onCalls(tenantId: string): void;
   metrics: WorkerMetrics;
   log: Log;
 }
@@ -101,9 +103,18 @@ export async function runProjector(options: ProjectorOptions, stop: AbortSignal)
     const packs = trail.peek(BATCH_MESSAGES_MAX);
     const client = await db.pool.connect();
     try {
-      const changed = await projectBatch({ client, partitions, metrics, log, tenantId: trail.tenantId, packs, behind: trail.waiting > packs.length });
+      const { pipelineIds, connectors } = await projectBatch({
+        client,
+        partitions,
+        metrics,
+        log,
+        tenantId: trail.tenantId,
+        packs,
+        behind: trail.waiting > packs.length,
+      });
       trail.settle(packs.length);
-      if (changed.size > 0) options.onChanged(trail.tenantId, changed);
+      if (pipelineIds.size > 0) options.onChanged(trail.tenantId, pipelineIds);
+      if (connectors.size > 0) options.onCalls(trail.tenantId);
     } finally {
       client.release();
     }

@@ -2,7 +2,7 @@ import { withTenant } from '@vrsky/db/client';
 import type { TenantContext } from '../../../server/context.ts';
 import { listSeenNodes } from '../../nodes/server/seen-nodes.ts';
 import type { ConnectorDetail, ConnectorsView } from '../types.ts';
-import { listProcesses } from './list-processes.ts';
+import { isProcessOf, listProcesses } from './list-processes.ts';
 import { listUses } from './list-uses.ts';
 import { mergeOffers, releaseFor } from './merge-offers.ts';
 import { connectorNotFound, getSchemas, readOffers } from './read-offers.ts';
@@ -18,7 +18,7 @@ export async function listConnectors(ctx: TenantContext): Promise<ConnectorsView
     return {
       connectors: mergeOffers(nodes).map((connector) => ({
         ...connector,
-        processes: processes.filter((process) => process.name === connector.name),
+        processes: processes.filter((process) => isProcessOf(process, connector.name)),
         pipelines: uses.get(connector.name)?.length ?? 0,
       })),
       problems: nodes.flatMap(({ node, problems }) => problems.map((problem) => ({ nodeId: node.id, nodeName: node.name, ...problem }))),
@@ -40,7 +40,7 @@ export async function getConnector(ctx: TenantContext, { name, release: wanted }
       ...connector,
       release: { version: release.version, digest: release.digest },
       settingsSchemas: await getSchemas(tx, { name, digest: release.digest }),
-      processes: listProcesses(await listSeenNodes(tx, tenantId, nowMs)).filter((process) => process.name === name),
+      processes: listProcesses(await listSeenNodes(tx, tenantId, nowMs)).filter((process) => isProcessOf(process, name)),
       pipelines: usedBy.length,
       usedBy,
     };

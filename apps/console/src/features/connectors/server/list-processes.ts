@@ -17,3 +17,8 @@ export function listProcesses(nodes: NodeRow[]): ConnectorProcessView[] {
   );
   return all.sort((a, b) => Number(a.state === 'running') - Number(b.state === 'running'));
 }
+
+/** A node that gives a connector a process for each role says which: `http source`. */
+export function isProcessOf(process: { name: string }, connector: string): boolean {
+  return process.name === connector || process.name.startsWith(`${connector} `);
+}

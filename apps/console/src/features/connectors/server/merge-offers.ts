@@ -1,3 +1,4 @@
+import { wordsOf } from '../settings/words-of.ts';
 import type { ConnectorSummary, ReleaseView } from '../types.ts';
 import type { NodeOffers, OfferSummary } from './read-offers.ts';
 
@@ -18,7 +19,16 @@ function merge(offered: { offer: OfferSummary; node: NodeOffers['node'] }[]): Me
   const [newest] = (live.length > 0 ? live : offered).toSorted((a, b) => compareVersions(b.offer.version, a.offer.version));
   if (!newest) throw new Error('bug: a connector that nobody offers');
   const { name, title, description, roles, origin, network } = newest.offer;
-  return { name, title: title || name, description, roles, origin, network, live: live.length > 0, releases: releasesOf(offered) };
+  return {
+    name,
+    title: title || (name === 'http' ? 'HTTP' : wordsOf(name)),
+    description,
+    roles,
+    origin,
+    network,
+    live: live.length > 0,
+    releases: releasesOf(offered),
+  };
 }
 
 function releasesOf(offered: { offer: OfferSummary; node: NodeOffers['node'] }[]): ReleaseView[] {

@@ -47,7 +47,7 @@ function toError(unit: OutputUnit, schema: SchemaObject, settings: unknown): Set
     case 'maxLength':
       return here(`At most ${String(limit())} characters`);
     case 'pattern':
-      return here(`It has to match ${String(limit())}`);
+      return here(patternWords(String(limit()), keywordValue(schema, unit.keywordLocation.replace(/pattern$/, 'examples'))));
     case 'format':
       return here(`Enter ${formatWord(String(limit()))}`);
     case 'minimum':
@@ -159,6 +159,12 @@ const formatWords: Record<string, string> = {
 
 function formatWord(format: string): string {
   return formatWords[format] ?? `a value of the form “${format}”`;
+}
+
+/** A pattern is for programs; an example beside it says more to a person. */
+function patternWords(pattern: string, examples: unknown): string {
+  const [example] = Array.isArray(examples) ? examples : [];
+  return typeof example === 'string' ? `Write it like ${example} (the pattern is ${pattern})` : `It has to match ${pattern}`;
 }
 
 function numberWord(value: unknown): string {

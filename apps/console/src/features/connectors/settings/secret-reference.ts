@@ -5,8 +5,8 @@ export interface SecretReference {
   $secret: string;
 }
 
-export const SECRET_NAME = /^[a-z][a-z0-9-]{0,62}$/;
-export const SECRET_NAME_RULE = 'A secret’s name is lower-case letters, digits and -, and begins with a letter.';
+export const SECRET_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
+export const SECRET_NAME_RULE = 'A secret’s name has letters, digits, dots, - and _, at most 128. Its value does not belong here';
 
 export const secretReferenceSchema = {
   type: 'object',

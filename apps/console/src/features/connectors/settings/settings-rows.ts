@@ -22,7 +22,9 @@ export function settingsRows(form: Field): SettingRow[] {
 }
 
 function add(field: Field, path: string, depth: number, rows: SettingRow[]): void {
-  const { title, help, required, fallback } = field;
+  const { title, help, fallback } = field;
+  // What has one value only is nothing that anybody has to fill in.
+  const required = field.required && field.kind !== 'fixed';
   rows.push({ path, depth, title, kind: kindWords(field), required, fallback: fallback === undefined ? null : short(fallback), help });
   below(field, path, depth + 1, rows);
 }
@@ -33,7 +35,7 @@ function below(field: Field, path: string, depth: number, rows: SettingRow[]): v
   else if (field.kind === 'map') below(field.item, `${path}.*`, depth, rows);
   else if (field.kind === 'variants')
     for (const { title, field: variant } of field.options) {
-      rows.push({ path: '', depth, title, kind: 'One of the forms', required: false, fallback: null, help: variant.help });
+      rows.push({ path: '', depth, title, kind: '', required: false, fallback: null, help: variant.help });
       below(variant, path, depth + 1, rows);
     }
 }

@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it, test } from 'vitest';
 import { checkSettings } from './check-settings.ts';
 import { keysOf, pointerTo, valueAt } from './pointer.ts';
 import { readSchema, type SchemaObject } from './read-schema.ts';
 import { secretReferences } from './secret-reference.ts';
+import { settingsRows } from './settings-rows.ts';
 import { startValue, variantOf } from './start-value.ts';
 import { type Field, toForm } from './to-form.ts';
+import { fieldWords } from './words-of.ts';
 
 function usable(schema: object): SchemaObject {
   const read = readSchema(JSON.stringify(schema));
@@ -178,4 +181,25 @@ test('a pointer names a place, whatever its keys hold', () => {
   expect(keysOf(pointer)).toEqual(['a/b', '0', '~']);
   expect(valueAt(settings, pointer)).toBe(1);
   expect(valueAt(settings, '/constructor')).toBeUndefined();
+});
+
+const referenceSchemas = (role: string) =>
+  readFileSync(new URL(`../../../../../../sdk/go/cmd/vrsky-connector-schedule-and-file/${role}.schema.json`, import.meta.url), 'utf8');
+
+test.each(['source', 'destination'])('every setting of the Go reference connector as %s has a control of its own', (role) => {
+  const schema = usable(JSON.parse(referenceSchemas(role)));
+  const form = toForm(schema);
+  expect(form).toMatchObject({ kind: 'group' });
+  expect(settingsRows(form).map(({ kind }) => kind)).not.toContain('JSON');
+  expect(checkSettings(schema, startValue(form))).toEqual([]);
+});
+
+test('what does not match a pattern is told by the example', () => {
+  expect(errorsOf(JSON.parse(referenceSchemas('destination')), { path: '../x' })).toEqual({ '/path': expect.stringMatching(/^Write it like orders\.ndjson/) });
+});
+
+test('a field is called by words in a list of problems', () => {
+  expect(fieldWords('/columns/0/maxWidth')).toBe('Columns 1, max width');
+  expect(fieldWords('/2024/x')).toBe('2024, x');
+  expect(fieldWords('')).toBe('');
 });

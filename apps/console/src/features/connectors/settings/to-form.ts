@@ -50,6 +50,8 @@ export interface Variant {
 
 const DEPTH_MAX = 8;
 const FIELDS_MAX = 400;
+/** A text that may be longer gets several lines. */
+const LINE_CHARS_MAX = 4_096;
 
 /** The form of a connector's settings; the schema is one that `readSchema` has accepted. */
 export function toForm(schema: SchemaObject): Field {
@@ -100,7 +102,8 @@ function toText(schema: SchemaObject): FieldShape {
     schema['x-vrsky'] === 'long-text' ||
     schema.format === 'textarea' ||
     typeof schema.contentMediaType === 'string' ||
-    (typeof schema.default === 'string' && schema.default.includes('\n'));
+    (typeof schema.default === 'string' && schema.default.includes('\n')) ||
+    (numberOf(schema.maxLength) ?? 0) > LINE_CHARS_MAX;
   return { kind: 'text', long, input: schema.format === 'uri' ? 'url' : schema.format === 'email' ? 'email' : 'text', maxLength: numberOf(schema.maxLength) };
 }
 

@@ -75,15 +75,17 @@ function Loaded({ connector, back }: { connector: ConnectorDetail; back: { href:
           )
         }
       />
-      <div className={classes.columns}>
-        <div>
-          <Processes connector={connector} />
-          <Settings connector={connector} />
-        </div>
-        <div>
-          <About connector={connector} />
-          <Releases releases={connector.releases} />
-          <UsedBy uses={connector.usedBy} />
+      <div className={classes.sections}>
+        <Processes connector={connector} />
+        <div className={classes.columns}>
+          <div>
+            <Settings connector={connector} />
+          </div>
+          <div>
+            <About connector={connector} />
+            <Releases releases={connector.releases} />
+            <UsedBy uses={connector.usedBy} />
+          </div>
         </div>
       </div>
     </>
@@ -105,11 +107,17 @@ function Processes({ connector }: { connector: ConnectorDetail }) {
           keys={false}
           columns={processColumns}
           rows={processes}
-          rowKey={(process) => `${process.nodeId} ${process.shared} ${process.digest} ${process.pid} ${process.version}`}
+          rowKey={(process) => `${process.nodeId} ${process.name} ${process.shared} ${process.digest} ${process.pid} ${process.version}`}
         />
       )}
     </Panel>
   );
+}
+
+/** Which role it plays, when each has a process of its own, and whether others use it too. */
+function placeWords({ name, shared }: ConnectorProcessView): string {
+  const [, role] = name.split(' ');
+  return [role && ` ${role}`, shared && ', shared'].filter(Boolean).join('');
 }
 
 const processColumns: Column<ConnectorProcessView>[] = [
@@ -119,10 +127,10 @@ const processColumns: Column<ConnectorProcessView>[] = [
     cell: (process) => (
       <>
         {process.nodeName}
-        {process.shared && <span className={classes.dim}> shared</span>}
+        <span className={classes.dim}>{placeWords(process)}</span>
       </>
     ),
-    width: 130,
+    width: 170,
     narrow: 'title',
   },
   {

@@ -46,6 +46,7 @@ function Loaded({ view }: { view: ConnectorsView }) {
         <div className={classes.box}>
           <DataTable
             label="Connectors"
+            plainHead
             columns={columns}
             rows={view.connectors}
             rowKey={(connector) => connector.name}
@@ -97,21 +98,21 @@ const problemColumns: Column<ConnectorsView['problems'][number]>[] = [
 ];
 
 const columns: Column<ConnectorSummary>[] = [
-  { id: 'title', header: 'Connector', cell: (connector) => connector.title, width: '16%', narrow: 'title', compare: (a, b) => a.title.localeCompare(b.title) },
+  { id: 'title', header: 'Connector', cell: (connector) => connector.title, width: '15%', narrow: 'title', compare: (a, b) => a.title.localeCompare(b.title) },
   {
     id: 'description',
     header: 'What it does',
     cell: (connector) => (
       <span className={classes.dim} title={connector.description}>
-        {connector.description}
+        {connector.description || 'It says nothing about itself.'}
       </span>
     ),
     cut: true,
-    width: '30%',
+    width: '34%',
     narrow: 'full',
   },
-  { id: 'roles', header: 'Used as', cell: (connector) => roleWords(connector.roles), width: 150, narrow: 'meta' },
-  { id: 'version', header: 'Version', cell: (connector) => <Version connector={connector} />, width: 120, narrow: 'meta', narrowLabel: 'Version' },
+  { id: 'roles', header: 'Used as', cell: (connector) => roleWords(connector.roles), width: 180, narrow: 'meta' },
+  { id: 'version', header: 'Version', cell: (connector) => <Version connector={connector} />, width: 90, narrow: 'meta', narrowLabel: 'Version' },
   { id: 'processes', header: 'Processes', cell: (connector) => <Processes connector={connector} />, narrow: 'side' },
   {
     id: 'pipelines',

@@ -24,21 +24,21 @@ const columns: Column<SettingRow>[] = [
     id: 'title',
     header: 'Setting',
     cell: (row) => (
-      <span className={classes.setting} style={{ '--depth': row.depth } as React.CSSProperties}>
+      <div className={classes.setting} style={{ '--depth': row.depth } as React.CSSProperties}>
         {row.title}
-      </span>
+        {row.path && <code>{row.path}</code>}
+      </div>
     ),
-    width: '20%',
+    width: '22%',
     narrow: 'title',
   },
-  { id: 'path', header: 'In JSON', cell: (row) => row.path && <code>{row.path}</code>, width: '18%', narrow: 'meta' },
-  { id: 'kind', header: 'Value', cell: (row) => row.kind, width: '22%', narrow: 'meta' },
+  { id: 'kind', header: 'Value', cell: (row) => row.kind, width: '20%', narrow: 'meta' },
   {
     id: 'fallback',
     header: 'If left out',
-    cell: (row) => (row.fallback !== null ? <code>{row.fallback}</code> : row.required ? 'required' : ''),
-    width: 120,
+    cell: (row) => (row.fallback !== null ? <code className={classes.value}>{row.fallback}</code> : row.required ? 'Required' : ''),
+    width: '16%',
     narrow: 'side',
   },
-  { id: 'help', header: 'What it is', cell: (row) => row.help && <span className={classes.dim}>{row.help}</span>, narrow: 'full' },
+  { id: 'help', header: 'What it is', width: '42%', cell: (row) => row.help && <span className={classes.dim}>{row.help}</span>, narrow: 'full' },
 ];

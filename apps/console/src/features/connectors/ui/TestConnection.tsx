@@ -12,6 +12,7 @@ import { NeedsRole } from '../../../ui/NeedsRole.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { useNeeds } from '../../tenancy/api.tsx';
 import type { SettingsError } from '../settings/check-settings.ts';
+import { fieldWords } from '../settings/words-of.ts';
 import type { ConnectorRole, ConnectorTest } from '../types.ts';
 import classes from './TestConnection.module.css';
 
@@ -105,11 +106,11 @@ function Verdict({ result }: { result: ConnectorTest }) {
     );
   const { errors } = result;
   if (errors.length > 0) {
-    const [first] = errors;
+    const named = errors.slice(0, 3).map(({ path, message }) => (path === '' ? message : `${fieldWords(path)}: ${message}`));
     return (
       <p>
-        <b>{result.outcome === 'not_tried' ? 'Not tried yet.' : 'The connector refuses the settings.'}</b> Mend{' '}
-        {errors.length === 1 ? `the marked field: ${first?.message}` : `the ${formatCount(errors.length, 'marked field')}`}.
+        <b>{result.outcome === 'not_tried' ? 'Not tried yet.' : 'The connector refuses the settings.'}</b> Mend {named.join('; ')}
+        {errors.length > named.length && `; and ${formatCount(errors.length - named.length, 'more field')}`}
       </p>
     );
   }

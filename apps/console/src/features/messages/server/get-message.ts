@@ -51,7 +51,8 @@ function toAttempt(stored: StoredAttempt): AttemptView {
   return {
     attempt: stored.attempt,
     at: toTime(stored.startedAtMs),
-    durationUs: stored.durationUs ?? null,
+    // A connector need not measure; then it says neither.
+    durationUs: stored.startedAtMs ? (stored.durationUs ?? null) : null,
     state: stored.state,
     peerStatus: stored.peerStatus ?? null,
     peerAnswer: stored.peerAnswer ?? null,
@@ -63,5 +64,5 @@ function toAttempt(stored: StoredAttempt): AttemptView {
 }
 
 function toTime(ms: number | undefined): string | null {
-  return ms === undefined ? null : new Date(ms).toISOString();
+  return ms === undefined || ms === 0 ? null : new Date(ms).toISOString();
 }

@@ -90,6 +90,7 @@ export function ConnectorPartForm({ part, connectorRole: role, at, problems, foc
             schema={connector?.settingsSchemas[role] ?? ''}
             value={part.settings}
             errors={errors}
+            showAll={tested.length > 0}
             focus={focus?.startsWith(settingsAt) ? focus.slice(settingsAt.length) : null}
             onChange={(settings) => onChange({ settings: settings as Record<string, never> })}
           />

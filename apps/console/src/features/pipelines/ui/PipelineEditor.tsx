@@ -89,6 +89,7 @@ function PipelineOverview({ pipeline, editor, left, onGo }: PipelineOverviewProp
       )}
       <ProblemList
         problems={editor.problems.filter((problem) => !isStillBeingBuilt(problem, pipeline))}
+        draft={editor.draft}
         onSelect={(problem) => {
           const to = placeOfProblem(problem);
           if (!to) return;

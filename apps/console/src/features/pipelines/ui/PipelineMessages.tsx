@@ -47,7 +47,7 @@ export function PipelineMessages({ pipelineId }: { pipelineId: string }) {
         <TableSkeleton columns={6} rows={3} />
       ) : query.data.items.length === 0 ? (
         <EmptyState icon={IconInbox} title="No messages yet" compact>
-          What is sent to the source's URL shows here within a second.
+          What the source receives shows here within a second.
         </EmptyState>
       ) : (
         <DataTable

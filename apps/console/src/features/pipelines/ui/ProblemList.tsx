@@ -1,36 +1,40 @@
 'use client';
 
 import { IconAlertTriangle, IconInfoCircle } from '@tabler/icons-react';
+import { isHttp, type PipelineDraft } from '@vrsky/contracts/pipeline-spec';
+import { fieldWords } from '../../connectors/api.tsx';
+import { findPart } from '../draft.ts';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
 import classes from './PipelineEditor.module.css';
 
 interface ProblemListProps {
   problems: DraftProblem[];
+  draft: PipelineDraft;
   onSelect: (problem: DraftProblem) => void;
 }
 
 /** Why the draft cannot be published, then what is only good to know; each line a way to the part it is about. */
-export function ProblemList({ problems, onSelect }: ProblemListProps) {
+export function ProblemList({ problems, draft, onSelect }: ProblemListProps) {
   const [blocking, warnings] = [problems.filter((problem) => !problem.warning), problems.filter((problem) => problem.warning)];
   return (
     <>
       {blocking.length > 0 && (
         <section className={classes.problems} aria-label="Problems of the draft">
           <IconAlertTriangle size={16} aria-hidden />
-          <Lines problems={blocking} onSelect={onSelect} />
+          <Lines problems={blocking} draft={draft} onSelect={onSelect} />
         </section>
       )}
       {warnings.length > 0 && (
         <section className={classes.problems} data-warning aria-label="Good to know before publishing">
           <IconInfoCircle size={16} aria-hidden />
-          <Lines problems={warnings} onSelect={onSelect} />
+          <Lines problems={warnings} draft={draft} onSelect={onSelect} />
         </section>
       )}
     </>
   );
 }
 
-function Lines({ problems, onSelect }: ProblemListProps) {
+function Lines({ problems, draft, onSelect }: ProblemListProps) {
   return (
     <ul>
       {problems.map((problem) => (
@@ -39,7 +43,7 @@ function Lines({ problems, onSelect }: ProblemListProps) {
             problem.message
           ) : (
             <button type="button" onClick={() => onSelect(problem)}>
-              <b>{problem.partId}</b>: {problem.message}
+              <b>{problem.partId}</b>: {[fieldOf(draft, problem), problem.message].filter(Boolean).join(': ')}
               {problem.code?.[0] ? ` (line ${problem.code[0].line}: ${problem.code[0].message})` : ''}
             </button>
           )}
@@ -47,6 +51,14 @@ function Lines({ problems, onSelect }: ProblemListProps) {
       ))}
     </ul>
   );
+}
+
+/** Of a connector's settings; messages about HTTP's name their field themselves. */
+function fieldOf(draft: PipelineDraft, { path, partId }: DraftProblem): string | null {
+  const pointer = /^\/(?:source|destinations\/\d+)\/settings(\/.*)$/.exec(path)?.[1];
+  const found = partId === null ? null : findPart(draft, partId);
+  if (pointer === undefined || !found || found.kind === 'step' || isHttp(found.part)) return null;
+  return fieldWords(pointer);
 }
 
 /** A draft without a destination is unfinished, not wrong: the line above already says what comes next. */

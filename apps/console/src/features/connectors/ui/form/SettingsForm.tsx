@@ -9,6 +9,7 @@ import { type Field, type Json, toForm } from '../../settings/to-form.ts';
 import { FieldInput } from './FieldInput.tsx';
 import { FormContext } from './form-context.ts';
 import { Members } from './GroupInput.tsx';
+import classes from './SettingsForm.module.css';
 
 export interface SettingsFormProps {
   /** JSON Schema as text; empty when the connector says nothing. */
@@ -19,11 +20,13 @@ export interface SettingsFormProps {
   onChange(value: Record<string, Json>): void;
   /** JSON Pointer of the field that is to have the keyboard. */
   focus?: string | null;
+  /** Also what nobody has filled in yet is wrong: somebody asked. */
+  showAll?: boolean;
   readOnly?: boolean;
 }
 
 /** A connector's settings, from its schema. What the schema refuses shows at its field at once; what is merely empty, after one was there. */
-export function SettingsForm({ schema, value, errors, onChange, focus = null, readOnly = false }: SettingsFormProps) {
+export function SettingsForm({ schema, value, errors, onChange, focus = null, showAll = false, readOnly = false }: SettingsFormProps) {
   const prefix = useId();
   const read = useMemo(() => readSchema(schema === '' ? '{"type":"object"}' : schema), [schema]);
   const form = useMemo((): Field => (read.ok ? toForm(read.schema) : asJson(read.reason)), [read]);
@@ -33,10 +36,11 @@ export function SettingsForm({ schema, value, errors, onChange, focus = null, re
     const found = new Map<string, string>();
     const own = read.ok ? check(read.schema, value) : [];
     // Fields that nobody has filled in yet are not wrong, they are next.
-    for (const { path, message } of own) if (touched.has(path) || !isEmpty(valueAt(value, path))) found.set(path, message);
-    for (const { path, message } of errors) if (!found.has(path) && (own.every((error) => error.path !== path) || touched.has(path))) found.set(path, message);
+    for (const { path, message } of own) if (showAll || touched.has(path) || !isEmpty(valueAt(value, path))) found.set(path, message);
+    for (const { path, message } of errors)
+      if (!found.has(path) && (showAll || touched.has(path) || own.every((error) => error.path !== path))) found.set(path, message);
     return found;
-  }, [read, value, errors, touched]);
+  }, [read, value, errors, touched, showAll]);
 
   const idOf = useCallback((pointer: string) => `${prefix}${pointer}`, [prefix]);
   const context = useMemo(
@@ -66,6 +70,7 @@ export function SettingsForm({ schema, value, errors, onChange, focus = null, re
           The connector’s settings schema cannot be read, so its settings are written as JSON. {read.reason} Tell whoever made the connector.
         </Alert>
       )}
+      {field.kind === 'group' && field.help && <p className={classes.help}>{field.help}</p>}
       {field.kind === 'group' ? <Members members={field.members} {...shown} /> : <FieldInput {...shown} />}
       {whole !== undefined && field.kind === 'group' && (
         <Alert color="red" variant="light" mt="md" role="alert">

@@ -70,6 +70,7 @@ export function StepWorkspace({ pipeline, editor, step, fixture: asked, onGo }: 
         <ProblemList
           // What the code says of itself is beside the code.
           problems={editor.problems.filter((problem) => (problem.partId !== step.id || problem.code === undefined) && !isStillBeingBuilt(problem, pipeline))}
+          draft={editor.draft}
           onSelect={(problem) => {
             const place = placeOfProblem(problem);
             onGo(place && editor.draft.steps.some(({ id }) => id === place.partId) ? { step: place.partId, fixture: place.fixture } : null);

@@ -1,0 +1,3 @@
+/** What `vrsky init` can make. */
+export const templates = ['typescript', 'assemblyscript', 'connector-typescript', 'connector-go'] as const;
+export type Template = (typeof templates)[number];
