@@ -59,6 +59,8 @@ export interface OpenOptions extends Omit<LaunchOptions, 'identity'> {
   calls?: CallRecorder;
 }
 
+/** What a plugin says of itself, in its handshake or asked for its health, is no trouble with the connection. */
+const SAID_BY_ITSELF = new Set(['PLUGIN.HANDSHAKE', 'PLUGIN.UNHEALTHY']);
 /** The service name under which a plugin reports its health. */
 const HEALTH_SERVICE = 'plugin';
 const SHUTDOWN_MS = 2_000;
@@ -77,7 +79,7 @@ export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
     return await connect(launched, identity, options);
   } catch (cause) {
     const { reason } = await launched.kill();
-    if (isAppError(cause)) throw cause; // it was met, and that is what is wrong with it
+    if (isAppError(cause) && SAID_BY_ITSELF.has(cause.code)) throw cause;
     throw new AppError({
       code: 'PLUGIN.CONNECT',
       kind: 'unavailable',
