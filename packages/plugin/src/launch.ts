@@ -7,7 +7,8 @@ import { AppError, describeError } from '@vrsky/kernel/errors';
 import type { Identity } from './certificate.ts';
 import { HANDSHAKE_BYTES_MAX, type Handshake, type MagicCookie, parseHandshake, pluginEnv, refused } from './handshake.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
-import { type Confinement, confine, feed, type Sandbox } from './sandbox/confine.ts';
+import { type Confinement, confine, type Sandbox } from './sandbox/confine.ts';
+import { feed, pluginStdio } from './sandbox/descriptors.ts';
 import type { SandboxLayer } from './sandbox/layers.ts';
 import { processTree } from './sandbox/processes.ts';
 
@@ -74,7 +75,7 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
   const [command, ...args] = start.words as [string, ...string[]];
   // Its own process group: a Ctrl-C in the terminal is for the host, which then ends its plugins in order.
   const child = spawn(command, args, {
-    stdio: ['ignore', 'pipe', 'pipe', ...(start.descriptor3 === null ? [] : ['pipe' as const])],
+    stdio: pluginStdio(start.descriptor3),
     detached: true,
     env: pluginEnvironment(options, socketDir, confinement?.plan.env),
     ...(confinement === null ? {} : { cwd: '/' }),

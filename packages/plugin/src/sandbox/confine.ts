@@ -68,14 +68,6 @@ export async function confine({ report, policy }: Sandbox, place: { executable: 
   };
 }
 
-/** Writes what a program reads from its descriptor 3. That it ended before it read is seen by its status. */
-export function feed(stream: unknown, bytes: Buffer | null): void {
-  if (bytes === null) return;
-  const pipe = stream as NodeJS.WritableStream;
-  pipe.on('error', () => undefined);
-  pipe.end(bytes);
-}
-
 function reasonOf(exit: { code: number | null; signal: NodeJS.Signals | null }, policy: SandboxPolicy, cgroup: Cgroup | null): string | undefined {
   if (exit.code === 0) return undefined;
   const { outOfMemory, outOfProcesses } = cgroup?.outcome() ?? { outOfMemory: false, outOfProcesses: false };

@@ -1,6 +1,19 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { plainEnv } from '@vrsky/testkit/config';
@@ -305,6 +318,29 @@ describe('`kill -9` of the node', () => {
       }
     });
   }
+});
+
+test.skipIf(process.platform !== 'linux')('a descriptor that the node was started with is not handed on', async () => {
+  const secret = openSync(keyFile, 'r');
+  const read = '["-c", "cat /proc/self/fd/40"]';
+  const node = spawn(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { spawnSync } from 'node:child_process';
+       import { runInside } from ${JSON.stringify(join(import.meta.dirname, 'inside.test-support.ts'))};
+       const plain = spawnSync('/bin/sh', ${read}, { encoding: 'utf8' }).stdout;
+       const { output } = await runInside([], ['/bin/sh', ...${read}]);
+       process.stdout.write(JSON.stringify({ plain: plain.includes('keys'), inside: output.includes('keys') }));`,
+    ],
+    { env: plainEnv(), stdio: ['ignore', 'pipe', 'inherit', ...Array(37).fill('ignore'), secret] },
+  );
+  let output = '';
+  node.stdout?.on('data', (text) => (output += String(text)));
+  await once(node, 'close');
+  closeSync(secret);
+  expect(JSON.parse(output)).toEqual({ plain: true, inside: false });
 });
 
 describe('a minimum', () => {

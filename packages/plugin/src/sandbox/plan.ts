@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Cgroup } from './cgroup.ts';
 import { layersInForce, type SandboxLayer, type SandboxPolicy, type SandboxReport } from './layers.ts';
+import { readIfThere } from './processes.ts';
 import { isSeccompArch, seccompFilter } from './seccomp.ts';
 
 /** What was made for one plugin before it is started. */
@@ -103,18 +104,30 @@ function joinWords({ cgroup }: SandboxPlace): string[] {
 }
 
 function limitWords({ means }: SandboxReport, policy: SandboxPolicy, has: Has): string[] {
-  return [
-    means.prlimit as string,
+  const limits: Record<string, number> = {
     // Not the address space: WebAssembly sets aside gigabytes of it.
-    `--data=${policy.memoryBytes + RESERVED_BYTES}`,
-    `--nofile=${policy.filesMax}`,
-    `--fsize=${policy.fileBytesMax ?? FILE_BYTES_DEFAULT}`,
-    '--core=0',
-    '--memlock=0',
+    data: policy.memoryBytes + RESERVED_BYTES,
+    nofile: policy.filesMax,
+    fsize: policy.fileBytesMax ?? FILE_BYTES_DEFAULT,
+    core: 0,
+    memlock: 0,
     // Counted by user: with the node's own user it would count the node.
-    ...(has.has('uid') ? [`--nproc=${policy.processesMax}`] : []),
-    '--',
-  ];
+    ...(has.has('uid') ? { nproc: policy.processesMax } : {}),
+  };
+  const lowered = withinHardLimits(limits, readIfThere('/proc/self/limits'));
+  return [means.prlimit as string, ...Object.entries(lowered).map(([name, value]) => `--${name}=${value}`), '--'];
+}
+
+const HARD_LIMITS: Record<string, string> = { data: 'Max data size', nofile: 'Max open files', fsize: 'Max file size', nproc: 'Max processes' };
+
+/** No limit above the node's own hard one, which a node without root could not set. `table` is a text as in `/proc/self/limits`. */
+export function withinHardLimits(limits: Readonly<Record<string, number>>, table: string): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(limits).map(([name, value]) => {
+      const hard = new RegExp(`^${HARD_LIMITS[name]} +\\S+ +(\\d+) `, 'm').exec(table)?.[1];
+      return [name, hard === undefined ? value : Math.min(value, Number(hard))];
+    }),
+  );
 }
 
 function bwrapWords({ means }: SandboxReport, policy: SandboxPolicy, place: SandboxPlace, has: Has): string[] {
