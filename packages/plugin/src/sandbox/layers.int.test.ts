@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -181,7 +181,7 @@ describe.skipIf(limits.skip)(`limits of a process${limits.why}`, () => {
   test('a file larger than allowed ends the plugin, and the reason is said', async () => {
     const write = shell('exec head -c 8192 /dev/zero >"$TMPDIR/large"');
     const { signal, reason } = await runInside(['limits'], write, { policy: { fileBytesMax: 4_096 } });
-    expect({ signal, reason }).toEqual({ signal: 'SIGXFSZ', reason: 'It wrote a file larger than the 0 MiB that it may write.' });
+    expect({ signal, reason }).toEqual({ signal: 'SIGXFSZ', reason: 'It wrote a file larger than the 4096 bytes that it may write.' });
   });
 
   test('descriptors, core dumps and locked memory', async () => {
@@ -292,6 +292,14 @@ describe.skipIf(landlock.skip)(`Landlock${landlock.why}`, () => {
 });
 
 describe('`kill -9` of the node', () => {
+  const parentDeath = needs('parent-death');
+  test.skipIf(parentDeath.skip)(`is noticed by a plugin that was about to start${parentDeath.why}`, () => {
+    const { prefix } = planSandbox(only('parent-death'), policy, nowhere);
+    const started = (...words: string[]) => spawnSync('/bin/sh', ['-c', '"$@"; echo "$?"', 'parent', ...words], { encoding: 'utf8' }).stdout;
+    expect(spawnSync(prefix[0] as string, [...prefix.slice(1), 'echo', 'started'], { encoding: 'utf8' }).stdout).toBe('started\n');
+    expect(started(...prefix, 'echo', 'started')).toBe('126\n'); // its parent is not the one that made the plan
+  });
+
   const combinations: SandboxLayer[][] = [
     ['parent-death'],
     ['parent-death', 'uid'],

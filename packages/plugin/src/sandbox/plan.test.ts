@@ -30,7 +30,7 @@ test('the cgroup is joined before a limit or a namespace, the user changes last 
     '--no-new-privs',
     '--reuid',
   ]);
-  expect(prefix.slice(prefix.indexOf('join'), prefix.indexOf('join') + 4)).toEqual(['join', '2', '/cg/one', '/cg/two']);
+  expect(prefix.slice(prefix.indexOf('start'), prefix.indexOf('start') + 5)).toEqual(['start', String(process.pid), '2', '/cg/one', '/cg/two']);
   expect(prefix.at(-1)).toBe('--');
 });
 

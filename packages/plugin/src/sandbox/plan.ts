@@ -68,7 +68,7 @@ export function planSandbox(report: SandboxReport, policy: SandboxPolicy, place:
   return {
     prefix: [
       ...privilegeWords(report, has),
-      ...(has.has('cgroup') ? joinWords(place) : []),
+      ...startWords(place, has),
       ...(has.has('limits') ? limitWords(report, policy, has) : []),
       ...(has.has('namespaces') ? bwrapWords(report, policy, place, has) : []),
       ...userWords(report, policy, place, has),
@@ -96,11 +96,17 @@ function privileges(has: Has): string[] {
   return [...(has.has('parent-death') ? ['--pdeathsig', 'KILL'] : []), ...(has.has('no-new-privs') ? ['--no-new-privs'] : [])];
 }
 
-/** The process moves itself, before anything of the plugin runs. */
-function joinWords({ cgroup }: SandboxPlace): string[] {
-  const files = cgroup?.procsFiles ?? [];
-  const join = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 126; shift; n=$((n - 1)); done; exec "$@"';
-  return ['/bin/sh', '-c', join, 'join', String(files.length), ...files];
+/**
+ * Before anything of the plugin runs, the process moves itself into the cgroup. A node that died before the kernel was asked to tell of its
+ * death is seen by another parent.
+ */
+function startWords({ cgroup }: SandboxPlace, has: Has): string[] {
+  if (!has.has('parent-death') && !has.has('cgroup')) return [];
+  const parent = has.has('parent-death') ? String(process.pid) : '';
+  const files = has.has('cgroup') ? (cgroup?.procsFiles ?? []) : [];
+  const start =
+    '[ -z "$1" ] || [ "$1" = "$PPID" ] || exit 126; n=$2; shift 2; while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 126; shift; n=$((n - 1)); done; exec "$@"';
+  return ['/bin/sh', '-c', start, 'start', parent, String(files.length), ...files];
 }
 
 function limitWords({ means }: SandboxReport, policy: SandboxPolicy, has: Has): string[] {
