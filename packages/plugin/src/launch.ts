@@ -10,7 +10,8 @@ import type { Identity } from './certificate.ts';
 import { HANDSHAKE_BYTES_MAX, type Handshake, type MagicCookie, parseHandshake, pluginEnv, refused } from './handshake.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
 import { killMarked, killTree } from './process-tree.ts';
-import { type Confinement, confine, feed, type Sandbox } from './sandbox/confine.ts';
+import { type Confinement, confine, type Sandbox } from './sandbox/confine.ts';
+import { feed, pluginStdio } from './sandbox/descriptors.ts';
 import type { SandboxLayer } from './sandbox/layers.ts';
 import { processTree } from './sandbox/processes.ts';
 import { makeSocketDir } from './socket-dir.ts';
@@ -89,7 +90,7 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
   };
   const child = await spawnOr(undo, () =>
     spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe', ...(start.descriptor3 === null ? [] : ['pipe' as const])],
+      stdio: pluginStdio(start.descriptor3),
       detached: true,
       env: pluginEnvironment(options, socketDir, confinement?.plan.env),
       ...(confinement === null ? {} : { cwd: '/' }),
