@@ -109,7 +109,9 @@ export function createProcessMetrics(metrics: NodeMetrics, observed: ObservedPro
     for (const view of views) {
       const labels = labelsOf(view);
       const supervisor = [view.connector, view.tenantId, ...view.roles, view.digest].join(' ');
-      metrics.pluginRestarts.inc(labels, restarts.since(supervisor, view.restarts));
+      const again = restarts.since(supervisor, view.restarts);
+      // A process that has not said what it is has no series of its own, unless it never gets that far.
+      if (view.version !== '' || again > 0) metrics.pluginRestarts.inc(labels, again);
       metrics.pluginLogBytesDropped.inc({ connector: labels.connector, tenant: labels.tenant }, logBytes.since(supervisor, view.logBytesDropped));
     }
     const { waiting, dropped } = observed.ledger();
