@@ -37,7 +37,6 @@ export default defineConnector({
       for (const timer of timers.values()) clearInterval(timer);
       timers.clear();
       for (const connection of connections) timers.set(connection.connectionId, count(connection));
-      return undefined;
     },
     drain() {
       for (const timer of timers.values()) clearInterval(timer);
@@ -48,7 +47,6 @@ export default defineConnector({
     settings: destinationSettings,
     configure(connections) {
       signingKeys = new Map(connections.map((connection) => [connection.connectionId, connection.secret(connection.settings.signingKey)]));
-      return undefined;
     },
     async send({ connectionId, messageId, payload }) {
       const key = signingKeys.get(connectionId);
