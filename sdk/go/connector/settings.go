@@ -9,8 +9,9 @@ import (
 )
 
 // ReadSettings reads settings into a struct: each field that is there, by its json tag; the others keep what they have, which is
-// the way to give defaults, and a pointer tells whether it is there. It answers every problem at its field: settings that the struct does not have, values of another type,
-// and those of the fields named in required that are missing.
+// the way to give defaults, and a pointer tells whether it was there. It answers every problem at its field: settings that the
+// struct does not have, values of another type, null where there is a value to be, and those of the fields named in required that
+// are missing.
 func ReadSettings(settings json.RawMessage, into any, required ...string) []FieldError {
 	var given map[string]json.RawMessage
 	if json.Unmarshal(settings, &given) != nil || given == nil {
