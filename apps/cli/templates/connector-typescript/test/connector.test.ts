@@ -28,7 +28,7 @@ test('signs a message with the key, and never shows the key', async (t) => {
   assert.deepEqual(await connector.configure([{ role: 'destination', settings, secrets: { signing: 'hunter2' } }]), []);
   assert.equal((await connector.send({ payload: '{}' })).status, 'ok');
   assert.equal((await connector.send({ payload: '' })).code, 'empty');
-  assert.match(JSON.stringify(connector.logs), /"[0-9a-f]{64}"/);
+  assert.match(JSON.stringify(connector.logs), /"fingerprint":"[0-9a-f]{64}"/);
   assert.doesNotMatch(JSON.stringify(connector.logs), /hunter2/);
 });
 
