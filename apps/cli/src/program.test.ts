@@ -206,8 +206,8 @@ describe('--version and --help', () => {
 describe('docs/cli.md', () => {
   const docs = readFileSync(path.resolve(import.meta.dirname, '../../../docs/cli.md'), 'utf8');
 
-  it.each(['', 'init', 'build', 'run', 'test', 'publish'])('has the help of vrsky %s as it is', async (command) => {
-    const { out } = await vrsky(...(command === '' ? [] : [command]), '--help');
+  it.each(['', 'init', 'build', 'run', 'test', 'publish', 'connector check'])('has the help of vrsky %s as it is', async (command) => {
+    const { out } = await vrsky(...command.split(' ').filter((word) => word !== ''), '--help');
     expect(docs).toContain(`\`\`\`text\n${out}\`\`\`\n`);
   });
 

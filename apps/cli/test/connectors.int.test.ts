@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, realpathSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { goEnv, repositoryRoot } from '@vrsky/testkit/config';
 import { goMissing } from '@vrsky/testkit/go';
@@ -49,6 +49,13 @@ it('a new connector in TypeScript passes its tests, builds to one file and passe
     'receive.role',
     'send.role',
   ]);
+
+  // What is installed has the Go SDK in it, too.
+  const inGo = path.join(dir, 'in-go');
+  expect(await executeOffline(vrsky, ['init', inGo, '--template', 'connector-go'], { cwd: project })).toMatchObject({ code: 0 });
+  const sdk = /^replace vrsky\/sdk\/go => (.+)$/m.exec(readFileSync(path.join(inGo, 'go.mod'), 'utf8'))?.[1];
+  expect(sdk).toBe(path.join(realpathSync(path.join(project, 'node_modules/vrsky')), 'go-sdk'));
+  expect(readdirSync(path.join(sdk as string, 'connector'))).toContain('serve.go');
 
   writeFileSync(path.join(project, 'src/main.ts'), "import { nothing } from './connector.ts';\nnothing satisfies never;\n");
   const wrong = await executeOffline(vrsky, ['build'], { cwd: project });

@@ -168,6 +168,8 @@ describe('roles', () => {
         "messages.list": "owner admin developer operator viewer auditor",
         "messages.payloads": "owner admin developer operator viewer auditor",
         "nodes.list": "owner admin developer operator viewer auditor",
+        "nodes.protection": "owner admin developer operator viewer auditor",
+        "nodes.setProtection": "owner admin",
         "overview.get": "owner admin developer operator viewer auditor",
         "pipelines.compileStep": "owner admin developer",
         "pipelines.create": "owner admin developer",

@@ -11,10 +11,12 @@ import { createStatusBucket } from '@vrsky/bus/status-bucket';
 import { getStored, type StoredMessage } from '@vrsky/bus/stored';
 import { type Bundle, type BundlePipeline, type Fence, type Grant, grantSealContext, type Head } from '@vrsky/contracts/bundle';
 import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
+import { type ConnectorCalls, connectorCallsSchema } from '@vrsky/contracts/connector-calls';
+import { type ConnectorRequest, type ConnectorResponse, connectorResponseSchema } from '@vrsky/contracts/connector-request';
 import { type EnrolmentRequest, type EnrolmentResponse, enrolmentRequestSchema } from '@vrsky/contracts/enrolment';
 import { newId, newInletPath } from '@vrsky/contracts/ids';
-import { type Lease, type Report, reportSchema } from '@vrsky/contracts/node-status';
-import { type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
+import { type Lease, type Offers, offersSchema, type Report, reportSchema } from '@vrsky/contracts/node-status';
+import { isHttp, type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
 import type { RunRequest, RunResponse } from '@vrsky/contracts/run';
 import { seal } from '@vrsky/contracts/seal';
 import { generateSigningKey, type SignedPurpose, signEnvelope, signingKeyFromSeed } from '@vrsky/contracts/signed';
@@ -36,6 +38,8 @@ export interface StepInput {
 export interface PipelineInput {
   /** Destinations by id; each gets the result. */
   to: Record<string, { url: string; headers?: { name: string; value: string }[]; timeoutMs?: number }>;
+  /** Destinations of other connectors, by id. */
+  through?: Record<string, { connector: string; release?: string; settings: Record<string, string | number | boolean> }>;
   steps?: StepInput[];
   retry?: { attempts: number; initialMs: number; maxMs: number };
 }
@@ -54,6 +58,7 @@ export interface TestTenant {
   readonly accountSeed: string;
   readonly proofKey: Buffer;
   readonly trail: TrailRecord[];
+  readonly calls: ConnectorCalls[];
 }
 
 /** What a console does for nodes, by hand: accounts, enrolment, signed documents. It writes whatever a test wants, right or wrong. */
@@ -69,7 +74,7 @@ export interface ControlPlane {
   /** A pipeline with its consumers, not yet published. With `of`, its next revision. */
   pipeline(tenant: TestTenant, input: PipelineInput, of?: TestPipeline): Promise<TestPipeline>;
   /** Signs and writes bundle, grants and head, and gives back the fence. */
-  publish(tenant: TestTenant, pipelines: TestPipeline[]): Promise<Fence>;
+  publish(tenant: TestTenant, pipelines: TestPipeline[], policy?: Bundle['policy']): Promise<Fence>;
   /** A new head that leaves this tenant out. */
   leaveOut(tenant: TestTenant): Promise<void>;
   /** The text of a signed bundle, for tests that write it elsewhere. */
@@ -80,6 +85,9 @@ export interface ControlPlane {
   bundleKey(tenant: TestTenant): string;
   report(nodeId: string, tenantId: string): Promise<Report | null>;
   lease(nodeId: string): Promise<Lease | null>;
+  offers(nodeId: string): Promise<Offers | null>;
+  /** Asks a node what a connector makes of settings. */
+  check(tenant: TestTenant, request: Partial<ConnectorRequest> & Pick<ConnectorRequest, 'connector'>): Promise<ConnectorResponse>;
   waitForReport(tenant: TestTenant, matches: (report: Report) => boolean, timeoutMs?: number): Promise<Report>;
   /** The newest record of a message, once it has ended (or is in the wanted state) at every destination. */
   waitForOutcome(tenant: TestTenant, messageId: string, matches?: (message: TrailMessage) => boolean, timeoutMs?: number): Promise<TrailMessage>;
@@ -163,8 +171,10 @@ export async function startControlPlane(): Promise<ControlPlane> {
         consumer: consumerNames.trail,
         maxPacks: 64,
         onPack(pack) {
+          const value: unknown = JSON.parse(Buffer.from(pack.data).toString('utf8'));
           // The same stream has what connectors were asked.
-          if (pack.subject.startsWith('trail.')) tenant.trail.push(trailRecordSchema.parse(JSON.parse(Buffer.from(pack.data).toString('utf8'))));
+          if (pack.subject.startsWith('calls.')) tenant.calls.push(connectorCallsSchema.parse(value));
+          else tenant.trail.push(trailRecordSchema.parse(value));
           pack.ack();
         },
         onError() {}, // it goes on by itself; tests stop and start the server
@@ -189,7 +199,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
     joinToken,
     enrolled,
     async addTenant() {
-      const tenant: TestTenant = { tenantId: newId('cus'), accountSeed: createAccountSeed(), proofKey: randomBytes(32), trail: [] };
+      const tenant: TestTenant = { tenantId: newId('cus'), accountSeed: createAccountSeed(), proofKey: randomBytes(32), trail: [], calls: [] };
       await admin.ensureTenant(accountOf(tenant));
       tenants.set(tenant.tenantId, { tenant, pipelines: [], fence: null, hash: '' });
       await readTrail(tenant);
@@ -198,18 +208,16 @@ export async function startControlPlane(): Promise<ControlPlane> {
     async pipeline(tenant, input, of) {
       const pipelineId = of?.pipelineId ?? newId('pip');
       if (!of) await admin.ensurePipelineConsumer(accountOf(tenant), pipelineId);
-      const path = of?.spec.source.settings.path ?? newInletPath();
+      const source = of?.spec.source;
+      const path = source && isHttp(source) ? source.settings.path : newInletPath();
       const spec = pipelineSpecSchema.parse({
         v: 1,
         source: { id: 'in', name: 'Webhook', connector: 'http', settings: { path } },
         steps: (input.steps ?? []).map(({ id, kind, source }) => ({ id, name: id, kind, language: 'typescript', source })),
-        destinations: Object.entries(input.to).map(([id, settings]) => ({
-          id,
-          name: id,
-          connector: 'http',
-          settings,
-          ...(input.retry ? { retry: input.retry } : {}),
-        })),
+        destinations: [
+          ...Object.entries(input.to).map(([id, settings]) => ({ id, name: id, connector: 'http', settings })),
+          ...Object.entries(input.through ?? {}).map(([id, part]) => ({ id, name: id, ...part })),
+        ].map((destination) => ({ ...destination, ...(input.retry ? { retry: input.retry } : {}) })),
       });
       const modules = await Promise.all((input.steps ?? []).map(compile));
       const revision = (of?.revision ?? 0) + 1;
@@ -221,7 +229,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
         bundlePipeline: { pipelineId, name: 'Test', revision, hash: contentHash(canonicalJson(spec)), spec, modules },
       };
     },
-    async publish(tenant, pipelines) {
+    async publish(tenant, pipelines, policy) {
       const entry = tenants.get(tenant.tenantId);
       if (!entry) throw new Error('this tenant is not one of ours');
       const fence = nextFence();
@@ -231,6 +239,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
         pool,
         ...fence,
         issuedAt: new Date().toISOString(),
+        ...(policy === undefined ? {} : { policy }),
         pipelines: pipelines.map(({ bundlePipeline }) => bundlePipeline),
       };
       const isFirst = entry.fence === null;
@@ -264,6 +273,25 @@ export async function startControlPlane(): Promise<ControlPlane> {
     async lease(nodeId) {
       const found = await (await status()).get(statusKeys.lease(nodeId));
       return found ? (JSON.parse(found.value) as Lease) : null;
+    },
+    async offers(nodeId) {
+      const found = await (await status()).get(statusKeys.offers(nodeId));
+      return found ? offersSchema.parse(JSON.parse(found.value)) : null;
+    },
+    async check(tenant, request) {
+      const nc = await admin.tenant(accountOf(tenant));
+      const whole = {
+        v: 1,
+        tenantId: tenant.tenantId,
+        pool,
+        issuedAtMs: Date.now(),
+        role: 'destination',
+        settings: {},
+        sandboxMinimum: [],
+        probe: false,
+        ...request,
+      };
+      return connectorResponseSchema.parse((await nc.request(subjects.connector(pool), sign('connector', whole), { timeout: 30_000 })).json());
     },
     waitForReport(tenant, matches, timeoutMs = 20_000) {
       return eventually(

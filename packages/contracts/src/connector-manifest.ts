@@ -5,10 +5,11 @@ const ENV_MAX = 32;
 /** Set by the node and by the plugin protocol, or a way to run other code than that of the executable. */
 const RESERVED_ENV = /^(PLUGIN_.*|VRSKY_PLUGIN|VRSKY_DATA_DIR|LD_.*|DYLD_.*|PATH|HOME|TMPDIR|NODE_OPTIONS)$/;
 
-const envNameSchema = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/, 'A variable’s name is letters, digits and _')
-  .refine((name) => !RESERVED_ENV.test(name), 'The node sets this variable itself');
+/** What is wrong with the name of a variable; null when nothing is. */
+function problemOfName(name: string): string | null {
+  if (!/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(name)) return 'A variable’s name is letters, digits and _';
+  return RESERVED_ENV.test(name) ? 'The node sets this variable itself' : null;
+}
 
 /**
  * What stands beside a connector's program in a node's plugin directory, as `<file>.json`: what it needs of the system it runs on. Whoever may
@@ -23,8 +24,14 @@ export const connectorManifestSchema = z.strictObject({
   processes: z.int().min(1).max(1_024).optional(),
   /** Its environment beside what every connector gets. Everybody on the machine can read it: secrets come with the configuration. */
   env: z
-    .record(envNameSchema, z.string().max(4_096))
+    .record(z.string(), z.string().max(4_096))
     .refine((env) => Object.keys(env).length <= ENV_MAX, `At most ${ENV_MAX} variables`)
+    .superRefine((env, context) => {
+      for (const name of Object.keys(env)) {
+        const message = problemOfName(name);
+        if (message !== null) context.addIssue({ code: 'custom', path: [name], message });
+      }
+    })
     .default({}),
 });
 export type ConnectorManifest = z.infer<typeof connectorManifestSchema>;

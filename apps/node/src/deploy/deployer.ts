@@ -59,7 +59,8 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
       ports.intake.set(tenant, [...before, ...wanted]);
       await ports.delivery.set(tenant, stays);
 
-      const { running, failed } = await connect(ports.connections, tenantId, wanted, [...stays, ...earlier.flatMap(planPipelines)]);
+      const lastGood = [...stays, ...earlier.flatMap(planPipelines)].map((plan) => heldAs(plan, bundle));
+      const { running, failed } = await connect(ports.connections, tenantId, wanted, lastGood);
       deployed.set(tenantId, { tenant, plans: running });
       ports.intake.set(tenant, running);
       await ports.delivery.set(tenant, running);
@@ -92,6 +93,12 @@ async function withTimeLimit(work: Promise<unknown>, ms: number): Promise<void> 
   over.abort();
 }
 
+/** An older revision runs with the protection that the tenant asks for now, not with what it asked for then. */
+function heldAs(plan: PipelinePlan, { policy }: Bundle): PipelinePlan {
+  const sandboxMinimum = policy?.sandboxMinimum ?? [];
+  return { ...plan, connections: plan.connections.map((connection) => ({ ...connection, sandboxMinimum })) };
+}
+
 /** A pipeline that its connector refuses harms no other: its last good revision goes on, and its author hears why. */
 async function connect(
   connections: ConnectionSet,
@@ -101,11 +108,12 @@ async function connect(
 ): Promise<{ running: PipelinePlan[]; failed: Report['pipelines'] }> {
   const problems = await connections.set(tenantId, wanted);
   if (problems.size === 0) return { running: wanted, failed: [] };
-  const running = wanted.flatMap((plan) => {
+  const next = wanted.flatMap((plan) => {
     if (!problems.has(plan.pipelineId)) return [plan];
     return lastGood.find(({ pipelineId }) => pipelineId === plan.pipelineId) ?? [];
   });
-  await connections.set(tenantId, running);
+  const stillRefused = await connections.set(tenantId, next);
+  const running = next.filter(({ pipelineId }) => !stillRefused.has(pipelineId));
   const failed = wanted
     .filter(({ pipelineId }) => problems.has(pipelineId))
     .map(({ pipelineId, revision }) => ({ pipelineId, revision, state: 'failed' as const, reason: problems.get(pipelineId) ?? '' }));

@@ -6,6 +6,7 @@ import { createBatcher } from '@vrsky/plugin/batcher';
 import { connectorCalls } from '@vrsky/plugin/call-gate';
 import { openPlugin, type PluginHandle } from '@vrsky/plugin/client';
 import { connectorCookie, connectorVersions } from '@vrsky/plugin/handshake';
+import type { Exit } from '@vrsky/plugin/launch';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
 import { callUnary, methodPath } from '@vrsky/plugin/rpc';
 import type { Sandbox } from '@vrsky/plugin/sandbox/confine';
@@ -17,6 +18,7 @@ import { toBuffer } from '@vrsky/proto/wire';
 import type { ProcessCalls } from './call-ledger.ts';
 import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import type { Release } from './release-store.ts';
+import { createScrubber, type Scrubber, secretsIn } from './scrubber.ts';
 import type { Stray } from './sends.ts';
 
 /** Why a process is used no more. */
@@ -33,6 +35,16 @@ export interface ConnectorConnection {
   tenantId: string;
   role: 'source' | 'destination';
   settings: unknown;
+  /** What the settings refer to by name. They leave the node in `Configure` and `Validate` alone. */
+  secrets?: ConnectorSecret[];
+}
+
+export interface ConnectorSecret {
+  name: string;
+  /** The newest first. */
+  versions: { version: number; value: Uint8Array }[];
+  /** Host names to which a value may be sent. */
+  hosts: string[];
 }
 
 /** What a connector says about itself, within our bounds. */
@@ -107,6 +119,7 @@ export interface SessionOptions {
 
 /** Results that answer nothing: a process with more of them does not know what it does. */
 const STRAYS_MAX = 1_000;
+const EMPTY_FRAMES_MAX = 1_000;
 /** Messages in a row without a result. A slow receiver keeps fewer of them waiting, and its results come some time. */
 const UNANSWERED_MAX = 32;
 /** How far apart the end of a process and the end of its lines may reach us. */
@@ -118,7 +131,9 @@ const SEQ_MAX = 2 ** 40;
 const ACK_BYTES = 64;
 
 /** Launches the executable and asks what it is. Throws AppError `PLUGIN.*`. */
-export async function openSession(options: SessionOptions): Promise<ConnectorSession> {
+export async function openSession(given: SessionOptions): Promise<ConnectorSession> {
+  const scrubber = createScrubber();
+  const options = { ...given, onLog: (record: PluginLogRecord) => given.onLog(scrubber.record(record)) };
   const plugin = await openPlugin({
     command: options.executable,
     cookie: connectorCookie,
@@ -136,19 +151,26 @@ export async function openSession(options: SessionOptions): Promise<ConnectorSes
     plugin.narrow(connectorCalls(response.roles));
     const description = toDescription(response);
     options.calls?.named(description.version);
-    return createSession(plugin, options, description);
+    return createSession(plugin, options, description, scrubber);
   } catch (cause) {
+    const exit = await Promise.race([plugin.exited, sleep(END_NEWS_MS)]);
     await plugin.kill();
     throw new AppError({
       code: 'PLUGIN.DESCRIBE',
       kind: 'unavailable',
       source: 'plugin',
       message: 'the connector does not say what it is',
-      publicMessage: 'The connector started, but does not say what it is. It is tried again; if this stays, tell the platform’s operator.',
+      publicMessage: `The connector started, but does not say what it is. It is tried again; if this stays, tell the platform’s operator.${exit ? ` ${howItEnded(exit)}` : ''}`,
       details: { stderr: plugin.stderrTail() },
       cause,
     });
   }
+}
+
+/** For the customer. */
+function howItEnded({ code, signal, reason }: Exit): string {
+  const how = signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`;
+  return reason === undefined ? how : `${how} ${reason}`;
 }
 
 /** What goes into logs, pages and labels is no free text. */
@@ -174,16 +196,15 @@ export async function describeRelease(
   return session.description;
 }
 
-function createSession(plugin: PluginHandle, options: SessionOptions, description: ConnectorDescription): ConnectorSession {
+function createSession(plugin: PluginHandle, options: SessionOptions, description: ConnectorDescription, scrubber: Scrubber): ConnectorSession {
   const broken = Promise.withResolvers<Breakdown>();
   const lines: Promise<void>[] = [];
-  void plugin.exited.then(async ({ code, signal, reason }) => {
+  void plugin.exited.then(async (exit) => {
     // What a program says when it crashes is on stderr in no log format, and only now known to matter.
-    if (code !== 0) options.onLog({ level: 'error', message: 'the connector’s last words', module: 'host', fields: { stderr: plugin.stderrTail() } });
+    if (exit.code !== 0) options.onLog({ level: 'error', message: 'the connector’s last words', module: 'host', fields: { stderr: plugin.stderrTail() } });
     // Results that it gave before its end are read first: what has its result is not sent again.
     await Promise.race([Promise.all(lines), sleep(END_NEWS_MS)]);
-    const how = signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`;
-    broken.resolve({ code: 'PLUGIN.ENDED', reason: reason === undefined ? how : `${how} ${reason}` });
+    broken.resolve({ code: 'PLUGIN.ENDED', reason: howItEnded(exit) });
   });
   /** A line ends also when its process does, and then that is what has happened. */
   const lineBroken = async (breakdown: Breakdown): Promise<void> => {
@@ -236,8 +257,14 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       return null;
     }
   };
+  let emptyFrames = 0;
+  /** They cost us work and say nothing; a connector may have sent one by mistake, and not for ever. */
+  const countEmpty = (items: number): void => {
+    if (items === 0 && ++emptyFrames > EMPTY_FRAMES_MAX) throw new Error(`it sent ${emptyFrames} frames with nothing in them`);
+  };
   const admit = (frame: Buffer): RawEntry[] => {
     const entries = splitBatch(frame);
+    countEmpty(entries.length);
     unacked += entries.length;
     if (unacked > credit) throw new Error(`it handed over ${unacked} messages, ${credit} were allowed`);
     for (const entry of entries) {
@@ -252,8 +279,35 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     if (entries !== null) options.onReceive(entries);
   };
   const onResults = (frame: Buffer): void => {
-    const results = parse(() => decodeSendResults(frame));
-    if (results !== null) options.onResults(results);
+    const results = parse(() => {
+      const decoded = decodeSendResults(frame);
+      countEmpty(decoded.length);
+      return decoded;
+    });
+    if (results === null) return;
+    for (const result of results) {
+      if (result.reason !== '') result.reason = scrubber.text(result.reason);
+      if (result.peerAnswer.length > 0) result.peerAnswer = scrubber.bytes(result.peerAnswer);
+    }
+    options.onResults(results);
+  };
+  /** Before a connector is told them: from then on it may say them. */
+  const learn = (connections: readonly ConnectorConnection[]): void => {
+    for (const { settings, secrets = [] } of connections) {
+      scrubber.learn(secretsIn(settings));
+      for (const { versions } of secrets) scrubber.learn(versions.map(({ value }) => value));
+    }
+  };
+  const readErrors = (errors: readonly { path: string; message: string }[]): { path: string; message: string }[] =>
+    toFieldErrors(errors.slice(0, FIELD_ERRORS_MAX).map(({ path, message }) => ({ path: scrubber.text(path), message: scrubber.text(message) })));
+  /** What a failed call says comes from the connector as well. */
+  const scrubbed = (cause: unknown): Error => {
+    const error = cause instanceof Error ? cause : new Error(String(cause));
+    error.message = scrubber.text(error.message);
+    if ('details' in error && typeof error.details === 'string') error.details = scrubber.text(error.details);
+    if (error.stack !== undefined) error.stack = scrubber.text(error.stack);
+    if ('metadata' in error) delete error.metadata;
+    return error;
   };
 
   return {
@@ -272,23 +326,29 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       // Messages of connections that go may still be on their way until it has answered.
       for (const { connectionId, tenantId } of connections) tenantOf.set(connectionId, tenantId);
       calls?.serves(new Set(tenantOf.values()));
+      learn(connections);
       const request = { generation: BigInt(generation), connections: connections.map(toWire) };
       const { errors } = await callUnary(plugin.client, Connector.method.configure, request, options.times.configureMs).catch((cause) => {
-        throw configureFailed(cause);
+        throw configureFailed(scrubbed(cause));
       });
       const asked = new Set(connections.map(({ connectionId }) => connectionId));
       for (const connectionId of tenantOf.keys()) if (!asked.has(connectionId)) tenantOf.delete(connectionId);
       calls?.serves(new Set(tenantOf.values()));
-      return errors.filter(({ connectionId }) => asked.has(connectionId)).map((row) => ({ connectionId: row.connectionId, errors: toFieldErrors(row.errors) }));
+      return errors.filter(({ connectionId }) => asked.has(connectionId)).map((row) => ({ connectionId: row.connectionId, errors: readErrors(row.errors) }));
     },
     async check(connection, probe, deadlineMs) {
-      const { errors, checks } = await callUnary(plugin.client, Connector.method.validate, { connection: toWire(connection), probe }, deadlineMs);
+      learn([connection]);
+      const { errors, checks } = await callUnary(plugin.client, Connector.method.validate, { connection: toWire(connection), probe }, deadlineMs).catch(
+        (cause) => {
+          throw scrubbed(cause);
+        },
+      );
       return {
-        errors: toFieldErrors(errors),
+        errors: readErrors(errors),
         checks: checks.slice(0, CHECKS_MAX).map(({ name, passed, detail, durationUs }) => ({
-          name: name.slice(0, TEXT_CHARS_MAX),
+          name: scrubber.text(name).slice(0, TEXT_CHARS_MAX),
           passed,
-          detail: detail.slice(0, TEXT_CHARS_MAX),
+          detail: scrubber.text(detail).slice(0, TEXT_CHARS_MAX),
           durationUs,
         })),
       };
@@ -327,7 +387,7 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     ping: () => plugin.ping(options.times.pingMs),
     async drain(deadlineMs) {
       await callUnary(plugin.client, Connector.method.drain, {}, deadlineMs).catch((cause) => {
-        throw drainFailed(deadlineMs, cause);
+        throw drainFailed(deadlineMs, scrubbed(cause));
       });
     },
     async close() {
@@ -339,8 +399,8 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
   };
 }
 
-function toWire({ connectionId, tenantId, role, settings }: ConnectorConnection) {
-  return { connectionId, customerId: tenantId, role: role === 'source' ? Role.SOURCE : Role.DESTINATION, settings: JSON.stringify(settings) };
+function toWire({ connectionId, tenantId, role, settings, secrets = [] }: ConnectorConnection) {
+  return { connectionId, customerId: tenantId, role: role === 'source' ? Role.SOURCE : Role.DESTINATION, settings: JSON.stringify(settings), secrets };
 }
 
 const NAME_CHARS_MAX = 64;

@@ -200,6 +200,19 @@ func TestWithoutAFolderOnlyTheLogCanBeWrittenTo(t *testing.T) {
 	}
 }
 
+func TestAFolderThatIsNotThereYetIsNoFaultOfTheSettings(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "later")
+	d := open(t, dir, `{"path":"x"}`)
+	if result := d.deliver("1"); result.Status != connector.ResultRetryable || result.Code != "write_failed" {
+		t.Fatalf("it gave %+v", result)
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d.expectOK(t, "1")
+	d.expectFile(t, "x", "1\n")
+}
+
 func TestWhetherTheFolderCanBeWrittenToIsTriedWithoutATrace(t *testing.T) {
 	dir := t.TempDir()
 	c := newConnector(dir)

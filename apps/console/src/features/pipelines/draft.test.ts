@@ -1,7 +1,19 @@
 import { newInletPath } from '@vrsky/contracts/ids';
 import { type PipelineDraft, pipelineDraftSchema } from '@vrsky/contracts/pipeline-spec';
 import { expect, test } from 'vitest';
-import { addDestination, addStep, findPart, movePart, partsOf, placeOfProblem, pointerOf, removePart, updateStep } from './draft.ts';
+import {
+  addConnector,
+  addDestination,
+  addStep,
+  findPart,
+  movePart,
+  partsOf,
+  placeOfProblem,
+  pointerOf,
+  removePart,
+  updateDestination,
+  updateStep,
+} from './draft.ts';
 
 const empty: PipelineDraft = {
   v: 1,
@@ -53,4 +65,17 @@ test('a problem leads to its part, and a fixture that fails to that fixture', ()
   expect(placeOfProblem({ path: '/steps/0/fixtures/2', partId: 'convert' })).toEqual({ partId: 'convert', fixture: 2 });
   expect(placeOfProblem({ path: '/destinations/0/settings/url', partId: 'http-out' })).toEqual({ partId: 'http-out', fixture: null });
   expect(placeOfProblem({ path: '/destinations', partId: null })).toBeNull();
+});
+
+test('a destination of any connector is a draft that the server takes, under an id and a name of its own', () => {
+  const { draft, id } = addConnector(filled(), { name: 'file', title: 'Files and folders', settings: {} });
+  expect(pipelineDraftSchema.safeParse(draft).success).toBe(true);
+  expect(findPart(draft, id)?.part).toMatchObject({ id: 'file', name: 'Files and folders', connector: 'file' });
+});
+
+test('a release that is pinned and let go again leaves the draft as it was, so that there is nothing to publish', () => {
+  const { draft, id } = addConnector(empty, { name: 'file', title: 'Files', settings: {} });
+  const pinned = updateDestination(draft, id, { release: `sha256:${'a'.repeat(64)}` });
+  expect(pinned.destinations[0]?.release).toMatch(/^sha256:/);
+  expect(JSON.stringify(updateDestination(pinned, id, { release: undefined } as never))).toBe(JSON.stringify(draft));
 });

@@ -33,6 +33,7 @@ export const leastRoles: Record<Permission, string> = {
   'connector.test': 'developer',
   'apikey.read': 'admin',
   'apikey.write': 'admin',
+  'protection.write': 'admin',
 };
 
 /** For `NeedsRole`: null when the person may, else the role it takes. */

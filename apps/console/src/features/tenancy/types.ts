@@ -13,6 +13,7 @@ export const permissions = [
   'connector.test',
   'apikey.read',
   'apikey.write',
+  'protection.write',
 ] as const;
 export type Permission = (typeof permissions)[number];
 

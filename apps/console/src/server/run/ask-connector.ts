@@ -19,13 +19,22 @@ const NOT_INSTALLED = 'PLUGIN.NOT_INSTALLED';
  * signed, since a node runs only what it can verify. That nobody answers is an answer too (`ok: false`) with a sentence for the page.
  */
 export async function askConnector(ctx: TenantContext, question: ConnectorQuestion, waitMs: number): Promise<ConnectorResponse> {
-  const { pool } = await withTenant(ctx.db, ctx.tenantId, (tx) => tx.tenant.findUniqueOrThrow({ where: { id: ctx.tenantId }, select: { pool: true } }));
+  const { pool, sandboxMinimum } = await withTenant(ctx.db, ctx.tenantId, (tx) =>
+    tx.tenant.findUniqueOrThrow({ where: { id: ctx.tenantId }, select: { pool: true, sandboxMinimum: true } }),
+  );
   const startedMs = performance.now();
   try {
     const nc = await getBus(ctx.platform).tenant(await getTenantAccount(ctx));
     let answer: ConnectorResponse | null = null;
     for (let asked = 0; asked < ASK_MAX && (answer === null || (!answer.ok && answer.code === NOT_INSTALLED)); asked++) {
-      const request: ConnectorRequest = connectorRequestSchema.parse({ v: 1, tenantId: ctx.tenantId, pool, issuedAtMs: Date.now(), ...question });
+      const request: ConnectorRequest = connectorRequestSchema.parse({
+        v: 1,
+        tenantId: ctx.tenantId,
+        pool,
+        issuedAtMs: Date.now(),
+        sandboxMinimum,
+        ...question,
+      });
       const envelope = signEnvelope('connector', JSON.stringify(request), ctx.platform.bundleKey);
       const leftMs = waitMs - (performance.now() - startedMs);
       if (answer !== null && leftMs <= 0) break;

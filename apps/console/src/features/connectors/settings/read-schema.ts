@@ -11,9 +11,53 @@ const DIALECT = 'https://json-schema.org/draft/2020-12/schema';
 const DEPTH_MAX = 32;
 const NODES_MAX = 5_000;
 
+/** Keywords that hold one schema, a list of them, or a map of them. */
 const single = ['items', 'contains', 'additionalProperties', 'propertyNames', 'unevaluatedItems', 'unevaluatedProperties', 'not', 'if', 'then', 'else'];
 const lists = ['allOf', 'anyOf', 'oneOf', 'prefixItems'];
 const maps = ['properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions'];
+
+const isText = (value: unknown) => typeof value === 'string';
+const isNumber = (value: unknown) => typeof value === 'number';
+const isList = (value: unknown) => Array.isArray(value);
+const isTexts = (value: unknown) => Array.isArray(value) && value.every(isText);
+const isAnything = () => true;
+
+/** The other keywords that count, and what each has to be. Whatever else a schema holds is left out. */
+const plain: Record<string, (value: unknown) => boolean> = {
+  $ref: isText,
+  type: (value) => isText(value) || isTexts(value),
+  enum: isList,
+  const: isAnything,
+  required: isTexts,
+  dependentRequired: (value) => isObject(value) && Object.values(value).every(isTexts),
+  pattern: isText,
+  format: isText,
+  contentMediaType: isText,
+  uniqueItems: (value) => typeof value === 'boolean',
+  default: isAnything,
+  examples: isList,
+  title: isText,
+  description: isText,
+  'x-vrsky': isText,
+  'x-vrsky-unit': isText,
+  ...Object.fromEntries(
+    [
+      'minLength',
+      'maxLength',
+      'minimum',
+      'maximum',
+      'exclusiveMinimum',
+      'exclusiveMaximum',
+      'multipleOf',
+      'minItems',
+      'maxItems',
+      'minContains',
+      'maxContains',
+      'minProperties',
+      'maxProperties',
+    ].map((keyword) => [keyword, isNumber]),
+  ),
+};
 
 /**
  * A connector's settings schema (JSON Schema 2020-12 as text), ready to check with and to draw a form from: it was written by a stranger,
@@ -29,10 +73,13 @@ export function readSchema(text: string): ReadSchema {
   if (!isObject(value)) return { ok: false, reason: 'It is not a JSON object.' };
   if (value.$schema !== undefined && String(value.$schema).replace(/#$/, '') !== DIALECT)
     return { ok: false, reason: `It is written for ${String(value.$schema).slice(0, 100)}; the console reads JSON Schema 2020-12.` };
-  const reader = { nodes: 0, root: value };
   try {
-    const schema = readNode(value, 0, reader);
-    return isObject(schema) ? { ok: true, schema } : { ok: false, reason: 'It is not a JSON object.' };
+    const reader: Reader = { nodes: 0, references: new Set() };
+    const schema = readNode(value, 0, reader) as SchemaObject;
+    for (const reference of reader.references) {
+      if (resolveReference(schema, reference) === undefined) throw new Unusable(`It refers to ${JSON.stringify(reference).slice(0, 100)}, which is not in it.`);
+    }
+    return { ok: true, schema };
   } catch (error) {
     if (error instanceof Unusable) return { ok: false, reason: error.message };
     throw error;
@@ -43,7 +90,8 @@ class Unusable extends Error {}
 
 interface Reader {
   nodes: number;
-  root: SchemaObject;
+  /** Every `$ref`: only into the schema itself, since nothing is ever fetched. */
+  references: Set<string>;
 }
 
 function readNode(node: unknown, depth: number, reader: Reader): SchemaNode {
@@ -52,33 +100,30 @@ function readNode(node: unknown, depth: number, reader: Reader): SchemaNode {
   if (depth > DEPTH_MAX) throw new Unusable(`It is nested more than ${DEPTH_MAX} deep.`);
   if (++reader.nodes > NODES_MAX) throw new Unusable(`It has more than ${NODES_MAX.toLocaleString('en')} parts.`);
   if (node['x-vrsky'] === 'secret') return { ...secretReferenceSchema, ...textsOf(node), 'x-vrsky': 'secret' };
-  checkReference(node, reader);
+  const read: SchemaObject = {};
+  for (const [keyword, isRight] of Object.entries(plain)) {
+    if (!Object.hasOwn(node, keyword)) continue;
+    if (!isRight(node[keyword])) throw new Unusable(`Its “${keyword}” is ${JSON.stringify(node[keyword]).slice(0, 60)}, which is no such thing.`);
+    read[keyword] = node[keyword];
+  }
+  for (const keyword of ['$dynamicRef', '$recursiveRef'])
+    if (node[keyword] !== undefined) throw new Unusable(`It uses “${keyword}”, which the console does not follow.`);
+  if (typeof node.$ref === 'string') reader.references.add(node.$ref);
   checkPattern(node.pattern);
-  const read: SchemaObject = { ...node };
-  for (const keyword of single) if (node[keyword] !== undefined) read[keyword] = readNode(node[keyword], depth + 1, reader);
+  for (const keyword of single) if (Object.hasOwn(node, keyword)) read[keyword] = readNode(node[keyword], depth + 1, reader);
   for (const keyword of lists) {
-    if (node[keyword] === undefined) continue;
+    if (!Object.hasOwn(node, keyword)) continue;
     if (!Array.isArray(node[keyword])) throw new Unusable(`“${keyword}” is not a list.`);
     read[keyword] = node[keyword].map((item) => readNode(item, depth + 1, reader));
   }
   for (const keyword of maps) {
+    if (!Object.hasOwn(node, keyword)) continue;
     const map = node[keyword];
-    if (map === undefined) continue;
     if (!isObject(map)) throw new Unusable(`“${keyword}” is not an object.`);
     if (keyword === 'patternProperties') for (const pattern of Object.keys(map)) checkPattern(pattern);
     read[keyword] = Object.fromEntries(Object.entries(map).map(([key, item]) => [key, readNode(item, depth + 1, reader)]));
   }
   return read;
-}
-
-/** Only into the schema itself: nothing is ever fetched. */
-function checkReference(node: SchemaObject, reader: Reader): void {
-  for (const keyword of ['$dynamicRef', '$recursiveRef', '$id', '$anchor'])
-    if (node[keyword] !== undefined && node !== reader.root) throw new Unusable(`It uses “${keyword}”, which the console does not follow.`);
-  const { $ref } = node;
-  if ($ref === undefined) return;
-  if (typeof $ref !== 'string' || resolveReference(reader.root, $ref) === undefined)
-    throw new Unusable(`It refers to ${JSON.stringify($ref).slice(0, 100)}, which is not in it.`);
 }
 
 function checkPattern(pattern: unknown): void {
@@ -96,11 +141,21 @@ export function resolveReference(root: SchemaObject, reference: string): SchemaN
   if (!reference.startsWith('#/')) return undefined;
   let at: unknown = root;
   for (const part of reference.slice(2).split('/')) {
-    const key = decodeURIComponent(part).replaceAll('~1', '/').replaceAll('~0', '~');
+    const key = decoded(part).replaceAll('~1', '/').replaceAll('~0', '~');
     if (typeof at !== 'object' || at === null || !Object.hasOwn(at, key)) return undefined;
     at = (at as Record<string, unknown>)[key];
   }
   return typeof at === 'boolean' || isObject(at) ? at : undefined;
+}
+
+/** A reference is a URI; one with a stray % is taken as it is. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch (error) {
+    if (error instanceof URIError) return part;
+    throw error;
+  }
 }
 
 export function isObject(value: unknown): value is SchemaObject {
@@ -108,5 +163,5 @@ export function isObject(value: unknown): value is SchemaObject {
 }
 
 function textsOf({ title, description }: SchemaObject): SchemaObject {
-  return { ...(title !== undefined && { title }), ...(description !== undefined && { description }) };
+  return { ...(isText(title) && { title }), ...(isText(description) && { description }) };
 }

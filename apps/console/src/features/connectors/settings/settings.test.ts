@@ -168,10 +168,59 @@ test.each([
   ['{"properties":{"a":{"pattern":"("}}}', 'no regular expression'],
   ['{"properties":[]}', 'not an object'],
   ['{"properties":{"a":3}}', 'should be a schema'],
+  ['{"required":5}', '“required” is 5'],
+  ['{"properties":{"a":{"minLength":"2"}}}', '“minLength”'],
+  ['{"properties":{"a":{"$dynamicRef":"#b"}}}', 'does not follow'],
   [`${'{"items":'.repeat(40)}true${'}'.repeat(40)}`, 'nested'],
   [JSON.stringify({ properties: Object.fromEntries(Array.from({ length: 6_000 }, (_, i) => [`p${i}`, {}])) }), '5,000'],
 ])('an unusable schema is told by its reason: %.60s', (text, reason) => {
   expect(readSchema(text)).toEqual({ ok: false, reason: expect.stringContaining(reason) });
+});
+
+test('whatever a schema holds, it is refused with a reason or can be used: nothing of it throws', () => {
+  let seed = 7;
+  const pick = <T>(items: readonly T[]): T => {
+    seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;
+    return items[seed % items.length] as T;
+  };
+  const keywords = ['type', 'properties', 'items', 'oneOf', 'anyOf', 'allOf', 'enum', 'const', 'required', '$ref', '$defs', 'not', 'if', 'then', 'default'];
+  const others = [
+    'x-vrsky',
+    'pattern',
+    'minLength',
+    'additionalProperties',
+    'title',
+    'description',
+    '$id',
+    '$anchor',
+    'uniqueItems',
+    'prefixItems',
+    'examples',
+  ];
+  const make = (depth: number): unknown => {
+    if (depth === 0) return pick([true, 'string', 'object', 3, null, [], {}, '#', '#/$defs/a', '(', 'secret', ['a'], -1]);
+    if (pick([1, 2, 3]) === 1) return Array.from({ length: pick([0, 1, 2]) }, () => make(depth - 1));
+    return Object.fromEntries(
+      Array.from({ length: pick([1, 2, 3]) }, () => [pick(pick([0, 1]) === 0 ? [...keywords, 'a'] : [...others, 'a']), make(depth - 1)]),
+    );
+  };
+  let used = 0;
+  for (let i = 0; i < 5_000; i++) {
+    const read = readSchema(JSON.stringify(make(pick([1, 2, 3, 4]))));
+    if (!read.ok) continue;
+    used++;
+    const form = toForm(read.schema);
+    settingsRows(form);
+    for (const settings of [startValue(form) ?? {}, { a: 1 }, { a: { a: [] } }, {}]) {
+      try {
+        checkSettings(read.schema, settings);
+      } catch (error) {
+        // It refers to itself without end: that is caught where it is called.
+        expect(error).toBeInstanceOf(RangeError);
+      }
+    }
+  }
+  expect(used).toBeGreaterThan(500);
 });
 
 test('a pointer names a place, whatever its keys hold', () => {

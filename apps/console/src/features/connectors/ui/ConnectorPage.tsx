@@ -20,6 +20,7 @@ import { layerWord } from '../../../ui/SandboxLayers.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { useSlug } from '../../tenancy/api.tsx';
 import type { ConnectorDetail, ConnectorProcessView, ConnectorUse, ReleaseView } from '../types.ts';
+import { CallsPanel } from './CallsPanel.tsx';
 import classes from './Connectors.module.css';
 import { networkWords, originWords, roleWords } from './connector-words.ts';
 import { processSummary } from './process-summary.ts';
@@ -77,6 +78,7 @@ function Loaded({ connector, back }: { connector: ConnectorDetail; back: { href:
       />
       <div className={classes.sections}>
         <Processes connector={connector} />
+        <CallsPanel connector={connector.name} />
         <div className={classes.columns}>
           <div>
             <Settings connector={connector} />

@@ -70,8 +70,8 @@ function HowToGetOne({ alone }: { alone: boolean }) {
   return (
     <EmptyState icon={IconPlugConnected} title={alone ? 'No connectors yet' : 'Only HTTP so far'} compact={!alone}>
       A connector lets pipelines reach more than HTTP: files, schedules, queues, your own systems. It is a program, in Go or TypeScript, in the connector
-      directory of a node; once it is there, it shows here within seconds. <code>vrsky init --template connector-go</code> starts one, and docs/connectors.md
-      goes through it.
+      directory of a node; once it is there, it shows here within seconds. <code>vrsky init my-connector --template connector-go</code> starts one, and
+      docs/connectors.md goes through it.
     </EmptyState>
   );
 }

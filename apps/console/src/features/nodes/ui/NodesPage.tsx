@@ -21,6 +21,7 @@ import { useSlug } from '../../tenancy/api.tsx';
 import type { NodeView } from '../types.ts';
 import { configurationOf } from './configuration.ts';
 import classes from './NodesPage.module.css';
+import { ProtectionPanel } from './ProtectionPanel.tsx';
 
 export function NodesPage() {
   const nodes = useQuery(useTRPC().nodes.list.queryOptions());
@@ -35,6 +36,7 @@ export function NodesPage() {
             {nodes.data.map((node) => (
               <NodePanel key={node.id} node={node} />
             ))}
+            <ProtectionPanel nodes={nodes.data} />
           </div>
         )
       ) : nodes.error ? (

@@ -27,13 +27,14 @@ export async function nextFence(tx: TenantTx): Promise<Fence> {
 
 /** Signs the tenant's desired state anew under `fence`, and announces it to the relay. Part of the transaction that changed it. */
 export async function writeBundle(tx: TenantTx, platform: Platform, tenantId: string, fence: Fence): Promise<void> {
-  const { pool } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId }, select: { pool: true } });
+  const { pool, sandboxMinimum } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId }, select: { pool: true, sandboxMinimum: true } });
   const bundle: Bundle = bundleSchema.parse({
     v: 1,
     tenantId,
     pool,
     ...fence,
     issuedAt: new Date().toISOString(),
+    policy: { sandboxMinimum },
     pipelines: await publishedPipelines(tx, tenantId),
   });
   const payload = canonicalJson(bundle);

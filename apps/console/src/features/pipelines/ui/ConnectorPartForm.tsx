@@ -28,8 +28,8 @@ interface ConnectorPartFormProps {
   /** JSON Pointer of the part in the draft. */
   at: string;
   problems: DraftProblem[];
-  /** The field that is to have the keyboard, as a JSON Pointer into the draft. */
-  focus: string | null;
+  /** The field that is to have the keyboard, as a JSON Pointer into the draft; a new object each time. */
+  focus: { path: string } | null;
   onChange: (change: PartChange) => void;
   /** Above its fields, such as the choice of another connector. */
   before?: ReactNode;
@@ -47,7 +47,10 @@ export function ConnectorPartForm({ part, connectorRole: role, at, problems, foc
   const [tested, setTested] = useState<SettingsError[]>([]);
   const takeErrors = useCallback((errors: SettingsError[]) => setTested((was) => (was.length === 0 && errors.length === 0 ? was : errors)), []);
   const errors = useMemo(() => [...settingsErrors(problems, at), ...tested], [problems, at, tested]);
-  const settingsAt = `${at}/settings`;
+  const settingFocus = useMemo(() => {
+    const settingsAt = `${at}/settings`;
+    return focus?.path.startsWith(settingsAt) ? { pointer: focus.path.slice(settingsAt.length) } : null;
+  }, [focus, at]);
   const missing = query.isError && appCodeOf(query.error) === 'CONNECTOR.NOT_FOUND';
 
   return (
@@ -91,7 +94,7 @@ export function ConnectorPartForm({ part, connectorRole: role, at, problems, foc
             value={part.settings}
             errors={errors}
             showAll={tested.length > 0}
-            focus={focus?.startsWith(settingsAt) ? focus.slice(settingsAt.length) : null}
+            focus={settingFocus}
             onChange={(settings) => onChange({ settings: settings as Record<string, never> })}
           />
         )}

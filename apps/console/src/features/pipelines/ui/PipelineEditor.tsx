@@ -65,7 +65,7 @@ function PipelineOverview({ pipeline, editor, left, onGo }: PipelineOverviewProp
   const found = findPart(editor.draft, selectedId);
   const selected = found && found.kind !== 'step' ? found : { kind: 'source' as const, part: editor.draft.source };
   /** The field that a problem led to. */
-  const [focus, setFocus] = useState<string | null>(null);
+  const [focus, setFocus] = useState<{ path: string } | null>(null);
   const next = nextStep(pipeline, editor.draft, editor.problems.filter((problem) => !problem.warning).length);
   /** A step has a place of its own; the others are edited beside the list. */
   const select = (id: string, kind = findPart(editor.draft, id)?.kind, fixture: number | null = null) => {
@@ -94,7 +94,7 @@ function PipelineOverview({ pipeline, editor, left, onGo }: PipelineOverviewProp
           const to = placeOfProblem(problem);
           if (!to) return;
           select(to.partId, undefined, to.fixture);
-          setFocus(problem.path);
+          setFocus({ path: problem.path });
         }}
       />
       <PipelineCanvas pipeline={pipeline} draft={editor.draft} problems={editor.problems} selectedId={selected.part.id} onSelect={select} />
@@ -119,8 +119,7 @@ interface SelectedFormProps {
   selected: Exclude<NonNullable<ReturnType<typeof findPart>>, { kind: 'step' }>;
   pipeline: PipelineDetail;
   editor: PipelineDraftEditor;
-  /** The field that is to have the keyboard, as a JSON Pointer into the draft. */
-  focus: string | null;
+  focus: { path: string } | null;
 }
 
 function SelectedForm({ selected, pipeline, editor, focus }: SelectedFormProps) {

@@ -4,21 +4,12 @@ import { Checkbox, MultiSelect, NumberInput, Select, Textarea, TextInput } from 
 import { IconKey } from '@tabler/icons-react';
 import { isSecretReference, type SecretReference } from '../../settings/secret-reference.ts';
 import type { Field, Json, Option } from '../../settings/to-form.ts';
-import { useFormContext } from './form-context.ts';
+import { type FieldInputProps, useFormContext } from './form-context.ts';
 import { GroupInput } from './GroupInput.tsx';
 import { JsonInput } from './JsonInput.tsx';
 import { ListInput } from './ListInput.tsx';
 import { MapInput } from './MapInput.tsx';
 import { VariantsInput } from './VariantsInput.tsx';
-
-export interface FieldInputProps<F extends Field = Field> {
-  field: F;
-  /** Where its value stands in the settings. */
-  pointer: string;
-  value: Json | undefined;
-  /** undefined: it is not set. */
-  onChange(value: Json | undefined): void;
-}
 
 /** One setting, by the kind of its value. */
 export function FieldInput({ field, ...rest }: FieldInputProps) {

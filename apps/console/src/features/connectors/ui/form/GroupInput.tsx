@@ -2,8 +2,8 @@
 
 import { pointerTo } from '../../settings/pointer.ts';
 import type { Field, Json, Member } from '../../settings/to-form.ts';
-import { FieldInput, type FieldInputProps } from './FieldInput.tsx';
 import { FieldSet } from './FieldSet.tsx';
+import { type FieldInputProps, useFormContext } from './form-context.ts';
 import classes from './SettingsForm.module.css';
 
 export function GroupInput(props: FieldInputProps<Field & { kind: 'group' }>) {
@@ -16,6 +16,7 @@ export function GroupInput(props: FieldInputProps<Field & { kind: 'group' }>) {
 
 /** The fields of a group, without a frame of their own. */
 export function Members({ members, field, pointer, value, onChange }: { members: Member[] } & FieldInputProps) {
+  const { Input } = useFormContext();
   const record = typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {};
   const set = (key: string, next: Json | undefined) => {
     const { [key]: _before, ...rest } = record;
@@ -26,7 +27,7 @@ export function Members({ members, field, pointer, value, onChange }: { members:
   return (
     <div className={classes.fields}>
       {members.map(({ key, field: member }) => (
-        <FieldInput key={key} field={member} pointer={pointerTo(pointer, key)} value={record[key]} onChange={(next) => set(key, next)} />
+        <Input key={key} field={member} pointer={pointerTo(pointer, key)} value={record[key]} onChange={(next) => set(key, next)} />
       ))}
     </div>
   );

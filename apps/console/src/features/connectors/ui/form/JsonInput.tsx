@@ -3,8 +3,7 @@
 import { Textarea } from '@mantine/core';
 import { useState } from 'react';
 import type { Field, Json } from '../../settings/to-form.ts';
-import type { FieldInputProps } from './FieldInput.tsx';
-import { useFormContext } from './form-context.ts';
+import { type FieldInputProps, useFormContext } from './form-context.ts';
 
 /** A value as JSON text: for what the form has no control for. Half-written text stays here until it is JSON. */
 export function JsonInput({ field, pointer, value, onChange }: FieldInputProps<Field & { kind: 'json' }>) {

@@ -5,13 +5,12 @@ import { IconPlus, IconTrash } from '@tabler/icons-react';
 import { pointerTo } from '../../settings/pointer.ts';
 import { startEntry } from '../../settings/start-value.ts';
 import type { Field, Json } from '../../settings/to-form.ts';
-import { FieldInput, type FieldInputProps } from './FieldInput.tsx';
 import { FieldSet } from './FieldSet.tsx';
-import { useFormContext } from './form-context.ts';
+import { type FieldInputProps, useFormContext } from './form-context.ts';
 import classes from './SettingsForm.module.css';
 
 export function ListInput({ field, pointer, value, onChange }: FieldInputProps<Field & { kind: 'list' }>) {
-  const { readOnly } = useFormContext();
+  const { readOnly, Input } = useFormContext();
   const items = Array.isArray(value) ? value : [];
   const set = (next: Json[]) => onChange(next.length === 0 && !field.required ? undefined : next);
   const one = field.item.title === 'Entry' ? 'entry' : field.item.title.toLowerCase();
@@ -21,7 +20,7 @@ export function ListInput({ field, pointer, value, onChange }: FieldInputProps<F
         {items.map((item, index) => (
           // biome-ignore lint/suspicious/noArrayIndexKey: an entry has no identity but its place
           <li key={index}>
-            <FieldInput
+            <Input
               field={{ ...field.item, title: `${field.item.title} ${index + 1}`, required: false }}
               pointer={pointerTo(pointer, index)}
               value={item}

@@ -6,13 +6,12 @@ import { useState } from 'react';
 import { pointerTo } from '../../settings/pointer.ts';
 import { startEntry } from '../../settings/start-value.ts';
 import type { Field, Json } from '../../settings/to-form.ts';
-import { FieldInput, type FieldInputProps } from './FieldInput.tsx';
 import { FieldSet } from './FieldSet.tsx';
-import { useFormContext } from './form-context.ts';
+import { type FieldInputProps, useFormContext } from './form-context.ts';
 import classes from './SettingsForm.module.css';
 
 export function MapInput({ field, pointer, value, onChange }: FieldInputProps<Field & { kind: 'map' }>) {
-  const { readOnly } = useFormContext();
+  const { readOnly, Input } = useFormContext();
   const entries = Object.entries(typeof value === 'object' && value !== null && !Array.isArray(value) ? value : {});
   const set = (next: [string, Json][]) => onChange(next.length === 0 && !field.required ? undefined : Object.fromEntries(next));
   return (
@@ -26,7 +25,7 @@ export function MapInput({ field, pointer, value, onChange }: FieldInputProps<Fi
               taken={entries.map(([other]) => other)}
               onRename={(next) => set(entries.with(index, [next, item]))}
             />
-            <FieldInput
+            <Input
               field={{ ...field.item, title: field.item.title, required: false }}
               pointer={pointerTo(pointer, name)}
               value={item}

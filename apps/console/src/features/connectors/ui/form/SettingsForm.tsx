@@ -18,8 +18,8 @@ export interface SettingsFormProps {
   /** What others said is wrong: the server, the connector on its node. */
   errors: SettingsError[];
   onChange(value: Record<string, Json>): void;
-  /** JSON Pointer of the field that is to have the keyboard. */
-  focus?: string | null;
+  /** The field that is to have the keyboard; a new object each time somebody asks for it. */
+  focus?: { pointer: string } | null;
   /** Also what nobody has filled in yet is wrong: somebody asked. */
   showAll?: boolean;
   readOnly?: boolean;
@@ -49,14 +49,15 @@ export function SettingsForm({ schema, value, errors, onChange, focus = null, sh
       touch: (pointer: string) => setTouched((before) => (before.has(pointer) ? before : new Set([...before, pointer]))),
       idOf,
       readOnly,
+      Input: FieldInput,
     }),
     [messages, idOf, readOnly],
   );
 
   useEffect(() => {
     if (focus === null) return;
-    setTouched((before) => new Set([...before, focus]));
-    document.getElementById(idOf(focus))?.focus();
+    setTouched((before) => new Set([...before, focus.pointer]));
+    document.getElementById(idOf(focus.pointer))?.focus();
   }, [focus, idOf]);
 
   const set = (next: Json | undefined) => onChange(typeof next === 'object' && next !== null && !Array.isArray(next) ? next : {});

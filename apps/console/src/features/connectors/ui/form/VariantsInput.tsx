@@ -4,15 +4,14 @@ import { Select } from '@mantine/core';
 import { useState } from 'react';
 import { startValue, variantOf } from '../../settings/start-value.ts';
 import type { Field, Json } from '../../settings/to-form.ts';
-import { FieldInput, type FieldInputProps } from './FieldInput.tsx';
 import { FieldSet } from './FieldSet.tsx';
-import { useFormContext } from './form-context.ts';
+import { type FieldInputProps, useFormContext } from './form-context.ts';
 import { Members } from './GroupInput.tsx';
 import classes from './SettingsForm.module.css';
 
 /** A value of one of several forms: which one, then its fields. */
 export function VariantsInput({ field, pointer, value, onChange }: FieldInputProps<Field & { kind: 'variants' }>) {
-  const { readOnly } = useFormContext();
+  const { readOnly, Input } = useFormContext();
   const [chosen, setChosen] = useState<number | null>(null);
   const found = value === undefined ? -1 : variantOf(field.options, value);
   // What is half filled in may fit none; then what was chosen here counts.
@@ -43,7 +42,7 @@ export function VariantsInput({ field, pointer, value, onChange }: FieldInputPro
           (option.field.kind === 'group' ? (
             <Members members={option.field.members} field={option.field} pointer={pointer} value={value} onChange={onChange} />
           ) : (
-            <FieldInput field={{ ...option.field, help: null }} pointer={pointer} value={value} onChange={onChange} />
+            <Input field={{ ...option.field, help: null }} pointer={pointer} value={value} onChange={onChange} />
           ))}
       </div>
     </FieldSet>

@@ -1,6 +1,16 @@
 'use client';
 
-import { createContext, useContext } from 'react';
+import { type ComponentType, createContext, useContext } from 'react';
+import type { Field, Json } from '../../settings/to-form.ts';
+
+export interface FieldInputProps<F extends Field = Field> {
+  field: F;
+  /** Where its value stands in the settings. */
+  pointer: string;
+  value: Json | undefined;
+  /** undefined: it is not set. */
+  onChange(value: Json | undefined): void;
+}
 
 /** What every field of a form knows: what is wrong with it, and how to say that somebody has been there. */
 export interface FormContextValue {
@@ -8,6 +18,8 @@ export interface FormContextValue {
   touch(pointer: string): void;
   idOf(pointer: string): string;
   readOnly: boolean;
+  /** Draws any field, for those that hold others. */
+  Input: ComponentType<FieldInputProps>;
 }
 
 export const FormContext = createContext<FormContextValue | null>(null);

@@ -1,0 +1,96 @@
+import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import path from 'node:path';
+import { build } from 'esbuild';
+import { expect, signIn, test } from './app.ts';
+import { violationsOf } from './axe.ts';
+
+const plugins = () => path.join(path.dirname(process.env.VRSKY_DEV_FILE ?? ''), 'plugins');
+
+/** Puts the connector into the directory of the stack's node, as an operator does: whole, or not at all. */
+test.beforeAll(async () => {
+  mkdirSync(plugins(), { recursive: true });
+  const half = path.join(plugins(), '.archive');
+  await build({
+    entryPoints: [path.join(import.meta.dirname, 'archive-connector.ts')],
+    outfile: half,
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    banner: { js: `#!${process.execPath}\nimport { createRequire as $requireOf } from 'node:module';\nconst require = $requireOf(import.meta.url);` },
+    logLevel: 'silent',
+  });
+  chmodSync(half, 0o755);
+  renameSync(half, path.join(plugins(), 'archive'));
+});
+test.afterAll(() => rmSync(path.join(plugins(), 'archive'), { force: true }));
+
+test('a connector of the node has a form whose errors land on their fields, whoever finds them, and Test connection asks the node', async ({ page, dev }) => {
+  await signIn(page, dev.user);
+  await page.goto(`/t/${dev.tenant.slug}/connectors`);
+  await page.getByRole('link', { name: 'Archive' }).click();
+  await expect(page.getByRole('heading', { level: 1, name: 'Archive' })).toBeVisible();
+  await expect(page.getByText('Keeps each message as a file in a folder of the node.')).toBeVisible();
+  await expect(page.getByRole('row', { name: /Folder folder Text Required/ })).toBeVisible();
+  expect(await violationsOf(page), 'a connector').toEqual([]);
+
+  await page.goto(`/t/${dev.tenant.slug}/pipelines`);
+  await page.getByRole('button', { name: 'New pipeline' }).first().click();
+  await page.getByLabel('Name').fill('Archived');
+  await page.getByRole('button', { name: 'Create pipeline' }).click();
+  await page.getByRole('button', { name: 'Add part' }).click();
+  await page.getByRole('menuitem', { name: 'Archive' }).click();
+  await expect(page.getByRole('heading', { name: 'Archive out' })).toBeVisible();
+
+  // It begins with the connector's defaults, and what is merely empty is not yet wrong.
+  const folder = page.getByRole('textbox', { name: 'Folder' });
+  const timeout = page.getByRole('textbox', { name: 'Timeout' });
+  await expect(timeout).toHaveValue('5,000 ms');
+  await expect(folder).not.toHaveAccessibleDescription(/Fill this in/);
+
+  // What the schema says, at once and at the field.
+  await timeout.fill('7');
+  await expect(timeout).toHaveAccessibleDescription(/At least 100/);
+  await timeout.fill('700');
+  await folder.fill('/none');
+  await page.getByRole('combobox', { name: 'Form of When to begin a new file' }).click();
+  await page.getByRole('option', { name: 'By size' }).click();
+  await page.getByRole('textbox', { name: 'Size' }).fill('4096');
+  await page.getByRole('button', { name: 'Add column to Columns' }).click();
+  await page.getByRole('button', { name: 'Add entry to Labels' }).click();
+  await page.getByRole('textbox', { name: 'Anything' }).fill('{"half');
+  await expect(page.getByRole('textbox', { name: 'Anything' })).toHaveAccessibleDescription(/not JSON yet/);
+  await page.getByRole('textbox', { name: 'Anything' }).fill('{"whole": true}');
+
+  // What only the server knows: a secret that is not there. The line above the graph leads to the field.
+  const token = page.getByRole('textbox', { name: 'Access token' });
+  await token.fill('archive-key');
+  await expect(token).toHaveAccessibleDescription(/There is no secret called “archive-key”/);
+  await page.getByRole('button', { name: /Columns 1, name: Fill this in/ }).click();
+  const column = page.getByRole('textbox', { name: 'Column name' });
+  await expect(column).toBeFocused();
+  await expect(column).toHaveAccessibleDescription(/Fill this in/);
+  expect(await violationsOf(page), 'a form with problems').toEqual([]);
+  await column.fill('id');
+  await token.fill('');
+
+  // What only the connector knows.
+  const tried = page.getByRole('region', { name: 'Test connection' });
+  await page.getByRole('button', { name: 'Test connection' }).click();
+  await expect(folder).toHaveAccessibleDescription(/There is no folder \/none on this node/);
+  await folder.fill('/sealed');
+  await expect(folder).not.toHaveAccessibleDescription(/There is no folder/);
+  await page.getByRole('button', { name: 'Test connection' }).click();
+  await expect(tried).toContainText('The node may not write there.');
+  await folder.fill('/data');
+  await page.getByRole('button', { name: 'Test connection' }).click();
+  await expect(tried).toContainText('It works.');
+  expect(await violationsOf(page), 'a connection that was tried').toEqual([]);
+
+  await page.getByRole('combobox', { name: 'Version' }).click();
+  await page.getByRole('option', { name: /Always exactly 1\.0\.0/ }).click();
+  await page.getByRole('button', { name: 'Publish revision 1' }).click();
+  await expect(page.getByRole('region', { name: 'Revision 1 on the nodes' })).toContainText('Applied');
+  await page.getByRole('link', { name: 'About this connector' }).click();
+  await expect(page.getByRole('link', { name: 'Archived' })).toBeVisible();
+  await expect(page.getByRole('table', { name: 'Processes' })).toContainText('Running');
+});
