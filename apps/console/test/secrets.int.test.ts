@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { createConfigBucket } from '@vrsky/bus/config-bucket';
 import { limits } from '@vrsky/contracts/limits';
 import type { ConnectorOffer } from '@vrsky/contracts/node-status';
@@ -6,6 +9,7 @@ import { documentPlace, requestPlace, secretSetHash } from '@vrsky/contracts/sea
 import { configKeys } from '@vrsky/contracts/subjects';
 import { createDb, type Db } from '@vrsky/db/client';
 import { eventually } from '@vrsky/testkit/eventually';
+import { findLeaks } from '@vrsky/testkit/find-leaks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listConnectors } from '../src/features/connectors/server/list-connectors.ts';
 import { createPipeline } from '../src/features/pipelines/server/create-pipeline.ts';
@@ -320,3 +324,44 @@ describe('replacing', () => {
     await deletePipeline(rig.acme.context, { id });
   });
 });
+
+describe('a value', () => {
+  it('lies nowhere readable: database, NATS, books of the calls, answers; and it would be found', async () => {
+    const canaries = { first: 'kanarie-value-52c1', second: 'kanarie-value-9b07', plain: 'kanarie-no-secret' };
+    await create('canary', canaries.first, { hosts: ['canary.test'] });
+    const body = { name: 'canary-rest', value: canaries.second };
+    const answers = [await rest('POST', '/secrets', { key: rig.acme.apiKey, body, headers: { 'idempotency-key': 'canary' } })];
+    const id = await publish({ note: canaries.plain, token: { $secret: 'canary' }, other: { $secret: 'canary-rest' } });
+    await replace('canary', { value: canaries.second });
+    expect((await given(node, ({ canary }) => canary?.length === 2)).values['canary']).toEqual([canaries.second, canaries.first]);
+    answers.push(await rest('GET', '/secrets', { key: rig.acme.apiKey }), await rest('GET', `/pipelines/${id}`, { key: rig.acme.apiKey }));
+    const pages = await Promise.all(['secrets.list', 'pipelines.list', 'nodes.list'].map((name) => trpc('query', name, as(rig.acme))));
+    const places = { database: await dump(), NATS: filesIn(rig.natsDir), answers: JSON.stringify([answers, pages]) };
+    expect(findLeaks(places, canaries)).toEqual([
+      { where: 'database', canary: 'plain' },
+      { where: 'NATS', canary: 'plain' },
+      { where: 'answers', canary: 'plain' },
+    ]);
+    // Not even a hash of it that could be tried out.
+    for (const value of [canaries.first, canaries.second])
+      for (const text of [value, JSON.stringify(value), `createSecret {}\n${JSON.stringify(body)}`])
+        expect(places.database).not.toContain(createHash('sha256').update(text).digest('hex').slice(0, 8));
+    await deletePipeline(rig.acme.context, { id });
+  });
+});
+
+/** Every row of every table, as text; binary columns in hexadecimal. */
+async function dump(): Promise<string> {
+  const tables = await admin.pool.query<{ name: string }>(
+    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname IN ('public', 'parts')",
+  );
+  const texts = await Promise.all(
+    tables.rows.map(async ({ name }) => (await admin.pool.query<{ text: string }>(`SELECT string_agg(t::text, E'\\n') AS text FROM ${name} t`)).rows[0]?.text),
+  );
+  return texts.join('\n');
+}
+
+function filesIn(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.map((entry) => readFileSync(path.join(entry.parentPath, entry.name), 'latin1')).join('\n');
+}

@@ -3,9 +3,10 @@ import type { ConnectorCalls } from '@vrsky/contracts/connector-calls';
 import { describeError } from '@vrsky/kernel/errors';
 import { createLog, type Log } from '@vrsky/kernel/log';
 import { eventually } from '@vrsky/testkit/eventually';
+import { findLeaks } from '@vrsky/testkit/find-leaks';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { findLeaks } from '../../test/find-leaks.ts';
+
 import { createMetrics } from '../metrics.ts';
 import { createCallLedger } from './call-ledger.ts';
 import { type ConnectorHost, createConnectorHost } from './connector-host.ts';
