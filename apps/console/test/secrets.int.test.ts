@@ -18,6 +18,7 @@ import { getPipeline } from '../src/features/pipelines/server/get-pipeline.ts';
 import { publishPipeline } from '../src/features/pipelines/server/publish-pipeline.ts';
 import { saveDraft } from '../src/features/pipelines/server/save-draft.ts';
 import type { SecretView } from '../src/features/secrets/types.ts';
+import { createApiKey } from '../src/features/tenancy/server/create-api-key.ts';
 import { rest, trpc } from './calls.ts';
 import { type Rig, startRig, type TestTenant } from './rig.ts';
 import { enrolTestNode, startWorker, type TestNode, type TestWorker } from './worker-rig.ts';
@@ -28,6 +29,8 @@ let node: TestNode;
 let other: TestNode;
 /** As a superuser in the console's database: for what nobody of ours may do. */
 let admin: Db;
+/** Of Acme. */
+let adminKey: string;
 
 const digest = `sha256:${'a'.repeat(64)}`;
 const offer: ConnectorOffer = {
@@ -55,8 +58,7 @@ beforeAll(async () => {
     await one.lease();
     await one.offers([offer]);
   }
-  // Keys that act as admin: only those may write secrets.
-  await admin.pool.query("UPDATE api_key SET role = 'admin'");
+  ({ secret: adminKey } = await createApiKey(rig.acme.context, { name: 'admin', role: 'admin' }));
   await eventually(async () => (await listConnectors(rig.acme.context)).connectors.some(({ name }) => name === 'files'), { what: 'the offer' });
   await answering(rig.acme);
   await answering(rig.globex);
@@ -141,7 +143,8 @@ describe('secrets of a tenant', () => {
   });
 
   it('are changed over REST by whoever has seen their state, and a repeated call changes nothing twice', async () => {
-    const key = rig.acme.apiKey;
+    const key = adminKey;
+    expect(await rest('POST', '/secrets', { key: rig.acme.apiKey, body: { name: 'by-rest', value: 'eins' } })).toMatchObject({ status: 403 });
     const call = { key, body: { name: 'by-rest', value: 'eins' }, headers: { 'idempotency-key': 'create-1' } };
     const [first, again] = [await rest('POST', '/secrets', call), await rest('POST', '/secrets', call)];
     expect(first).toMatchObject({ status: 201, body: { name: 'by-rest' } });
@@ -330,7 +333,7 @@ describe('a value', () => {
     const canaries = { first: 'kanarie-value-52c1', second: 'kanarie-value-9b07', plain: 'kanarie-no-secret' };
     await create('canary', canaries.first, { hosts: ['canary.test'] });
     const body = { name: 'canary-rest', value: canaries.second };
-    const answers = [await rest('POST', '/secrets', { key: rig.acme.apiKey, body, headers: { 'idempotency-key': 'canary' } })];
+    const answers = [await rest('POST', '/secrets', { key: adminKey, body, headers: { 'idempotency-key': 'canary' } })];
     const id = await publish({ note: canaries.plain, token: { $secret: 'canary' }, other: { $secret: 'canary-rest' } });
     await replace('canary', { value: canaries.second });
     expect((await given(node, ({ canary }) => canary?.length === 2)).values['canary']).toEqual([canaries.second, canaries.first]);

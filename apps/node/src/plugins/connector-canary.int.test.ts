@@ -6,7 +6,6 @@ import { eventually } from '@vrsky/testkit/eventually';
 import { findLeaks } from '@vrsky/testkit/find-leaks';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-
 import { createMetrics } from '../metrics.ts';
 import { createCallLedger } from './call-ledger.ts';
 import { type ConnectorHost, createConnectorHost } from './connector-host.ts';
