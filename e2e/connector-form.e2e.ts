@@ -117,6 +117,7 @@ async function addSecret(page: Page, name: string, value: string): Promise<void>
   await page.keyboard.type('Archive Key');
   await page.keyboard.press('Tab');
   await page.keyboard.type(value);
+  await expect(dialog.locator('input[type=password]')).toHaveValue(value);
   await dialog.getByLabel('Hosts it may be sent to').fill('https://archive.example.com/');
   await dialog.getByRole('button', { name: 'Add secret' }).press('Enter');
   await expect(dialog.getByLabel('Name')).toHaveAccessibleDescription(/small letters/);

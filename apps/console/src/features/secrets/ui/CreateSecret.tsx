@@ -53,6 +53,7 @@ export function CreateSecret({ onClose }: { onClose: () => void }) {
           />
           <ValueField
             label="Value"
+            required
             description="Up to 16 KiB. It is stored encrypted and never shown again, to nobody: keep your own copy where you keep passwords."
             value={value}
             onChange={setValue}

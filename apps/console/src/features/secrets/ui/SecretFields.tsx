@@ -1,6 +1,8 @@
 'use client';
 
-import { PasswordInput, Select, Textarea } from '@mantine/core';
+import { Checkbox, PasswordInput, Select, Textarea } from '@mantine/core';
+import { useState } from 'react';
+import classes from './SecretFields.module.css';
 import { edgeWarning, overlaps } from './secret-words.ts';
 
 interface FieldProps<T> {
@@ -9,19 +11,42 @@ interface FieldProps<T> {
   onChange(value: T): void;
 }
 
-/** Typed or pasted, hidden, and never kept by the browser. */
-export function ValueField({ value, error, onChange, label, description }: FieldProps<string> & { label: string; description: string }) {
+interface ValueFieldProps extends FieldProps<string> {
+  label: string;
+  description: string;
+  required?: boolean;
+}
+
+/** Typed or pasted, hidden, and never kept by the browser. One line, or several for keys and certificates. */
+export function ValueField({ value, error, onChange, required = false, ...words }: ValueFieldProps) {
+  const [isLong, setLong] = useState(false);
+  const control = {
+    ...words,
+    withAsterisk: required,
+    spellCheck: false,
+    value,
+    onChange: (event: { currentTarget: { value: string } }) => onChange(event.currentTarget.value),
+    error: error ?? edgeWarning(value),
+  };
   return (
-    <PasswordInput
-      label={label}
-      description={description}
-      withAsterisk
-      autoComplete="new-password"
-      spellCheck={false}
-      value={value}
-      onChange={(event) => onChange(event.currentTarget.value)}
-      error={error ?? edgeWarning(value)}
-    />
+    <div>
+      {isLong ? (
+        <Textarea {...control} autoComplete="off" autosize minRows={4} maxRows={12} classNames={{ input: classes.hidden ?? '' }} />
+      ) : (
+        <PasswordInput {...control} autoComplete="new-password" />
+      )}
+      <Checkbox
+        mt={6}
+        size="xs"
+        label="It has several lines, as keys and certificates have"
+        checked={isLong}
+        onChange={(event) => {
+          setLong(event.currentTarget.checked);
+          // The other field has lost the line ends.
+          if (event.currentTarget.checked) onChange('');
+        }}
+      />
+    </div>
   );
 }
 

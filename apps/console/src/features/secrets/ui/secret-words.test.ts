@@ -9,7 +9,7 @@ test('hosts may be typed one a line or with commas', () => {
 test('white space around a value is told, and none of the value with it', () => {
   expect(edgeWarning('abc\n')).toContain('white space');
   expect(edgeWarning('abc\n')).not.toContain('abc');
-  expect([edgeWarning('abc'), edgeWarning('')]).toEqual([null, null]);
+  expect([edgeWarning('abc'), edgeWarning(''), edgeWarning('-----BEGIN PRIVATE KEY-----\nabc\n')]).toEqual([null, null, null]);
 });
 
 test('what is wrong with one host shows at the field of all hosts', () => {

@@ -15,7 +15,9 @@ export function hostsOf(text: string): string[] {
 
 /** A value that was pasted with a line end or a space is the commonest reason why a right secret does not work. */
 export function edgeWarning(value: string): string | null {
-  return value !== '' && value.trim() !== value ? 'It begins or ends with white space, which becomes part of the value' : null;
+  // Files of keys end with a line end by rule.
+  const text = value.startsWith('-----BEGIN ') ? value.trimEnd() : value;
+  return text !== '' && text.trim() !== text ? 'It begins or ends with white space, which becomes part of the value' : null;
 }
 
 /** Any of `/hosts/3` is about the one field with all hosts. */
