@@ -142,12 +142,24 @@ test('however many tenants and releases there are, the number of series has an e
   const [real] = [viewOf('echo', host)];
   claimed = Array.from({ length: 3_000 }, (_, i) => ({
     ...(real as ProcessView),
-    ...{ processId: `p${i}`, pid: null, connector: `made-up-${i % 1_000}`, tenantId: `cus_${i}`, restarts: 1, logLinesDropped: 2 },
+    ...{
+      processId: `p${i}`,
+      pid: null,
+      connector: `made-up-${i % 1_000}`,
+      tenantId: `cus_${i}`,
+      restarts: 1,
+      logBytesDropped: 2,
+      strays: { unknown: 1, twice: 2, late: 0 },
+    },
   }));
   expect(await read('vrsky_plugin_restarts_total{connector="_other",version="_other",role="both",tenant="_other"}')).toBeGreaterThan(2_000);
   const text = await metrics.registry.metrics();
-  for (const name of ['vrsky_plugin_restarts_total', 'vrsky_plugin_up', 'vrsky_plugin_log_lines_dropped_total'])
-    expect(text.split('\n').filter((line) => line.startsWith(`${name}{`)).length).toBeLessThan(400);
+  for (const name of ['vrsky_plugin_restarts_total', 'vrsky_plugin_up', 'vrsky_plugin_log_dropped_bytes_total', 'vrsky_plugin_stray_results_total']) {
+    const series = text.split('\n').filter((line) => line.startsWith(`${name}{`));
+    expect(series.length, name).toBeGreaterThan(10);
+    expect(series.length, name).toBeLessThan(400);
+  }
+  expect(await read('vrsky_plugin_stray_results_total{connector="_other",tenant="_other",kind="twice"}')).toBeGreaterThan(2_000);
   claimed = [];
   expect(await read(`vrsky_plugin_up{${labels}}`)).toBe(1);
 });
