@@ -68,7 +68,6 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
           settings: destinationSettingsSchema,
           configure(connections) {
             destination.setTargets(new Map(connections.map(({ connectionId, settings }) => [connectionId, toTarget(settings)])));
-            return undefined;
           },
           send: destination.send,
         },

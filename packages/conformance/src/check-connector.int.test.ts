@@ -94,8 +94,22 @@ describe('a connector that misbehaves fails', () => {
     for (const { reason } of failed) expect(reason).toMatch(/^[A-Z`\d].{20,}[.?]$/s);
   });
 
+  const roles = [
+    ['destination', 'receive.role'],
+    ['source', 'send.role'],
+  ] as const;
+
+  test.each(roles)('nothing when it is a %s alone, and %s when it leaves a stream of the other role open', async (role, check) => {
+    const good = await run([], { env: { ROLES: role } });
+    expect(states(good, 'failed')).toEqual([]);
+    expect(states(good, 'passed')).toContain(check);
+    const bad = await run([], { env: { ROLES: role, FAULTS: check }, only: [check] });
+    expect(bad.checks).toMatchObject([{ name: check, state: 'failed', reason: expect.stringContaining('leaves') }]);
+  });
+
   test('each check, so that none of them always passes', () => {
-    expect(groups.flatMap(([faults]) => faults).toSorted()).toEqual(checkNames.filter((name) => !skipped.includes(name)).toSorted());
+    const tried = [...groups.flatMap(([faults]) => faults), ...roles.map(([, check]) => check)];
+    expect(tried.toSorted()).toEqual(checkNames.toSorted());
   });
 
   test('everything when it is no connector at all', async () => {

@@ -2,7 +2,7 @@ import { lstat } from 'node:fs/promises';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
 import { EmptySchema } from '@bufbuild/protobuf/wkt';
 import { Client, credentials } from '@grpc/grpc-js';
-import { AppError } from '@vrsky/kernel/errors';
+import { AppError, isAppError } from '@vrsky/kernel/errors';
 import { sleep } from '@vrsky/kernel/lifecycle';
 import { GRPCController } from '@vrsky/proto/gen/goplugin/grpc_controller_pb';
 import { GRPCStdio, StdioData_Channel, StdioDataSchema } from '@vrsky/proto/gen/goplugin/grpc_stdio_pb';
@@ -59,6 +59,8 @@ export interface OpenOptions extends Omit<LaunchOptions, 'identity'> {
   calls?: CallRecorder;
 }
 
+/** What a plugin says of itself, in its handshake or asked for its health, is no trouble with the connection. */
+const SAID_BY_ITSELF = new Set(['PLUGIN.HANDSHAKE', 'PLUGIN.UNHEALTHY']);
 /** The service name under which a plugin reports its health. */
 const HEALTH_SERVICE = 'plugin';
 const SHUTDOWN_MS = 2_000;
@@ -67,7 +69,7 @@ const READY_MS = 10_000;
 
 /**
  * Launches a plugin and connects to it. Throws the errors of `launchPlugin`, or AppError `PLUGIN.COOKIE` when the program is a plugin
- * of another application, `PLUGIN.CONNECT` when it does not take our connection.
+ * of another application, `PLUGIN.UNHEALTHY` when it says that it cannot work, `PLUGIN.CONNECT` when it does not take our connection.
  */
 export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
   const identity = createIdentity();
@@ -77,6 +79,7 @@ export async function openPlugin(options: OpenOptions): Promise<PluginHandle> {
     return await connect(launched, identity, options);
   } catch (cause) {
     const { reason } = await launched.kill();
+    if (isAppError(cause) && SAID_BY_ITSELF.has(cause.code)) throw cause;
     throw new AppError({
       code: 'PLUGIN.CONNECT',
       kind: 'unavailable',
@@ -108,7 +111,13 @@ async function connect(launched: LaunchedPlugin, identity: Identity, options: Op
   const ping = async (deadlineMs: number): Promise<void> => {
     const { status } = await callUnary(client, Health.method.check, { service: HEALTH_SERVICE }, deadlineMs);
     if (status !== HealthCheckResponse_ServingStatus.SERVING)
-      throw new AppError({ code: 'PLUGIN.UNHEALTHY', kind: 'unavailable', source: 'plugin', message: `the plugin reports health ${status}` });
+      throw new AppError({
+        code: 'PLUGIN.UNHEALTHY',
+        kind: 'unavailable',
+        source: 'plugin',
+        message: `the plugin reports health ${status}`,
+        publicMessage: 'The connector says that it cannot work now.',
+      });
   };
   const kill = (): Promise<Exit> => {
     client.close();

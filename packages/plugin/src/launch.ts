@@ -9,8 +9,9 @@ import { sleep } from '@vrsky/kernel/lifecycle';
 import type { Identity } from './certificate.ts';
 import { HANDSHAKE_BYTES_MAX, type Handshake, type MagicCookie, parseHandshake, pluginEnv, refused } from './handshake.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
-import { killTree } from './process-tree.ts';
-import { type Confinement, confine, feed, type Sandbox } from './sandbox/confine.ts';
+import { killGroup, killMarked, killTree } from './process-tree.ts';
+import { type Confinement, confine, type Sandbox } from './sandbox/confine.ts';
+import { feed, pluginStdio } from './sandbox/descriptors.ts';
 import type { SandboxLayer } from './sandbox/layers.ts';
 import { processTree } from './sandbox/processes.ts';
 import { makeSocketDir } from './socket-dir.ts';
@@ -61,6 +62,8 @@ export interface LaunchedPlugin {
 }
 
 const START_TIMEOUT_MS = 60_000;
+/** Each of these layers knows every process of its plugin; without any we look for them among all. */
+const ENCLOSING: readonly SandboxLayer[] = ['cgroup', 'uid', 'namespaces'];
 const STDERR_TAIL_BYTES = 2_000;
 /** How far apart the end of a process and the end of its output may reach us. A child of it may hold the output open for ever. */
 const EXIT_NEWS_MS = 250;
@@ -87,7 +90,7 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
   };
   const child = await spawnOr(undo, () =>
     spawn(command, args, {
-      stdio: ['ignore', 'pipe', 'pipe', ...(start.descriptor3 === null ? [] : ['pipe' as const])],
+      stdio: pluginStdio(start.descriptor3),
       detached: true,
       env: pluginEnvironment(options, socketDir, confinement?.plan.env),
       ...(confinement === null ? {} : { cwd: '/' }),
@@ -105,27 +108,34 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
     child.once('error', () => resolve({ code: null, signal: null }));
   });
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  const endFamily = async (): Promise<void> => {
-    if (child.pid !== undefined) await killTree(child.pid, `${pluginEnv.socketDir}=${socketDir}`);
-  };
-  // However it ended: what left its process group ends too, and nothing of it is left on the machine.
+  const isEnclosed = ENCLOSING.some((layer) => start.layers.includes(layer));
+  // However it ended, nothing of it is left on the machine. Without a sandbox its children live on until `kill`.
   const released = exited
     .then(async () => {
-      await endFamily();
+      if (confinement !== null && child.pid !== undefined) killGroup(child.pid);
       await confinement?.endAll();
       await removeSockets();
       await confinement?.release();
     })
     .catch((error) => options.onLog({ level: 'warn', message: `something of the plugin is left behind: ${describeError(error)}`, module: 'host', fields: {} }));
-  const kill = async (): Promise<Exit> => {
+  const end = async (): Promise<Exit> => {
     killed = true;
-    await endFamily();
+    const isOver = child.exitCode !== null || child.signalCode !== null;
+    if (child.pid !== undefined && isOver) killGroup(child.pid);
+    if (child.pid !== undefined && !isOver) killTree(child.pid);
     const exit = await exited;
     await released;
+    if (!isEnclosed) await killMarked(`${pluginEnv.socketDir}=${socketDir}`);
     await Promise.race([closed, sleep(EXIT_NEWS_MS)]); // all that it wrote is read
     child.stdout.destroy();
     child.stderr.destroy();
     return exit;
+  };
+  // Once: later its number may be another's.
+  let ending: Promise<Exit> | undefined;
+  const kill = (): Promise<Exit> => {
+    ending ??= end();
+    return ending;
   };
   try {
     const line = await firstLine(child, { exited, closed, stderrTail: stderr }, options);

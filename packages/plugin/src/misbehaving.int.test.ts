@@ -44,7 +44,7 @@ describe('a plugin that never comes to a handshake is refused, with the reason, 
     ['closes-its-output-before-its-handshake', 'PLUGIN.HANDSHAKE', /first words are not those of a connector/, /closed its output/],
     ['names-a-socket-elsewhere', 'PLUGIN.HANDSHAKE', /first words are not those of a connector/, /not in the directory it was given/],
     ['never-listens', 'PLUGIN.CONNECT', /does not let the node connect/, /does not accept our connection/],
-    ['is-unhealthy-from-the-start', 'PLUGIN.CONNECT', /does not let the node connect/, /does not accept our connection/],
+    ['is-unhealthy-from-the-start', 'PLUGIN.UNHEALTHY', /says that it cannot work now/, /reports health 2/],
   ])('%s', async (manner, code, forTheCustomer, forUs) => {
     const startedMs = performance.now();
     const error = await open(manner, {
@@ -71,8 +71,8 @@ describe('a plugin that never comes to a handshake is refused, with the reason, 
     await once(other, 'listening');
     try {
       await expect(open('links-its-socket-elsewhere', { env: { ELSEWHERE: path } })).rejects.toMatchObject({
-        code: 'PLUGIN.CONNECT',
-        cause: { message: expect.stringContaining('what it named is no socket') },
+        code: 'PLUGIN.HANDSHAKE',
+        message: expect.stringContaining('what it named is no socket'),
       });
       expect(connections).toBe(0);
     } finally {

@@ -7,21 +7,24 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"sync"
 	"time"
 
 	"vrsky/sdk/go/connector"
 )
 
-// counter is a source that counts, and a destination that signs each message and writes the signature to the log of the node.
+// counter is a source that counts, and a destination that writes a fingerprint of each message to the log of the node: signed with
+// a key where the connection has one.
 type counter struct {
 	intake connector.Intake
 	life   context.Context
 
 	mu sync.Mutex
 	// stop ends the counting of the connections that are in force.
-	stop        context.CancelFunc
-	signingKeys map[string]connector.Secret
+	stop context.CancelFunc
+	// fingerprints has how to make one, by connection.
+	fingerprints map[string]func() hash.Hash
 }
 
 type sourceSettings struct {
@@ -39,7 +42,7 @@ func (*counter) Describe() connector.Description {
 		Name:        name,
 		Version:     version,
 		Title:       "My connector",
-		Description: "Counts, and signs messages.",
+		Description: "Counts, and takes the fingerprints of messages.",
 		SourceSettings: json.RawMessage(`{
 			"$schema": "https://json-schema.org/draft/2020-12/schema",
 			"type": "object",
@@ -52,9 +55,8 @@ func (*counter) Describe() connector.Description {
 			"$schema": "https://json-schema.org/draft/2020-12/schema",
 			"type": "object",
 			"additionalProperties": false,
-			"required": ["signingKey"],
 			"properties": {
-				"signingKey": ` + string(connector.SecretSchema("Signing key", "Each message is signed with it.")) + `
+				"signingKey": ` + string(connector.SecretSchema("Signing key", "Each fingerprint is signed with it. Without one it is a plain SHA-256.")) + `
 			}
 		}`),
 	}
@@ -63,7 +65,7 @@ func (*counter) Describe() connector.Description {
 // Validate says what is wrong with settings, each problem at its field.
 func (*counter) Validate(_ context.Context, connection connector.Connection) []connector.FieldError {
 	if connection.Role == connector.RoleDestination {
-		return connector.ReadSettings(connection.Settings, &destinationSettings{}, "signingKey")
+		return connector.ReadSettings(connection.Settings, &destinationSettings{})
 	}
 	settings, problems := readSource(connection.Settings)
 	if problems == nil && (settings.EveryMs < 10 || settings.EveryMs > 3_600_000) {
@@ -95,7 +97,7 @@ func (c *counter) Configure(_ context.Context, connections []connector.Connectio
 	defer c.mu.Unlock()
 	c.stop()
 	ctx, stop := context.WithCancel(c.life)
-	c.stop, c.signingKeys = stop, map[string]connector.Secret{}
+	c.stop, c.fingerprints = stop, map[string]func() hash.Hash{}
 	for _, connection := range connections {
 		if connection.Role == connector.RoleSource {
 			settings, _ := readSource(connection.Settings)
@@ -104,7 +106,10 @@ func (c *counter) Configure(_ context.Context, connections []connector.Connectio
 		}
 		var settings destinationSettings
 		connector.ReadSettings(connection.Settings, &settings)
-		c.signingKeys[connection.ID], _ = connection.Secret(settings.SigningKey)
+		c.fingerprints[connection.ID] = sha256.New
+		if key, ok := connection.Secret(settings.SigningKey); ok {
+			c.fingerprints[connection.ID] = func() hash.Hash { return hmac.New(sha256.New, key.Newest().Bytes()) }
+		}
 	}
 	return nil
 }
@@ -133,7 +138,7 @@ func (c *counter) count(ctx context.Context, connectionID string, every time.Dur
 // Send delivers one message. Several run at a time.
 func (c *counter) Send(_ context.Context, delivery connector.Delivery) connector.Result {
 	c.mu.Lock()
-	key, ok := c.signingKeys[delivery.ConnectionID]
+	newFingerprint, ok := c.fingerprints[delivery.ConnectionID]
 	c.mu.Unlock()
 	if !ok {
 		return connector.Result{Status: connector.ResultRetryable, Source: connector.ErrorPlugin, Code: "not_configured", Reason: "This destination is not set up yet."}
@@ -141,9 +146,9 @@ func (c *counter) Send(_ context.Context, delivery connector.Delivery) connector
 	if len(delivery.Payload) == 0 {
 		return connector.Result{Status: connector.ResultPermanent, Code: "empty", Reason: "The message is empty."}
 	}
-	signature := hmac.New(sha256.New, key.Newest().Bytes())
-	signature.Write(delivery.Payload)
-	log.Info("signed", "messageId", delivery.MessageID, "signature", hex.EncodeToString(signature.Sum(nil)))
+	fingerprint := newFingerprint()
+	fingerprint.Write(delivery.Payload)
+	log.Debug("seen", "messageId", delivery.MessageID, "fingerprint", hex.EncodeToString(fingerprint.Sum(nil)))
 	return connector.Result{Status: connector.ResultOK}
 }
 

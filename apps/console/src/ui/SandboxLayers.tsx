@@ -6,7 +6,7 @@ const layerWords: Record<string, string> = {
   environment: 'Empty environment',
   'parent-death': 'Ends with its node',
   'no-new-privs': 'No new rights',
-  cgroup: 'Memory and CPU group',
+  cgroup: 'Memory and process group',
   limits: 'Resource limits',
   namespaces: 'Own view of the system',
   seccomp: 'Fewer system calls',

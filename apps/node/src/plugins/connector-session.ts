@@ -6,6 +6,7 @@ import { createBatcher } from '@vrsky/plugin/batcher';
 import { connectorCalls } from '@vrsky/plugin/call-gate';
 import { openPlugin, type PluginHandle } from '@vrsky/plugin/client';
 import { connectorCookie, connectorVersions } from '@vrsky/plugin/handshake';
+import type { Exit } from '@vrsky/plugin/launch';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
 import { callUnary, methodPath } from '@vrsky/plugin/rpc';
 import type { Sandbox } from '@vrsky/plugin/sandbox/confine';
@@ -118,6 +119,7 @@ export interface SessionOptions {
 
 /** Results that answer nothing: a process with more of them does not know what it does. */
 const STRAYS_MAX = 1_000;
+const EMPTY_FRAMES_MAX = 1_000;
 /** Messages in a row without a result. A slow receiver keeps fewer of them waiting, and its results come some time. */
 const UNANSWERED_MAX = 32;
 /** How far apart the end of a process and the end of its lines may reach us. */
@@ -151,17 +153,24 @@ export async function openSession(given: SessionOptions): Promise<ConnectorSessi
     options.calls?.named(description.version);
     return createSession(plugin, options, description, scrubber);
   } catch (cause) {
+    const exit = await Promise.race([plugin.exited, sleep(END_NEWS_MS)]);
     await plugin.kill();
     throw new AppError({
       code: 'PLUGIN.DESCRIBE',
       kind: 'unavailable',
       source: 'plugin',
       message: 'the connector does not say what it is',
-      publicMessage: 'The connector started, but does not say what it is. It is tried again; if this stays, tell the platform’s operator.',
+      publicMessage: `The connector started, but does not say what it is. It is tried again; if this stays, tell the platform’s operator.${exit ? ` ${howItEnded(exit)}` : ''}`,
       details: { stderr: plugin.stderrTail() },
       cause,
     });
   }
+}
+
+/** For the customer. */
+function howItEnded({ code, signal, reason }: Exit): string {
+  const how = signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`;
+  return reason === undefined ? how : `${how} ${reason}`;
 }
 
 /** What goes into logs, pages and labels is no free text. */
@@ -190,13 +199,12 @@ export async function describeRelease(
 function createSession(plugin: PluginHandle, options: SessionOptions, description: ConnectorDescription, scrubber: Scrubber): ConnectorSession {
   const broken = Promise.withResolvers<Breakdown>();
   const lines: Promise<void>[] = [];
-  void plugin.exited.then(async ({ code, signal, reason }) => {
+  void plugin.exited.then(async (exit) => {
     // What a program says when it crashes is on stderr in no log format, and only now known to matter.
-    if (code !== 0) options.onLog({ level: 'error', message: 'the connector’s last words', module: 'host', fields: { stderr: plugin.stderrTail() } });
+    if (exit.code !== 0) options.onLog({ level: 'error', message: 'the connector’s last words', module: 'host', fields: { stderr: plugin.stderrTail() } });
     // Results that it gave before its end are read first: what has its result is not sent again.
     await Promise.race([Promise.all(lines), sleep(END_NEWS_MS)]);
-    const how = signal === null ? `The connector ended by itself (status ${code}).` : `The connector was ended by ${signal}.`;
-    broken.resolve({ code: 'PLUGIN.ENDED', reason: reason === undefined ? how : `${how} ${reason}` });
+    broken.resolve({ code: 'PLUGIN.ENDED', reason: howItEnded(exit) });
   });
   /** A line ends also when its process does, and then that is what has happened. */
   const lineBroken = async (breakdown: Breakdown): Promise<void> => {
@@ -249,8 +257,14 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       return null;
     }
   };
+  let emptyFrames = 0;
+  /** They cost us work and say nothing; a connector may have sent one by mistake, and not for ever. */
+  const countEmpty = (items: number): void => {
+    if (items === 0 && ++emptyFrames > EMPTY_FRAMES_MAX) throw new Error(`it sent ${emptyFrames} frames with nothing in them`);
+  };
   const admit = (frame: Buffer): RawEntry[] => {
     const entries = splitBatch(frame);
+    countEmpty(entries.length);
     unacked += entries.length;
     if (unacked > credit) throw new Error(`it handed over ${unacked} messages, ${credit} were allowed`);
     for (const entry of entries) {
@@ -265,7 +279,11 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     if (entries !== null) options.onReceive(entries);
   };
   const onResults = (frame: Buffer): void => {
-    const results = parse(() => decodeSendResults(frame));
+    const results = parse(() => {
+      const decoded = decodeSendResults(frame);
+      countEmpty(decoded.length);
+      return decoded;
+    });
     if (results === null) return;
     for (const result of results) {
       if (result.reason !== '') result.reason = scrubber.text(result.reason);

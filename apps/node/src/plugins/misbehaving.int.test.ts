@@ -49,7 +49,7 @@ describe('a connector that does not come up is tried again, and it is said why',
     ['of-another-version', 'PLUGIN.VERSION', /^This connector was built for another version .* versions 7, 8 .* version 1\./],
     ['of-another-application', 'PLUGIN.COOKIE', /^This program is a plugin of another application/],
     ['prints-before-its-handshake', 'PLUGIN.HANDSHAKE', /^The connector’s first words are not those of a connector/],
-    ['dies-in-describe', 'PLUGIN.DESCRIBE', /^The connector started, but does not say what it is/],
+    ['dies-in-describe', 'PLUGIN.DESCRIBE', /^The connector started, but does not say what it is. .* The connector ended by itself \(status 9\)./],
     ['describes-itself-in-garbage', 'PLUGIN.DESCRIBE', /^The connector started, but does not say what it is/],
     ['silent', 'PLUGIN.TIMEOUT', /^The connector was not ready within 0.5 s/],
   ])('%s', async (manner, code, reason) => {
@@ -75,6 +75,7 @@ describe('a connector that breaks the protocol is replaced, and nothing of what 
   test.each<[manner: string, code: string, reason: RegExp]>([
     ['exceeds-its-credit', 'PLUGIN.PROTOCOL', /^The connector broke the rules/],
     ['sends-what-cannot-be-read', 'PLUGIN.PROTOCOL', /^The connector broke the rules/],
+    ['sends-empty-frames', 'PLUGIN.PROTOCOL', /^The connector broke the rules/],
     ['counts-too-far', 'PLUGIN.PROTOCOL', /^The connector broke the rules/],
     ['hangs-up', 'PLUGIN.HUNG_UP', /^The connector closed its line/],
     ['sends-100-megabytes-at-once', 'PLUGIN.FRAME_TOO_LARGE', /^The connector sent more at once than the platform takes/],
@@ -155,6 +156,12 @@ describe('a connector that does not keep count', () => {
     expect(lines.filter((line) => line.includes('further ones are only counted'))).toHaveLength(1);
     expect(lines.some((line) => line.includes('PLUGIN.PROTOCOL'))).toBe(true);
   });
+});
+
+test('answers-with-empty-frames: results count, and so many frames with none of them break the rules', async () => {
+  const host = await begun('answers-with-empty-frames');
+  for (const { status, code } of await sendMany(host, 3)) expect(status === 'ok' || code === 'connector_stopped').toBe(true);
+  expect((await reasons(host))[0]).toMatch(/^PLUGIN.PROTOCOL/);
 });
 
 describe('a connector that does not want to end', () => {

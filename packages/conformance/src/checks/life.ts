@@ -13,6 +13,7 @@ import { endGroup, hostEnv } from './handshake.ts';
 import { message } from './send.ts';
 
 const SHUTDOWN_MS = 2_000;
+const HANDSHAKE = /^\d+\|.*\n/;
 
 export const lifeChecks: readonly Check[] = [
   {
@@ -137,6 +138,10 @@ export const lastChecks: readonly Check[] = [
       });
       let stdout = '';
       let stderr = '';
+      let ended = false;
+      host.once('close', () => {
+        ended = true;
+      });
       host.stdout.on('data', (chunk) => {
         stdout += String(chunk);
       });
@@ -144,7 +149,8 @@ export const lastChecks: readonly Check[] = [
         stderr += String(chunk);
       });
       try {
-        if (!(await until(() => /^\d+\|.*\n/.test(stdout), session.limits.startMs))) throw new Failed('It does not start.');
+        await until(() => ended || HANDSHAKE.test(stdout), session.limits.startMs);
+        if (!HANDSHAKE.test(stdout)) throw new Failed('It does not start.');
         const pid = Number(/^pid (\d+)$/m.exec(stderr)?.[1]);
         host.kill('SIGKILL');
         if (!(await until(() => !isAlive(pid), session.limits.orphanMs)))

@@ -80,6 +80,7 @@ const descriptions: Record<string, () => void> = {
 const sources: Record<string, (line: Line) => void> = {
   'exceeds-its-credit': (line) => void line.write(encodeBatch(Array.from({ length: 50 }, (_, i) => ({ seq: i + 1, connectionId: 'p/in' })))),
   'sends-what-cannot-be-read': (line) => void line.write(Buffer.from('not a frame')),
+  'sends-empty-frames': pourOutNothing,
   'counts-too-far': (line) => void line.write(encodeBatch([{ seq: 2 ** 50, connectionId: 'p/in' }])),
   'hangs-up': (line) => void line.end(),
   'sends-100-megabytes-at-once': (line) => void line.write(Buffer.alloc(100 * MIB)),
@@ -102,6 +103,10 @@ const destinations: Record<string, (line: Line, messages: Message[]) => boolean>
     for (;;);
   },
   'gives-no-results': () => false,
+  'answers-with-empty-frames'(line) {
+    pourOutNothing(line);
+    return true;
+  },
   'answers-for-unknown-messages'(line, messages) {
     line.write(encodeSendResults(messages.map(({ seq }) => delivered(seq + UNKNOWN))));
     return true;
@@ -166,6 +171,12 @@ function implementationFor(manner: string): UntypedServiceImplementation {
       });
     },
   };
+}
+
+/** Frames with nothing in them, as fast as the line takes them. */
+function pourOutNothing(line: Line): void {
+  while (line.write(Buffer.alloc(0)));
+  line.once('drain', () => pourOutNothing(line));
 }
 
 function delivered(seq: number): SendResult {

@@ -76,25 +76,17 @@ export async function confine({ report, policy, isSuccessor = false }: Sandbox, 
   };
 }
 
-/** Writes what a program reads from its descriptor 3. That it ended before it read is seen by its status. */
-export function feed(stream: unknown, bytes: Buffer | null): void {
-  if (bytes === null) return;
-  const pipe = stream as NodeJS.WritableStream;
-  pipe.on('error', () => undefined);
-  pipe.end(bytes);
-}
-
 function reasonOf(exit: { code: number | null; signal: NodeJS.Signals | null }, policy: SandboxPolicy, cgroup: Cgroup | null): string | undefined {
   if (exit.code === 0) return undefined;
   const { outOfMemory, outOfProcesses } = cgroup?.outcome() ?? { outOfMemory: false, outOfProcesses: false };
-  if (outOfMemory) return `It used more than the ${mebibytes(policy.memoryBytes)} of memory that it has, and the kernel ended it.`;
-  if (exit.signal === 'SIGXFSZ') return `It wrote a file larger than the ${mebibytes(policy.fileBytesMax ?? FILE_BYTES_DEFAULT)} that it may write.`;
+  if (outOfMemory) return `It used more than the ${inWords(policy.memoryBytes)} of memory that it has, and the kernel ended it.`;
+  if (exit.signal === 'SIGXFSZ') return `It wrote a file larger than the ${inWords(policy.fileBytesMax ?? FILE_BYTES_DEFAULT)} that it may write.`;
   if (exit.signal === 'SIGSYS') return 'It made a system call that no connector makes, and the kernel ended it.';
   if (outOfProcesses) return `It asked for more than the ${policy.processesMax} processes and threads that it may have.`;
   return undefined;
 }
 
-const mebibytes = (bytes: number): string => `${Math.round(bytes / 1_048_576)} MiB`;
+const inWords = (bytes: number): string => (bytes < 1_048_576 ? `${bytes} bytes` : `${Math.round(bytes / 1_048_576)} MiB`);
 
 /** In one call of the kernel, so that no process of that user can escape by forking. Nobody else has the user: see `takeUid`. */
 async function killUser(setpriv: string, uid: number): Promise<void> {

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, isAbsolute, join } from 'node:path';
 import { describeError } from '@vrsky/kernel/errors';
 import { type CgroupMeans, cgroupCandidates, createCgroup, removeForgottenCgroups } from './cgroup.ts';
-import { confine, feed } from './confine.ts';
+import { confine } from './confine.ts';
+import { feed, pluginStdio } from './descriptors.ts';
 import { type LayerReport, type SandboxLayer, type SandboxMeans, type SandboxPolicy, type SandboxReport, sandboxLayers } from './layers.ts';
 import { isSeccompArch } from './seccomp.ts';
 
@@ -183,11 +184,10 @@ function problem(found: string | null, advice: string): string | null {
 function run(words: string[], descriptor3: Buffer | null, env: Record<string, string>): Promise<{ code: number | null; output: string }> {
   const [command, ...args] = words as [string, ...string[]];
   return new Promise((resolve, reject) => {
-    const stdio = ['ignore', 'pipe', 'pipe', ...(descriptor3 === null ? [] : ['pipe' as const])] as const;
     const child = spawn(command, args, {
       cwd: '/',
       env: { PATH: SYSTEM_FOLDERS.join(':'), ...env },
-      stdio: [...stdio],
+      stdio: pluginStdio(descriptor3),
       timeout: PROBE_MS,
       killSignal: 'SIGKILL',
     });

@@ -4,7 +4,8 @@ import { rmSync } from 'node:fs';
 import { findBubblewrap } from '@vrsky/testkit/bubblewrap';
 import { plainEnv } from '@vrsky/testkit/config';
 import { scratchDir } from '@vrsky/testkit/scratch';
-import { type Confinement, confine, feed } from './confine.ts';
+import { type Confinement, confine } from './confine.ts';
+import { feed, pluginStdio } from './descriptors.ts';
 import { detectSandbox } from './detect.ts';
 import { type SandboxLayer, type SandboxPolicy, type SandboxReport, sandboxLayers } from './layers.ts';
 
@@ -58,7 +59,7 @@ export async function startInside(layers: readonly SandboxLayer[], command: [str
     cwd: '/',
     detached: true,
     env: { PATH: '/usr/bin:/bin', TMPDIR: scratch, ...options.env },
-    stdio: ['ignore', 'pipe', 'pipe', ...(descriptor3 === null ? [] : ['pipe' as const])],
+    stdio: pluginStdio(descriptor3),
   });
   feed(child.stdio[3], descriptor3);
   let output = '';

@@ -1,6 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, copyFileSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  copyFileSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { plainEnv } from '@vrsky/testkit/config';
@@ -168,7 +181,7 @@ describe.skipIf(limits.skip)(`limits of a process${limits.why}`, () => {
   test('a file larger than allowed ends the plugin, and the reason is said', async () => {
     const write = shell('exec head -c 8192 /dev/zero >"$TMPDIR/large"');
     const { signal, reason } = await runInside(['limits'], write, { policy: { fileBytesMax: 4_096 } });
-    expect({ signal, reason }).toEqual({ signal: 'SIGXFSZ', reason: 'It wrote a file larger than the 0 MiB that it may write.' });
+    expect({ signal, reason }).toEqual({ signal: 'SIGXFSZ', reason: 'It wrote a file larger than the 4096 bytes that it may write.' });
   });
 
   test('descriptors, core dumps and locked memory', async () => {
@@ -279,6 +292,14 @@ describe.skipIf(landlock.skip)(`Landlock${landlock.why}`, () => {
 });
 
 describe('`kill -9` of the node', () => {
+  const parentDeath = needs('parent-death');
+  test.skipIf(parentDeath.skip)(`is noticed by a plugin that was about to start${parentDeath.why}`, () => {
+    const { prefix } = planSandbox(only('parent-death'), policy, nowhere);
+    const started = (...words: string[]) => spawnSync('/bin/sh', ['-c', '"$@"; echo "$?"', 'parent', ...words], { encoding: 'utf8' }).stdout;
+    expect(spawnSync(prefix[0] as string, [...prefix.slice(1), 'echo', 'started'], { encoding: 'utf8' }).stdout).toBe('started\n');
+    expect(started(...prefix, 'echo', 'started')).toBe('126\n'); // its parent is not the one that made the plan
+  });
+
   const combinations: SandboxLayer[][] = [
     ['parent-death'],
     ['parent-death', 'uid'],
@@ -305,6 +326,29 @@ describe('`kill -9` of the node', () => {
       }
     });
   }
+});
+
+test.skipIf(process.platform !== 'linux')('a descriptor that the node was started with is not handed on', async () => {
+  const secret = openSync(keyFile, 'r');
+  const read = '["-c", "cat /proc/self/fd/40"]';
+  const node = spawn(
+    process.execPath,
+    [
+      '--input-type=module',
+      '-e',
+      `import { spawnSync } from 'node:child_process';
+       import { runInside } from ${JSON.stringify(join(import.meta.dirname, 'inside.test-support.ts'))};
+       const plain = spawnSync('/bin/sh', ${read}, { encoding: 'utf8' }).stdout;
+       const { output } = await runInside([], ['/bin/sh', ...${read}]);
+       process.stdout.write(JSON.stringify({ plain: plain.includes('keys'), inside: output.includes('keys') }));`,
+    ],
+    { env: plainEnv(), stdio: ['ignore', 'pipe', 'inherit', ...Array(37).fill('ignore'), secret] },
+  );
+  let output = '';
+  node.stdout?.on('data', (text) => (output += String(text)));
+  await once(node, 'close');
+  closeSync(secret);
+  expect(JSON.parse(output)).toEqual({ plain: true, inside: false });
 });
 
 describe('a minimum', () => {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { type SandboxLayer, type SandboxPolicy, type SandboxReport, sandboxLayers } from './layers.ts';
-import { planSandbox } from './plan.ts';
+import { planSandbox, withinHardLimits } from './plan.ts';
 
 const place = { executable: '/opt/plugins/connector', scratchDir: '/run/scratch', uid: 20_007, cgroup: { procsFiles: ['/cg/one', '/cg/two'] } };
 const policy: SandboxPolicy = { network: 'none', memoryBytes: 134_217_728, processesMax: 40, filesMax: 100, dataDir: '/srv/data', minimum: [] };
@@ -30,7 +30,7 @@ test('the cgroup is joined before a limit or a namespace, the user changes last 
     '--no-new-privs',
     '--reuid',
   ]);
-  expect(prefix.slice(prefix.indexOf('join'), prefix.indexOf('join') + 4)).toEqual(['join', '2', '/cg/one', '/cg/two']);
+  expect(prefix.slice(prefix.indexOf('start'), prefix.indexOf('start') + 5)).toEqual(['start', String(process.pid), '2', '/cg/one', '/cg/two']);
   expect(prefix.at(-1)).toBe('--');
 });
 
@@ -60,4 +60,14 @@ test('a missing layer that is asked for is named with its reason, to the operato
 test('the runtimes are told less than the limit, so that they collect before the kernel ends them', () => {
   const { env } = planSandbox(machineWith('environment'), { ...policy, network: 'direct' }, place);
   expect(env).toEqual({ GOMEMLIMIT: '120795955', NODE_OPTIONS: '--max-old-space-size=96' });
+});
+
+test('no limit is above the node’s own hard one', () => {
+  const table = [
+    'Limit                     Soft Limit           Hard Limit           Units     ',
+    'Max file size             unlimited            unlimited            bytes     ',
+    'Max open files            1024                 4096                 files     ',
+  ].join('\n');
+  expect(withinHardLimits({ nofile: 10_000, fsize: 5, core: 0 }, table)).toEqual({ nofile: 4_096, fsize: 5, core: 0 });
+  expect(withinHardLimits({ nofile: 100 }, table)).toEqual({ nofile: 100 });
 });

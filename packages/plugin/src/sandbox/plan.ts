@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Cgroup } from './cgroup.ts';
 import { layersInForce, type SandboxLayer, type SandboxPolicy, type SandboxReport } from './layers.ts';
+import { readIfThere } from './processes.ts';
 import { isSeccompArch, seccompFilter } from './seccomp.ts';
 
 /** What was made for one plugin before it is started. */
@@ -67,7 +68,7 @@ export function planSandbox(report: SandboxReport, policy: SandboxPolicy, place:
   return {
     prefix: [
       ...privilegeWords(report, has),
-      ...(has.has('cgroup') ? joinWords(place) : []),
+      ...startWords(place, has),
       ...(has.has('limits') ? limitWords(report, policy, has) : []),
       ...(has.has('namespaces') ? bwrapWords(report, policy, place, has) : []),
       ...userWords(report, policy, place, has),
@@ -95,26 +96,44 @@ function privileges(has: Has): string[] {
   return [...(has.has('parent-death') ? ['--pdeathsig', 'KILL'] : []), ...(has.has('no-new-privs') ? ['--no-new-privs'] : [])];
 }
 
-/** The process moves itself, before anything of the plugin runs. */
-function joinWords({ cgroup }: SandboxPlace): string[] {
-  const files = cgroup?.procsFiles ?? [];
-  const join = 'n=$1; shift; while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 126; shift; n=$((n - 1)); done; exec "$@"';
-  return ['/bin/sh', '-c', join, 'join', String(files.length), ...files];
+/**
+ * Before anything of the plugin runs, the process moves itself into the cgroup. A node that died before the kernel was asked to tell of its
+ * death is seen by another parent.
+ */
+function startWords({ cgroup }: SandboxPlace, has: Has): string[] {
+  if (!has.has('parent-death') && !has.has('cgroup')) return [];
+  const parent = has.has('parent-death') ? String(process.pid) : '';
+  const files = has.has('cgroup') ? (cgroup?.procsFiles ?? []) : [];
+  const start =
+    '[ -z "$1" ] || [ "$1" = "$PPID" ] || exit 126; n=$2; shift 2; while [ "$n" -gt 0 ]; do echo 0 >"$1" || exit 126; shift; n=$((n - 1)); done; exec "$@"';
+  return ['/bin/sh', '-c', start, 'start', parent, String(files.length), ...files];
 }
 
 function limitWords({ means }: SandboxReport, policy: SandboxPolicy, has: Has): string[] {
-  return [
-    means.prlimit as string,
+  const limits: Record<string, number> = {
     // Not the address space: WebAssembly sets aside gigabytes of it.
-    `--data=${policy.memoryBytes + RESERVED_BYTES}`,
-    `--nofile=${policy.filesMax}`,
-    `--fsize=${policy.fileBytesMax ?? FILE_BYTES_DEFAULT}`,
-    '--core=0',
-    '--memlock=0',
+    data: policy.memoryBytes + RESERVED_BYTES,
+    nofile: policy.filesMax,
+    fsize: policy.fileBytesMax ?? FILE_BYTES_DEFAULT,
+    core: 0,
+    memlock: 0,
     // Counted by user: with the node's own user it would count the node.
-    ...(has.has('uid') ? [`--nproc=${policy.processesMax}`] : []),
-    '--',
-  ];
+    ...(has.has('uid') ? { nproc: policy.processesMax } : {}),
+  };
+  const lowered = withinHardLimits(limits, readIfThere('/proc/self/limits'));
+  return [means.prlimit as string, ...Object.entries(lowered).map(([name, value]) => `--${name}=${value}`), '--'];
+}
+
+const HARD_LIMITS: Record<string, string> = { data: 'Max data size', nofile: 'Max open files', fsize: 'Max file size', nproc: 'Max processes' };
+
+/** No limit above the node's own hard one, which a node without root could not set. `table` is a text as in `/proc/self/limits`. */
+export function withinHardLimits(limits: Readonly<Record<string, number>>, table: string): Record<string, number> {
+  return Object.fromEntries(
+    Object.entries(limits).map(([name, value]) => {
+      const hard = new RegExp(`^${HARD_LIMITS[name]} +\\S+ +(\\d+) `, 'm').exec(table)?.[1];
+      return [name, hard === undefined ? value : Math.min(value, Number(hard))];
+    }),
+  );
 }
 
 function bwrapWords({ means }: SandboxReport, policy: SandboxPolicy, place: SandboxPlace, has: Has): string[] {

@@ -13,11 +13,14 @@ export function processTree(pid: number): number[] {
   return found;
 }
 
-/** Every process of a user, by its real id. */
+/** Every living process of a user, by its real id. One that ended and is only remembered until its parent asks is dead. */
 export function processesOfUid(uid: number): number[] {
   return listIfThere('/proc')
     .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => /^Uid:\s+(\d+)/m.exec(readIfThere(`/proc/${pid}/status`))?.[1] === String(uid))
+    .filter((pid) => {
+      const [, state, owner] = /^State:\s+(\w)[\s\S]*^Uid:\s+(\d+)/m.exec(readIfThere(`/proc/${pid}/status`)) ?? [];
+      return owner === String(uid) && state !== 'Z' && state !== 'X';
+    })
     .map(Number);
 }
 

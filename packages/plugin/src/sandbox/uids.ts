@@ -14,8 +14,11 @@ export interface UidRange {
   count: number;
 }
 
-/** Far from what a distribution gives to people and services, and below what containers map. */
-export const pluginUids: UidRange = { first: 20_000, count: 1_000 };
+/**
+ * Far from what a distribution gives to people and services, and below what containers map. So many that the descriptors of plugins which
+ * share the node's network do not suffice to set all marks themselves.
+ */
+export const pluginUids: UidRange = { first: 20_000, count: 20_000 };
 
 /**
  * Takes an id that no other plugin has, of any node on this machine. The mark is an abstract socket, which the kernel removes with the

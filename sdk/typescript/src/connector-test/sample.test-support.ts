@@ -15,7 +15,6 @@ export const sample = defineConnector({
     },
     configure(connections) {
       for (const { connectionId, settings } of connections) for (const text of settings.texts) submit(connectionId, text);
-      return undefined;
     },
   },
   destination: {
@@ -25,7 +24,6 @@ export const sample = defineConnector({
         const key = connection.settings.key && connection.secret(connection.settings.key);
         log('info', 'configured', { key, lengths: key?.versions.map((version) => version.bytes().length) });
       }
-      return undefined;
     },
     async send({ payload, messageId, customerId }) {
       const text = Buffer.from(payload).toString();

@@ -26,7 +26,6 @@ function start(o: { destination?: Partial<DestinationDefinition<typeof settings>
       settings,
       configure(connections) {
         applied.push(connections);
-        return undefined;
       },
       send: (_, done) => done({ status: 'ok' }),
       ...o.destination,
@@ -166,7 +165,6 @@ describe('configure', () => {
       destination: {
         configure() {
           if (fail) throw new Error('secret');
-          return undefined;
         },
       },
     });

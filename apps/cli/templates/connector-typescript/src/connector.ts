@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHash, createHmac, type Hash, type Hmac } from 'node:crypto';
 import { type Connection, createConnectorLog, defineConnector, type Intake, type Secret, secret } from '@vrsky/sdk/connector';
 import * as z from 'zod';
 import project from '../vrsky.json' with { type: 'json' };
@@ -9,20 +9,21 @@ const sourceSettings = z.strictObject({
   everyMs: z.int().min(10).max(3_600_000).default(1_000).meta({ title: 'Milliseconds between two messages' }),
 });
 const destinationSettings = z.strictObject({
-  signingKey: secret({ title: 'Signing key', description: 'Each message is signed with it.' }),
+  signingKey: secret({ title: 'Signing key', description: 'Each fingerprint is signed with it. Without one it is a plain SHA-256.' }).optional(),
 });
 
 let intake: Intake | undefined;
 const timers = new Map<string, NodeJS.Timeout>();
-let signingKeys = new Map<string, Secret>();
+/** How to make a fingerprint, by connection. */
+let fingerprints = new Map<string, () => Hash | Hmac>();
 
-/** A source that counts, and a destination that signs each message and writes the signature to the log of the node. */
+/** A source that counts, and a destination that writes a fingerprint of each message to the log of the node: signed where there is a key. */
 export default defineConnector({
   manifest: {
     name: project.name,
     version: project.version,
     title: 'My connector',
-    description: 'Counts, and signs messages.',
+    description: 'Counts, and takes the fingerprints of messages.',
   },
 
   // What Test connection tries. Reach out, and deliver nothing.
@@ -37,7 +38,6 @@ export default defineConnector({
       for (const timer of timers.values()) clearInterval(timer);
       timers.clear();
       for (const connection of connections) timers.set(connection.connectionId, count(connection));
-      return undefined;
     },
     drain() {
       for (const timer of timers.values()) clearInterval(timer);
@@ -47,19 +47,26 @@ export default defineConnector({
   destination: {
     settings: destinationSettings,
     configure(connections) {
-      signingKeys = new Map(connections.map((connection) => [connection.connectionId, connection.secret(connection.settings.signingKey)]));
-      return undefined;
+      fingerprints = new Map(
+        connections.map((connection) => {
+          const { signingKey } = connection.settings;
+          return [connection.connectionId, maker(signingKey && connection.secret(signingKey))];
+        }),
+      );
     },
     async send({ connectionId, messageId, payload }) {
-      const key = signingKeys.get(connectionId);
-      if (key === undefined) return { status: 'retryable', source: 'plugin', code: 'not_configured', reason: 'This destination is not set up yet.' };
+      const fingerprint = fingerprints.get(connectionId)?.();
+      if (fingerprint === undefined) return { status: 'retryable', source: 'plugin', code: 'not_configured', reason: 'This destination is not set up yet.' };
       if (payload.length === 0) return { status: 'permanent', code: 'empty', reason: 'The message is empty.' };
-      const signature = createHmac('sha256', key.newest.bytes()).update(payload).digest('hex');
-      log('info', 'signed', { messageId, signature });
+      log('debug', 'seen', { messageId, fingerprint: fingerprint.update(payload).digest('hex') });
       return { status: 'ok' };
     },
   },
 });
+
+function maker(key: Secret | undefined): () => Hash | Hmac {
+  return () => (key === undefined ? createHash('sha256') : createHmac('sha256', key.newest.bytes()));
+}
 
 /** One message after the other, each until the platform has it. */
 function count({ connectionId, settings }: Connection<z.infer<typeof sourceSettings>>): NodeJS.Timeout {
