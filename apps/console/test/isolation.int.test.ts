@@ -62,6 +62,8 @@ const nameless = new Set([
   'messages.list',
   'deadLetters.list',
   'nodes.list',
+  'nodes.protection',
+  'nodes.setProtection',
   'connectors.calls', // a connector's name is everybody's; what it did is the caller's own
   'connectors.list',
   'receiver.info',
