@@ -88,6 +88,7 @@ const plan = (tenantId: string, more: Partial<ConnectionPlan> = {}): ConnectionP
   release: undefined,
   role: 'destination',
   settings: {},
+  secrets: [],
   sandboxMinimum: [],
   ...more,
 });
