@@ -1,11 +1,16 @@
-import { type Check, CheckFailed, type ConnectionErrors, type ConnectorDefinition, createConnectorLog, defineConnector, runCheck } from '@vrsky/sdk/connector';
+import { type Check, CheckFailed, type Connection, type ConnectorDefinition, createConnectorLog, defineConnector, runCheck } from '@vrsky/sdk/connector';
+import { Agent } from 'undici';
 import type { HttpConnectorConfig } from './config.ts';
 import { createEgress, createGuard } from './destination/egress.ts';
 import { createHttpDestination } from './destination/http-destination.ts';
 import { probeReceiver } from './destination/probe.ts';
 import { toTarget } from './destination/request.ts';
-import { destinationSettingsSchema, sourceSettingsSchema } from './settings.ts';
+import { destinationSettingsSchema } from './settings.ts';
+import { countKeys, type KeyFetching } from './source/auth/json-web-token.ts';
 import { type HttpSource, listenHttpSource } from './source/http-source.ts';
+import { createRefusals } from './source/refusals.ts';
+import { createRouteTable, type Route } from './source/route.ts';
+import { type SourceSettings, sourceSettingsSchema } from './source/settings.ts';
 import { VERSION } from './version.ts';
 
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -15,17 +20,36 @@ const log = createConnectorLog('http');
 /** Webhooks in, requests out, in the roles that the configuration says. */
 export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefinition {
   const guard = createGuard({ allow: config.egressAllow });
-  const destination = createHttpDestination({ connect: createEgress({ guard, connectTimeoutMs: CONNECT_TIMEOUT_MS }) });
+  const egress = createEgress({ guard, connectTimeoutMs: CONNECT_TIMEOUT_MS });
+  const destination = createHttpDestination({ connect: egress });
+  const keyFetching: KeyFetching = {
+    dispatcher: new Agent({ connect: egress }),
+    onFailed: (url, reason) => log('warn', 'the keys of an issuer cannot be fetched', { url, reason }),
+  };
+  const table = createRouteTable(keyFetching);
+  const refusals = createRefusals(log);
   let source: HttpSource | null = null;
-  let connectionIdByPath: ReadonlyMap<string, string> = new Map();
+  let routes: ReadonlyMap<string, Route> = new Map();
 
   const checkPath = (connectionId: string, path: string): Promise<Check> =>
     runCheck(`Look for /in/${path}`, () => {
-      const owner = connectionIdByPath.get(path);
+      const owner = routes.get(path)?.connectionId;
       if (owner === undefined) return 'The path is free; it is served once the pipeline is published.';
       if (owner === connectionId) return 'The path is served for this source.';
       throw new CheckFailed('Another source has this path: choose another one.');
     });
+
+  const checkKeys = (url: string): Promise<Check> =>
+    runCheck('Fetch the keys of the issuer', async () => {
+      const keys = await countKeys(url, keyFetching).catch((error: unknown) => {
+        throw new CheckFailed(
+          `The keys cannot be fetched: ${error instanceof Error ? error.message : String(error)}. Check the URL, and that it may be reached.`,
+        );
+      });
+      return `The issuer has ${keys === 1 ? 'one key' : `${keys} keys`} there.`;
+    });
+  const checkSource = ({ connectionId, settings: { path, auth } }: Connection<SourceSettings>): Promise<Check[]> =>
+    Promise.all([checkPath(connectionId, path), ...(auth.scheme === 'jwt' ? [checkKeys(auth.jwksUrl)] : [])]);
 
   return defineConnector({
     manifest: {
@@ -37,7 +61,7 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
 
     test: (connection, deadline) =>
       connection.role === 'source'
-        ? Promise.all([checkPath(connection.connectionId, connection.settings.path)])
+        ? checkSource(connection)
         : probeReceiver({ url: new URL(connection.settings.url), guard, timeoutMs: connection.settings.timeoutMs, deadline }),
 
     source: !config.roles.includes('source')
@@ -45,21 +69,19 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       : {
           settings: sourceSettingsSchema,
           async receive(intake) {
-            source = await listenHttpSource({ listen: config.listen, intake });
+            source = await listenHttpSource({ listen: config.listen, intake, onRefused: refusals.count });
             log('info', 'listening', { host: config.listen.host, port: source.port });
           },
           configure(connections) {
-            const routes = new Map<string, string>();
-            const errors: ConnectionErrors[] = [];
-            for (const { connectionId, settings } of connections) {
-              if (routes.has(settings.path)) errors.push({ connectionId, errors: [{ path: '/path', message: 'Another source has this path.' }] });
-              else routes.set(settings.path, connectionId);
-            }
-            connectionIdByPath = routes;
-            source?.setRoutes(routes);
-            return errors;
+            const built = table.build(connections);
+            routes = built.routes;
+            source?.setRoutes(built.routes);
+            return built.errors;
           },
-          drain: () => source?.drain(),
+          async drain() {
+            await source?.drain();
+            refusals.report();
+          },
         },
 
     destination: !config.roles.includes('destination')

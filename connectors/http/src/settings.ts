@@ -1,12 +1,5 @@
 import * as z from 'zod';
 
-export const sourceSettingsSchema = z.strictObject({
-  path: z
-    .string()
-    .regex(/^[A-Za-z0-9_-]{8,128}$/, 'A path has 8 to 128 letters, digits, - and _')
-    .meta({ title: 'Path', description: 'The end of the URL, /in/<path>. Who knows it can send: make it long and random.' }),
-});
-
 const URL_CHARS_MAX = 2_048;
 const HEADERS_MAX = 32;
 const TIMEOUT_MS_MAX = 60_000;
