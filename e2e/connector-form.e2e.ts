@@ -2,11 +2,15 @@ import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import type { Page } from '@playwright/test';
 import type { DevFile } from '@vrsky/contracts/dev-file';
+import { findLeaksInFiles } from '@vrsky/testkit/find-leaks';
 import { build } from 'esbuild';
 import { expect, signIn, test } from './app.ts';
 import { violationsOf } from './axe.ts';
 
 const TOKEN = 'kanarie-archive-token-77';
+const NEXT_TOKEN = 'kanarie-archive-token-78';
+/** A setting that is no secret. */
+const PLAIN = 'kanarie-first-line';
 /** Another one in a stack that was tested before. */
 const KEY = `archive-key-${Date.now().toString(36)}`;
 
@@ -58,6 +62,7 @@ test('a connector of the node has a form whose errors land on their fields, whoe
   await expect(timeout).toHaveAccessibleDescription(/At least 100/);
   await timeout.fill('700');
   await folder.fill('/none');
+  await page.getByRole('textbox', { name: 'First line' }).fill(PLAIN);
   await page.getByRole('combobox', { name: 'Form of When to begin a new file' }).click();
   await page.getByRole('option', { name: 'By size' }).click();
   await page.getByRole('textbox', { name: 'Size' }).fill('4096');
@@ -106,6 +111,9 @@ test('a connector of the node has a form whose errors land on their fields, whoe
 
   await replaceSecret(secrets, dev);
   expect(await page.content()).not.toContain(TOKEN);
+  // Database, NATS, the node's disk and every log are in this folder.
+  const found = findLeaksInFiles(path.dirname(process.env.VRSKY_DEV_FILE ?? ''), { TOKEN, NEXT_TOKEN, plain: PLAIN });
+  expect(new Set(found.map(({ canary }) => canary))).toEqual(new Set(['plain']));
 });
 
 /** By keyboard. */
@@ -138,11 +146,11 @@ async function replaceSecret(page: Page, dev: DevFile): Promise<void> {
   await page.getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: `Replace ${KEY}` }).click();
   const dialog = page.getByRole('dialog', { name: `Replace ${KEY}` });
-  await dialog.getByLabel('New value').fill('kanarie-archive-token-78');
+  await dialog.getByLabel('New value').fill(NEXT_TOKEN);
   await dialog.getByRole('button', { name: 'Replace value' }).click();
   await expect(page.getByRole('row', { name: new RegExp(`${KEY} [0-9a-f]{8} 2 · 1 too until .* archive.example.com Archived`) })).toBeVisible();
   expect(await violationsOf(page), 'secrets').toEqual([]);
-  for (const value of [TOKEN, 'kanarie-archive-token-78']) expect(await page.content()).not.toContain(value);
+  for (const value of [TOKEN, NEXT_TOKEN]) expect(await page.content()).not.toContain(value);
   await page.getByRole('link', { name: 'Archived' }).click();
   await expect(page).toHaveURL(new RegExp(`/t/${dev.tenant.slug}/pipelines/pip_`));
 }

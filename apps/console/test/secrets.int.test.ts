@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
-import path from 'node:path';
 import { createConfigBucket } from '@vrsky/bus/config-bucket';
 import { limits } from '@vrsky/contracts/limits';
 import type { ConnectorOffer } from '@vrsky/contracts/node-status';
@@ -9,7 +7,7 @@ import { documentPlace, requestPlace, secretSetHash } from '@vrsky/contracts/sea
 import { configKeys } from '@vrsky/contracts/subjects';
 import { createDb, type Db } from '@vrsky/db/client';
 import { eventually } from '@vrsky/testkit/eventually';
-import { findLeaks } from '@vrsky/testkit/find-leaks';
+import { findLeaks, textOfFiles } from '@vrsky/testkit/find-leaks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listConnectors } from '../src/features/connectors/server/list-connectors.ts';
 import { createPipeline } from '../src/features/pipelines/server/create-pipeline.ts';
@@ -339,7 +337,7 @@ describe('a value', () => {
     expect((await given(node, ({ canary }) => canary?.length === 2)).values['canary']).toEqual([canaries.second, canaries.first]);
     answers.push(await rest('GET', '/secrets', { key: rig.acme.apiKey }), await rest('GET', `/pipelines/${id}`, { key: rig.acme.apiKey }));
     const pages = await Promise.all(['secrets.list', 'pipelines.list', 'nodes.list'].map((name) => trpc('query', name, as(rig.acme))));
-    const places = { database: await dump(), NATS: filesIn(rig.natsDir), answers: JSON.stringify([answers, pages]) };
+    const places = { database: await dump(), NATS: textOfFiles(rig.natsDir), answers: JSON.stringify([answers, pages]) };
     expect(findLeaks(places, canaries)).toEqual([
       { where: 'database', canary: 'plain' },
       { where: 'NATS', canary: 'plain' },
@@ -362,9 +360,4 @@ async function dump(): Promise<string> {
     tables.rows.map(async ({ name }) => (await admin.pool.query<{ text: string }>(`SELECT string_agg(t::text, E'\\n') AS text FROM ${name} t`)).rows[0]?.text),
   );
   return texts.join('\n');
-}
-
-function filesIn(folder: string): string {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  return files.map((entry) => readFileSync(path.join(entry.parentPath, entry.name), 'latin1')).join('\n');
 }

@@ -8,7 +8,7 @@ import path from 'node:path';
 import { getStored } from '@vrsky/bus/stored';
 import { streamNames } from '@vrsky/contracts/subjects';
 import { eventually } from '@vrsky/testkit/eventually';
-import { findLeaks } from '@vrsky/testkit/find-leaks';
+import { findLeaks, textOfFiles } from '@vrsky/testkit/find-leaks';
 import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
 import { scratchDir } from '@vrsky/testkit/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -95,13 +95,6 @@ function processTexts(pid: number): Record<string, string> {
   );
 }
 
-/** All that lies in a folder, as one text. */
-function filesIn(folder: string): string {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
-  expect(files.length).toBeGreaterThan(0);
-  return files.map((entry) => readFileSync(path.join(entry.parentPath, entry.name), 'latin1')).join('\n');
-}
-
 async function deliver(): Promise<void> {
   const answer = await node.post(made.path, JSON.stringify({ text: canaries.payload }), { 'x-confidential': canaries.header });
   expect(answer.status).toBe(202);
@@ -145,7 +138,7 @@ test('a payload, a header and a secret in settings are seen nowhere: environment
   expect(metrics).toMatch(/^vrsky_plugin_restarts_total\{connector="http",version="[^"]+",role="destination",tenant="_shared"\} 1$/m);
   expect(node.child().output()).toContain('the connector is up');
   // What is stored holds payloads and settings by design; a tenant's secret it holds as ciphertext alone.
-  expect(findLeaks({ disk: filesIn(node.stateDir), NATS: filesIn(plane.nats.dir) }, secret)).toEqual([]);
+  expect(findLeaks({ disk: textOfFiles(node.stateDir), NATS: textOfFiles(plane.nats.dir) }, secret)).toEqual([]);
   expect(findLeaks({ ...processes, metrics, status, traces, calls, log: node.child().output(), trail: JSON.stringify(tenant.trail) }, canaries)).toEqual([]);
 });
 
@@ -163,7 +156,7 @@ test('they would be found: each arrived where it was sent, and a process that ho
   const told = tenant.trail.flatMap(({ messages }) => messages).flatMap(({ destinations }) => destinations.filter(({ id }) => id === 'keyed'));
   const hashes = [`2:${hashOf(secret.secret)}`, `1:${hashOf(secret.replaced)}`].join(' ');
   expect(told.map(({ peerAnswer = '' }) => peerAnswer.slice(9))).toEqual([hashes, hashes]); // before and after the crash
-  expect(findLeaks({ disk: filesIn(node.stateDir), NATS: filesIn(plane.nats.dir) }, { setting: canaries.setting })).toEqual([
+  expect(findLeaks({ disk: textOfFiles(node.stateDir), NATS: textOfFiles(plane.nats.dir) }, { setting: canaries.setting })).toEqual([
     { where: 'disk', canary: 'setting' },
     { where: 'NATS', canary: 'setting' },
   ]);
