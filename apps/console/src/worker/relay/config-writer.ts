@@ -37,6 +37,15 @@ export interface ConfigWriter {
 
 /** A node that was not heard of for this long gets its grants when it comes back. */
 const NODE_FORGET = '7 days';
+/** Nodes that are sealed to in one transaction: a node may have some hundred values, of a millisecond each. */
+const SEALED_AT_ONCE_MAX = 8;
+
+/** A tenant's bundle, and what each node gets of the secrets that it needs. */
+interface SecretsState {
+  bundle: string | null;
+  needs: boolean;
+  documents: Map<string, string>;
+}
 
 export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterOptions): ConfigWriter {
   const openBucket = async (): Promise<Bucket> => createConfigBucket(await bus.control(), platform.nats);
@@ -69,30 +78,35 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
 
   /**
    * What each node is to have of the secrets that the tenant's bundle needs, by its id: as it is on record, or sealed anew when the set, the
-   * node's key or ours has changed. Bundle and secrets are read as of one moment, since the bundle names the set.
+   * node's key or ours has changed. Bundle and secrets are read as of one moment, since the bundle names the set; a few nodes at a time, since
+   * publishing waits meanwhile.
    */
-  async function secretsOf(
-    tenantId: string,
-    pool: string,
-    nodes: GrantNode[],
-  ): Promise<{ bundle: string | null; needs: boolean; documents: Map<string, string> }> {
+  async function secretsOf(tenantId: string, pool: string, nodes: GrantNode[]): Promise<SecretsState> {
+    let state = await sealSome(tenantId, pool, nodes);
+    while (!state.isComplete) state = await sealSome(tenantId, pool, nodes);
+    return state;
+  }
+
+  async function sealSome(tenantId: string, pool: string, nodes: GrantNode[]): Promise<SecretsState & { isComplete: boolean }> {
     return withTenant(db, tenantId, async (tx) => {
       await lockBundle(tx, tenantId);
       const row = await tx.bundle.findUnique({ where: { tenantId_pool: { tenantId, pool } } });
-      if (row === null) return { bundle: null, needs: false, documents: new Map() };
+      if (row === null) return { bundle: null, needs: false, documents: new Map(), isComplete: true };
       const { pipelines, secrets: wanted } = readBundle(row.envelope);
-      if (wanted === undefined) return { bundle: row.envelope, needs: false, documents: new Map() };
+      if (wanted === undefined) return { bundle: row.envelope, needs: false, documents: new Map(), isComplete: true };
       const set = await readSecretSet(tx, tenantId, namedSecrets(pipelines));
       if (secretSetHash(set) !== wanted) throw new Error(`bug: the bundle of ${tenantId} does not name the secrets that there are`);
       const { epoch } = await tx.platformState.findFirstOrThrow();
       const standing = new Map((await tx.nodeSecrets.findMany({ where: { tenantId } })).map((item) => [item.nodeId, item]));
       const documents = new Map<string, string>();
       const stale: { node: GrantNode; basis: string; fence: Fence }[] = [];
+      let isComplete = true;
       for (const node of nodes) {
         const basis = secretsBasis(platform, node, tenantId, { set: wanted, epoch });
         const found = standing.get(node.id);
         if (found?.basis === basis) documents.set(node.id, found.envelope);
-        else stale.push({ node, basis, fence: await nextFence(tx) });
+        else if (stale.length < SEALED_AT_ONCE_MAX) stale.push({ node, basis, fence: await nextFence(tx) });
+        else isComplete = false;
       }
       const targets = stale.map(({ node, fence }) => ({ nodeId: node.id, sealKey: node.sealKey, within: documentPlace(fence) }));
       const sealed = await sealSecretSet(tx, platform.kek, tenantId, { set, targets });
@@ -103,7 +117,7 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
         await tx.nodeSecrets.upsert({ where: key, create: { tenantId, nodeId: node.id, ...record }, update: record });
         documents.set(node.id, envelope);
       }
-      return { bundle: row.envelope, needs: true, documents };
+      return { bundle: row.envelope, needs: true, documents, isComplete };
     });
   }
 
