@@ -35,6 +35,7 @@ test.beforeAll(async () => {
 test.afterAll(() => rmSync(path.join(plugins(), 'archive'), { force: true }));
 
 test('a connector of the node has a form whose errors land on their fields, whoever finds them, and Test connection asks the node', async ({ page, dev }) => {
+  test.setTimeout(180_000);
   await signIn(page, dev.user);
   await page.goto(`/t/${dev.tenant.slug}/connectors`);
   await page.getByRole('link', { name: 'Archive' }).click();
