@@ -34,6 +34,8 @@ export interface ConnectorConnection {
   /** The tenant it is for. */
   tenantId: string;
   role: 'source' | 'destination';
+  /** What people call it, for words to its tenant. */
+  title?: string;
   settings: unknown;
   /** What the settings refer to by name. They leave the node in `Configure` and `Validate` alone. */
   secrets?: ConnectorSecret[];
