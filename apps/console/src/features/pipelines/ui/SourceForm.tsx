@@ -96,23 +96,38 @@ function SourceSettings({ source, at, problems, focus, onChange }: Omit<SourceFo
     <>
       {parts.map(({ title, keys }) => {
         const own = errors.filter(({ path }) => isOneOf(keys, path));
-        const isWanted = own.length > 0 || (pointer !== null && isOneOf(keys, pointer.pointer)) || title === 'Authentication';
+        const ownFocus = pointer !== null && isOneOf(keys, pointer.pointer) ? pointer : null;
         return (
-          <details key={title} open={isWanted || undefined}>
-            <summary className={classes.label}>{title}</summary>
+          <Part key={title} title={title} isWanted={title === 'Authentication' || own.length > 0 || ownFocus !== null}>
             <SettingsForm
               schema={partOfSchema(schema, keys)}
               value={partOfSettings(source.settings, keys)}
               errors={own}
               showAll={tested.length > 0}
-              focus={pointer !== null && isOneOf(keys, pointer.pointer) ? pointer : null}
+              focus={ownFocus}
               onChange={(part) => onChange({ settings: withPart(source.settings, keys, part) } as Partial<SourceSpec>)}
             />
-          </details>
+          </Part>
         );
       })}
       <TestConnection connector="http" release={source.release} connectorRole="source" settings={source.settings} onErrors={takeErrors} />
     </>
+  );
+}
+
+/** Out of the way until somebody opens it, or something in it is wrong. */
+function Part({ title, isWanted, children }: { title: string; isWanted: boolean; children: ReactNode }) {
+  const [isOpened, setOpened] = useState(isWanted);
+  const [wasWanted, setWasWanted] = useState(isWanted);
+  if (wasWanted !== isWanted) {
+    setWasWanted(isWanted);
+    if (isWanted) setOpened(true);
+  }
+  return (
+    <details open={isOpened} onToggle={(event) => setOpened(event.currentTarget.open)}>
+      <summary className={classes.label}>{title}</summary>
+      {isOpened && children}
+    </details>
   );
 }
 
