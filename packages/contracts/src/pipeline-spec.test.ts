@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { newInletPath } from './ids.ts';
+import { limits } from './limits.ts';
 import { pipelineDraftSchema, pipelineSpecSchema } from './pipeline-spec.ts';
 
 const source = { id: 'source', name: 'Webhook', connector: 'http', settings: { path: newInletPath() } };
@@ -21,6 +22,17 @@ test('defaults are filled in, so that a stored spec says everything', () => {
     settings: { method: 'POST', headers: [], timeoutMs: 10_000 },
     retry: { attempts: 6, initialMs: 1_000, maxMs: 60_000 },
   });
+});
+
+test('of an HTTP source the path alone is checked here: the rest is the connector’s, and stays as it is', () => {
+  const settings = { path: newInletPath(), auth: { scheme: 'github', secret: { $secret: 'webhook' } }, methods: ['POST'] };
+  expect(pipelineSpecSchema.parse(spec({ source: { ...source, settings } })).source.settings).toEqual(settings);
+  expect(problems(spec({ source: { ...source, settings: { ...settings, path: 'orders' } } }))).toEqual([
+    'source.settings.path: A source path is made by the console',
+  ]);
+  expect(problems(spec({ source: { ...source, settings: { ...settings, note: 'x'.repeat(limits.settingsCharsMax) } } }))).toEqual([
+    expect.stringContaining('source.settings: Settings have at most'),
+  ]);
 });
 
 test('a pipeline without a destination cannot be published but can be drafted', () => {

@@ -26,9 +26,9 @@ function allParts(draft: PipelineDraft): Part[] {
   ];
 }
 
-/** HTTP is checked by its schema in the contract and comes with every node. */
+/** HTTP comes with every node. What the contract does not know of it, the connector says: more than the path of a source. */
 function connectorParts(draft: PipelineDraft): Part[] {
-  return allParts(draft).filter(({ spec }) => !isHttp(spec));
+  return allParts(draft).filter(({ role, spec }) => !isHttp(spec) || (role === 'source' && Object.keys(spec.settings).length > 1));
 }
 
 /** What the offers of the tenant's nodes, the connectors' schemas and the tenant's secrets say against a draft's connectors. Asks no node. */
@@ -44,7 +44,7 @@ export async function connectorProblems(ctx: TenantContext, draft: PipelineDraft
       const connector = connectors.find((item) => item.name === part.spec.connector);
       const release = connector && releaseFor(connector, part.spec.release);
       const schema = connector && release ? (await getSchemas(tx, { name: connector.name, digest: release.digest }))[part.role] : '';
-      found.push({ part, problem: offerProblem(part, connector, nodes), schema });
+      found.push({ part, problem: isHttp(part.spec) ? null : offerProblem(part, connector, nodes), schema });
     }
     return found;
   });
