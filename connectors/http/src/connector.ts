@@ -1,21 +1,33 @@
-import { type Check, CheckFailed, type ConnectionErrors, type ConnectorDefinition, createConnectorLog, defineConnector, runCheck } from '@vrsky/sdk/connector';
+import {
+  type Check,
+  CheckFailed,
+  type Connection,
+  type ConnectionErrors,
+  type ConnectorDefinition,
+  createConnectorLog,
+  defineConnector,
+  runCheck,
+  type Secret,
+  type SecretRef,
+} from '@vrsky/sdk/connector';
 import type { HttpConnectorConfig } from './config.ts';
-import { createEgress, createGuard } from './destination/egress.ts';
+import { createEgress, createGuard, type Way } from './destination/egress.ts';
 import { createHttpDestination } from './destination/http-destination.ts';
-import { probeReceiver } from './destination/probe.ts';
-import { toTarget } from './destination/request.ts';
+import { destinationProblems, toTarget } from './destination/target.ts';
+import { testDestination } from './destination/test-destination.ts';
+import { createTokenPost } from './destination/token-post.ts';
 import { destinationSettingsSchema, sourceSettingsSchema } from './settings.ts';
 import { type HttpSource, listenHttpSource } from './source/http-source.ts';
 import { VERSION } from './version.ts';
-
-const CONNECT_TIMEOUT_MS = 10_000;
 
 const log = createConnectorLog('http');
 
 /** Webhooks in, requests out, in the roles that the configuration says. */
 export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefinition {
   const guard = createGuard({ allow: config.egressAllow });
-  const destination = createHttpDestination({ connect: createEgress({ guard, connectTimeoutMs: CONNECT_TIMEOUT_MS }) });
+  const egress = (way: Way) => createEgress({ guard, way });
+  const destination = createHttpDestination({ egress });
+  const post = createTokenPost(egress);
   let source: HttpSource | null = null;
   let connectionIdByPath: ReadonlyMap<string, string> = new Map();
 
@@ -35,10 +47,13 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       description: 'Takes webhooks in under a URL of its own, and sends each message as one request to the URL of a receiver.',
     },
 
+    validate: (connection) =>
+      connection.role === 'destination' ? destinationProblems(connection.settings, (reference) => findSecret(connection, reference)) : [],
+
     test: (connection, deadline) =>
       connection.role === 'source'
         ? Promise.all([checkPath(connection.connectionId, connection.settings.path)])
-        : probeReceiver({ url: new URL(connection.settings.url), guard, timeoutMs: connection.settings.timeoutMs, deadline }),
+        : testDestination({ connection, guard, post, deadline }),
 
     source: !config.roles.includes('source')
       ? undefined
@@ -67,9 +82,18 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       : {
           settings: destinationSettingsSchema,
           configure(connections) {
-            destination.setTargets(new Map(connections.map(({ connectionId, settings }) => [connectionId, toTarget(settings)])));
+            destination.setTargets(new Map(connections.map(({ connectionId, settings, secret }) => [connectionId, toTarget({ settings, secret, post })])));
           },
           send: destination.send,
         },
   });
+}
+
+/** null where the values are not there: settings are also checked before anybody entrusts their secrets to a connector. */
+function findSecret(connection: Connection, reference: SecretRef): Secret | null {
+  try {
+    return connection.secret(reference);
+  } catch {
+    return null;
+  }
 }

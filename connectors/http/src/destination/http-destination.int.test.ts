@@ -7,7 +7,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { destinationSettingsSchema } from '../settings.ts';
 import { createEgress, createGuard } from './egress.ts';
 import { createHttpDestination, type HttpDestination } from './http-destination.ts';
-import { toTarget } from './request.ts';
+import { type Target, toTarget } from './target.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -211,7 +211,7 @@ describe('many messages', () => {
   test('to more receivers than are allowed: an idle one gives way, a busy one does not', async () => {
     const bins = await Promise.all([openBin(), openBin(), openBin()]);
     const { destination, send } = open(bins[0]?.url ?? '', {}, { originsMax: 2, allow: bins.map((bin) => `127.0.0.1:${bin.port}`) });
-    destination.setTargets(new Map(bins.map((bin, i) => [`p/${i}`, toTarget(destinationSettingsSchema.parse({ url: bin.url, timeoutMs: 500 }))])));
+    destination.setTargets(new Map(bins.map((bin, i) => [`p/${i}`, plainTarget({ url: bin.url, timeoutMs: 500 })])));
     for (const i of [0, 1, 2]) expect((await send({ connectionId: `p/${i}` })).status).toBe('ok');
     for (const bin of bins) bin.behave({ hang: true });
     const busy = [send({ connectionId: 'p/1' }), send({ connectionId: 'p/2' })];
@@ -242,14 +242,13 @@ function open(
       else callback(null, [{ address, family: 4 }]);
     },
   });
-  const connect = createEgress({ guard, connectTimeoutMs: 2_000 });
   const destination = createHttpDestination({
-    connect,
+    egress: (way) => createEgress({ guard, way }),
     ...(o.connectionsMax ? { connectionsMax: o.connectionsMax } : {}),
     ...(o.originsMax ? { originsMax: o.originsMax } : {}),
   });
   cleanups.push(() => destination.close());
-  destination.setTargets(new Map([['p/out', toTarget(destinationSettingsSchema.parse({ url, ...settings }))]]));
+  destination.setTargets(new Map([['p/out', plainTarget({ url, ...settings })]]));
   const send = (delivery: Partial<Delivery> = {}): Promise<DeliveryResult> =>
     new Promise((resolve) => {
       destination.send(
@@ -270,6 +269,15 @@ function open(
       );
     });
   return { destination, send };
+}
+
+/** One without secrets. */
+function plainTarget(settings: object): Target {
+  return toTarget({ settings: destinationSettingsSchema.parse(settings), secret: unexpected, post: unexpected });
+}
+
+function unexpected(): never {
+  throw new Error('this destination has no secrets');
 }
 
 async function openBin(): Promise<RequestBin> {
