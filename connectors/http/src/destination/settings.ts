@@ -108,7 +108,10 @@ const authSchema = z
       })
       .meta({ title: 'AWS Signature Version 4' }),
   ])
-  .meta({ title: 'Scheme', description: 'How requests show who sends them. Secrets are referred to by name and go only to the hosts that they allow.' });
+  .meta({
+    title: 'Authentication',
+    description: 'How requests show who sends them. Secrets are referred to by name and go only to the hosts that they allow.',
+  });
 
 const signingSchema = z
   .strictObject({
@@ -228,7 +231,7 @@ export const destinationSettingsSchema = z
           .meta({ title: 'Try again after', description: 'Statuses after which the message is sent again; all other failures are final.' }),
         retryAfterMaxMs: milliseconds(3_600_000)
           .default(3_600_000)
-          .meta({ title: 'Longest Retry-After in ms', description: 'A receiver that asks for more is asked again after this.' }),
+          .meta({ title: 'Longest Retry-After', description: 'A receiver that asks for more is asked again after this.' }),
       })
       .optional()
       .meta({ title: 'Answers' }),
@@ -250,9 +253,9 @@ export const destinationSettingsSchema = z
       .meta({ title: 'Pace' }),
     timeouts: z
       .strictObject({
-        connectMs: milliseconds(TIMEOUT_MS_MAX).default(10_000).meta({ title: 'To connect, in ms' }),
-        headersMs: milliseconds(TIMEOUT_MS_MAX).optional().meta({ title: 'To the answer’s headers, in ms' }),
-        bodyMs: milliseconds(TIMEOUT_MS_MAX).optional().meta({ title: 'Between parts of the answer’s body, in ms' }),
+        connectMs: milliseconds(TIMEOUT_MS_MAX).default(10_000).meta({ title: 'To connect' }),
+        headersMs: milliseconds(TIMEOUT_MS_MAX).optional().meta({ title: 'To the answer’s headers' }),
+        bodyMs: milliseconds(TIMEOUT_MS_MAX).optional().meta({ title: 'Between parts of the answer’s body' }),
       })
       .optional()
       .meta({ title: 'Time limits', description: 'Within the time limit of the whole request.' }),
