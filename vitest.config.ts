@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
-const exclude = [...configDefaults.exclude, '**/.next/**', '**/dist/**', '.vrsky/**', 'e2e/**'];
+const exclude = [...configDefaults.exclude, '**/.next/**', '**/dist/**', '.vrsky/**', 'e2e/**', 'apps/cli/templates/**'];
 
 // Integration tests wait more than they compute: one file more than there are cores keeps all of them busy.
 const maxWorkers = availableParallelism() + 1;

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Permission, type Role, roles } from '../src/features/tenancy/types.ts';
-import { rolePermissions } from '../src/server/permissions.ts';
+import { isAllowed, rolePermissions } from '../src/server/permissions.ts';
 import { routes } from '../src/server/rest/routes.ts';
 import { appRouter } from '../src/server/root.ts';
 import { rest, trpc } from './calls.ts';
@@ -17,6 +17,7 @@ beforeAll(async () => {
   rig = await startRig();
   ({ id: pipelineId, draftVersion } = await publishedPipeline(rig.acme, 'Secret plans'));
   messageId = await projectedMessage(rig, rig.acme, pipelineId, { state: 'dead_lettered', dlqSeq: 1 });
+  await trpc('mutation', 'secrets.create', { cookie: rig.acme.cookie, tenant: 'acme', input: { name: 'acmes-token', value: 'kanarie-acme' } });
   const keys = await trpc('query', 'apiKeys.list', { cookie: rig.acme.cookie, tenant: 'acme' });
   apiKeyId = (keys.data as { id: string }[])[0]?.id as string;
 });
@@ -46,6 +47,8 @@ const acmesThings = (): Record<string, unknown> => {
     'messages.payloads': { id: messageId },
     'deadLetters.resend': { messageId, destinationId: 'out' },
     'apiKeys.revoke': { id: apiKeyId },
+    'secrets.replace': { name: 'acmes-token', revision: 1, value: 'mine now' },
+    'secrets.delete': { name: 'acmes-token' },
     // A connector is a pool's, and no node of this one offers any.
     'connectors.get': { name: 'files' },
     'connectors.test': { name: 'files', role: 'destination', settings: {} },
@@ -62,12 +65,16 @@ const nameless = new Set([
   'messages.list',
   'deadLetters.list',
   'nodes.list',
+  'nodes.protection',
+  'nodes.setProtection',
   'connectors.calls', // a connector's name is everybody's; what it did is the caller's own
   'connectors.list',
   'receiver.info',
   'receiver.list',
   'apiKeys.list',
   'apiKeys.create',
+  'secrets.list',
+  'secrets.create',
   'live.changes',
 ]);
 
@@ -107,6 +114,7 @@ describe('tRPC', () => {
       'connectors.calls',
       'connectors.list',
       'apiKeys.list',
+      'secrets.list',
     ]) {
       const input = name === 'connectors.calls' ? { connector: 'http' } : name === 'messages.list' || name === 'deadLetters.list' ? { pipelineId } : undefined;
       const answer = await trpc('query', name, { cookie: rig.globex.cookie, tenant: 'globex', input });
@@ -146,7 +154,7 @@ describe('roles', () => {
         const { error } = await trpc(_def.type, name, {
           cookie: cookies.get(role) as string,
           tenant: 'globex',
-          input: nameless.has(name) && name !== 'pipelines.create' ? undefined : {},
+          input: nameless.has(name) && !name.endsWith('.create') ? undefined : {},
         });
         if (error?.code !== 'FORBIDDEN') allowed.push(role);
       }
@@ -183,6 +191,10 @@ describe('roles', () => {
         "pipelines.stepFiles": "owner admin developer operator viewer auditor",
         "receiver.info": "owner admin developer operator viewer auditor",
         "receiver.list": "owner admin developer operator viewer auditor",
+        "secrets.create": "owner admin",
+        "secrets.delete": "owner admin",
+        "secrets.list": "owner admin developer",
+        "secrets.replace": "owner admin",
         "session.get": "owner admin developer operator viewer auditor",
       }
     `);
@@ -196,10 +208,17 @@ describe('REST', () => {
       .replace('{messageId}', messageId)
       .replace('{destinationId}', 'out')
       .replace('{stepId}', 'step')
-      .replace('{name}', 'files');
+      .replace('{name}', path.startsWith('/secrets') ? 'acmes-token' : 'files');
   const step = { kind: 'filter', language: 'typescript', source: 'export default () => true;' };
   const bodyOf = (id: string): unknown =>
-    ({ createPipeline: { name: 'x' }, updatePipeline: { name: 'Mine now' }, putStep: step, testConnector: { role: 'destination', settings: {} } })[id];
+    ({
+      createPipeline: { name: 'x' },
+      updatePipeline: { name: 'Mine now' },
+      putStep: step,
+      testConnector: { role: 'destination', settings: {} },
+      createSecret: { name: 'x', value: 'v' },
+      replaceSecret: { value: 'mine now' },
+    })[id];
 
   it("another tenant's key finds nothing on any path that names a thing, and lists nothing of it", async () => {
     for (const route of routes) {
@@ -208,9 +227,11 @@ describe('REST', () => {
         body: bodyOf(route.id),
         headers: route.ifMatch === 'required' ? { 'if-match': '*' } : {},
       });
-      expect(JSON.stringify(answer.body), route.id).not.toMatch(/Secret plans/);
+      expect(JSON.stringify(answer.body), route.id).not.toMatch(/Secret plans|kanarie-acme/);
       // Under a connector's name, which is everybody's, each finds what it did for them: here, nothing.
       if (route.id === 'listConnectorCalls') expect(answer, route.id).toMatchObject({ status: 200, body: { methods: [], processes: [], events: [] } });
+      // A key that acts as a developer is refused before anything is looked for.
+      else if (!isAllowed('developer', route.permission)) expect(answer, route.id).toMatchObject({ status: 403 });
       else if (route.path.includes('{')) expect(answer, route.id).toMatchObject({ status: 404, body: { status: 404, requestId: expect.any(String) } });
       else if (route.method === 'GET')
         expect(

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { type ReceivedRequest, receiverBin } from '@vrsky/contracts/receiver';
 import { eventually } from '@vrsky/testkit/eventually';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { liveKinds } from '../src/server/live/live-change.ts';
 import { liveChanges } from '../src/server/live.ts';
 import { notifyLive } from '../src/server/live-channel.ts';
 import { serveMetrics } from '../src/server/serve-metrics.ts';
@@ -78,7 +79,7 @@ async function open(tenant: TestTenant, options: { cookie?: string; lastEventId?
 
 const subscribers = async (): Promise<number> => Number(/vrsky_console_live_subscribers (\d+)/.exec(await (await serveMetrics()).text())?.[1]);
 /** The console has begun to listen: it says so by telling its first page to ask for everything. */
-const asked = (line: Line): Promise<unknown> => eventually(() => new Set(line.kinds()).size === 5, { what: 'everything to be asked for' });
+const asked = (line: Line): Promise<unknown> => eventually(() => new Set(line.kinds()).size === liveKinds.length, { what: 'everything to be asked for' });
 
 describe('live changes', () => {
   it('reach the pages of their tenant and no other, and a page that closes is forgotten', async () => {
@@ -121,7 +122,7 @@ describe('live changes', () => {
 
   it('a page that comes back is told to ask for everything', async () => {
     const line = await open(rig.acme, { lastEventId: '7' });
-    await eventually(() => line.kinds().length === 5, { what: 'all kinds' });
+    await eventually(() => line.kinds().length === liveKinds.length, { what: 'all kinds' });
     line.close();
     await line.ended;
   });

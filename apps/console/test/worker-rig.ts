@@ -11,6 +11,7 @@ import type { EnrolmentResponse } from '@vrsky/contracts/enrolment';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import type { ConnectorOffer, Lease, Offers, Report } from '@vrsky/contracts/node-status';
 import { generateSealKey, unseal } from '@vrsky/contracts/seal';
+import { documentPlace, type SecretPlace, type SecretsDocument, secretsDocumentSchema, unsealSecret } from '@vrsky/contracts/sealed-secrets';
 import { openEnvelope, type SignedPurpose } from '@vrsky/contracts/signed';
 import { configKeys, inboxPrefix, statusKeys, subjects } from '@vrsky/contracts/subjects';
 import type { TrailRecord } from '@vrsky/contracts/trail';
@@ -47,6 +48,7 @@ export async function startWorker(rig: Rig): Promise<TestWorker> {
             secrets: { ...secrets, databaseUrl: rig.platformDb.url },
             log,
             retireIdleMs: 1_500,
+            overlapsEveryMs: 200,
           })
         ).port,
       ),
@@ -76,6 +78,9 @@ export interface TestNode extends AsyncDisposable {
   head(): Promise<Head | null>;
   grant(tenantId: string): Promise<Grant | null>;
   proofKey(grant: Grant): Buffer;
+  secrets(tenantId: string): Promise<SecretsDocument | null>;
+  /** The values of a document as this node, or any that its key is of, can open them: by name, the newest first. */
+  openSecrets(document: Pick<SecretsDocument, 'secrets'>, place?: Partial<SecretPlace>): Record<string, string[]>;
   lease(extra?: Partial<Lease>): Promise<void>;
   report(tenantId: string, report: Partial<Report>): Promise<void>;
   offers(connectors: ConnectorOffer[], problems?: Offers['problems']): Promise<void>;
@@ -134,6 +139,14 @@ export async function enrolTestNode(platformDb: Db, consoleDb: Db, platform: Pla
     head: () => read('head', configKeys.head(pool), headSchema),
     grant: (tenantId) => read('grant', configKeys.grant(nodeId, tenantId), grantSchema),
     proofKey: (grant) => unseal(sealKey.privateKey, grantSealContext(nodeId, grant.tenantId), grant.sealedProofKey),
+    secrets: (tenantId) => read('secrets', configKeys.secrets(nodeId, tenantId), secretsDocumentSchema),
+    openSecrets({ secrets, ...document }, place = {}) {
+      const { tenantId = '', epoch = 0, generation = 0 } = document as Partial<SecretsDocument>;
+      const at: SecretPlace = { nodeId, tenantId, within: documentPlace({ epoch, generation }), ...place };
+      const open = ({ id, name, versions }: SecretsDocument['secrets'][number]) =>
+        versions.map(({ version, ...sealed }) => unsealSecret(sealKey.privateKey, at, { id, name, version }, sealed).toString('utf8'));
+      return Object.fromEntries(secrets.map((secret) => [secret.name, open(secret)]));
+    },
     async lease(extra = {}) {
       const lease: Lease = {
         v: 1,

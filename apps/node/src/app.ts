@@ -137,7 +137,17 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
   for (const host of [destination, source]) if (host.description !== null) catalog.addBuiltIn(host.description, http.digest);
 
   const runs = await use(createRunService({ pool, trusted: enrolment.trustedKeys, steps: logic, log }));
-  const checks = await use(createConnectorRequests({ pool, nodeName: config.name, trusted: enrolment.trustedKeys, connectors: fleet, log }));
+  const checks = await use(
+    createConnectorRequests({
+      pool,
+      nodeId,
+      nodeName: config.name,
+      sealPrivateKey: identity.seal.privateKey,
+      trusted: enrolment.trustedKeys,
+      connectors: fleet,
+      log,
+    }),
+  );
   const delivery = createDelivery({ nodeId, steps: logic, sender: fleet, metrics, tracing, log });
   const deployer = createDeployer({
     openBus: (tenantId, jwt) => openTenantBus({ url, tenantId, nodeId, seed: identity.user.seed, jwt, log }),

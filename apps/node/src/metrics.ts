@@ -87,6 +87,11 @@ export function createMetrics() {
       'connector',
       'tenant',
     ]),
+    pluginStrays: counter('vrsky_plugin_stray_results_total', 'Results that answered nothing: for unknown messages, a second time, past the deadline.', [
+      'connector',
+      'tenant',
+      'kind',
+    ]),
     sandboxLayer: gauge('vrsky_plugin_sandbox_layer', '1 for the state that a layer of the sandbox is in on this node.', ['layer', 'state']),
     callRecordsWaiting: gauge('vrsky_plugin_call_records_waiting', 'Records of connector calls that wait for NATS.'),
     callRecordsDropped: counter('vrsky_plugin_call_records_dropped_total', 'Records of connector calls that were given up because NATS was away too long.'),

@@ -1,9 +1,9 @@
-import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { eventually } from '@vrsky/testkit/eventually';
 import { scratchDir } from '@vrsky/testkit/scratch';
-import * as esbuild from 'esbuild';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { bundleEcho, installEcho } from '../src/plugins/fixtures/echo-bundle.test-support.ts';
 import { type ControlPlane, startControlPlane, type TestPipeline, type TestTenant } from './control-plane.ts';
 import { type NodeProcess, startNode } from './node-process.ts';
 
@@ -17,25 +17,12 @@ let pipeline: TestPipeline;
 const dir = scratchDir('plugins');
 let bundle: string;
 
-async function install(version: string): Promise<void> {
-  const temporary = path.join(dir, '.echo');
-  await writeFile(temporary, (await readFile(bundle, 'utf8')).replace('"1.2.3"', JSON.stringify(version)));
-  await chmod(temporary, 0o755);
-  await rename(temporary, path.join(dir, 'echo'));
-}
+const install = (version: string) => installEcho(bundle, path.join(dir, 'echo'), version);
 
 beforeAll(async () => {
   await mkdir(dir, { recursive: true });
   bundle = path.join(scratchDir('build'), 'echo.mjs');
-  await esbuild.build({
-    entryPoints: [path.join(import.meta.dirname, '../src/plugins/fixtures/echo-connector.ts')],
-    outfile: bundle,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    logLevel: 'error',
-  });
+  await bundleEcho(bundle);
   plane = await startControlPlane();
   [tenant, other] = [await plane.addTenant(), await plane.addTenant()];
   pipeline = await plane.pipeline(tenant, { to: {}, through: { out: { connector: 'echo', settings: {} } } });

@@ -1,8 +1,10 @@
 import { sleep } from '@vrsky/kernel/lifecycle';
 import { createLog } from '@vrsky/kernel/log';
+import { methodPath } from '@vrsky/plugin/rpc';
 import type { Sandbox } from '@vrsky/plugin/sandbox/confine';
+import { Connector } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import { encodeBatch, type Message } from '@vrsky/proto/message-codec';
-import { createCallLedger } from '../../../apps/node/src/plugins/call-ledger.ts';
+import { createCallLedger, type ProcessCalls } from '../../../apps/node/src/plugins/call-ledger.ts';
 import { createConnectorHost } from '../../../apps/node/src/plugins/connector-host.ts';
 import type { ConnectorConnection } from '../../../apps/node/src/plugins/connector-session.ts';
 import type { Release } from '../../../apps/node/src/plugins/release-store.ts';
@@ -38,6 +40,7 @@ export const messageBytes = {
   receivedBytes: bytesOf({ seq: TYPICAL_SEQ, connectionId: source.connectionId, receivedAtUs: Date.now() * 1_000, headers, payload, contentType }),
 };
 
+const streams = [Connector.method.send, Connector.method.receive].map(methodPath);
 const SEND_MS = 30_000;
 const QUIET_MS = 20;
 const log = createLog('bench', 'error');
@@ -47,6 +50,7 @@ const ledger = createCallLedger({ nodeId: 'bench', publish: async () => undefine
 /** The node's own host of a connector, its books included, as a node has it. */
 export async function openHop(release: Release, sandbox: Sandbox | undefined): Promise<Line> {
   const seat = ledger.seat({ connector: 'bench', tenantId });
+  const books: ProcessCalls[] = [];
   const host = createConnectorHost({
     name: 'bench',
     tenantId,
@@ -54,7 +58,11 @@ export async function openHop(release: Release, sandbox: Sandbox | undefined): P
     env: {},
     sandbox,
     credit: WINDOW,
-    openCalls: ({ digest }) => seat.open(digest),
+    openCalls({ digest }) {
+      const book = seat.open(digest);
+      books.push(book);
+      return book;
+    },
     log,
   });
   let received = 0;
@@ -91,6 +99,10 @@ export async function openHop(release: Release, sandbox: Sandbox | undefined): P
         await untilQuiet();
       };
     },
+    frames: () =>
+      books
+        .flatMap(({ calls }) => streams.map((method) => calls.counter(method)))
+        .reduce((sum, { framesSent, framesReceived }) => sum + framesSent + framesReceived, 0),
     close: () => host[Symbol.asyncDispose](),
   };
 }

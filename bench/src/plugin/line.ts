@@ -9,6 +9,8 @@ export interface Line {
   send(answered: () => void): void;
   /** Lets the other side hand messages over, which are answered at once, until what it resolves with is called. */
   receive(onMessages: (count: number) => void): Promise<() => Promise<void>>;
+  /** Frames so far in which messages and answers went, in either direction; NaN where nobody counts. */
+  frames(): number;
   close(): Promise<void>;
 }
 
@@ -18,6 +20,8 @@ export interface Slice {
   /** CPU microseconds for each message, of each side with all its processes. */
   hostUs: number;
   peerUs: number;
+  /** Messages for each frame that left, theirs or their answers'. */
+  perFrame: number;
 }
 
 /** Messages on the way at a time, in either direction. */
@@ -84,11 +88,17 @@ export async function steadySlice(line: Line, rate: number, ms: number, latency:
 }
 
 async function measure(line: Line, count: () => number, ms: number): Promise<Slice> {
-  const take = (): [count: number, atMs: number, hostUs: number, peerUs: number] => [count(), performance.now(), ownCpuUs(), cpuUsOf(line.pid)];
+  const take = () => ({ messages: count(), atMs: performance.now(), hostUs: ownCpuUs(), peerUs: cpuUsOf(line.pid), frames: line.frames() });
   const before = take();
   await sleep(ms);
   const after = take();
-  const [messages, elapsedMs, hostUs, peerUs] = after.map((value, i) => value - (before[i] ?? 0)) as [number, number, number, number];
+  const messages = after.messages - before.messages;
   if (messages === 0) throw new Error(`process ${line.pid} answered no message in ${ms} ms`);
-  return { perSecond: (messages * 1_000) / elapsedMs, hostUs: hostUs / messages, peerUs: peerUs / messages };
+  return {
+    perSecond: (messages * 1_000) / (after.atMs - before.atMs),
+    hostUs: (after.hostUs - before.hostUs) / messages,
+    peerUs: (after.peerUs - before.peerUs) / messages,
+    // Each message goes in one frame, and its answer in another.
+    perFrame: (2 * messages) / (after.frames - before.frames),
+  };
 }

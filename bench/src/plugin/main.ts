@@ -1,6 +1,6 @@
 /**
  * The hop between a node and a connector, beside a raw unix socket that carries the same bytes between the same languages in the same
- * rounds: `npm run bench:plugin [-- --rounds 3 --seconds 1]`. The node's half is the node's own code with its books, over AutoMTLS; the
+ * rounds: `npm run bench:plugin [-- --rounds 4 --seconds 0.5]`. The node's half is the node's own code with its books, over AutoMTLS; the
  * connector is once without and once in the sandbox that this machine has.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -24,9 +24,9 @@ const STARTS = 10;
 const STEADY_RATE = 300;
 const WARM_UP_MS = 200;
 /** Until the optimising compiler is done with most of it. */
-const FIRST_WARM_UP_MS = 1_000;
+const FIRST_WARM_UP_MS = 500;
 
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' }, seconds: { type: 'string', default: '1' } } });
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '4' }, seconds: { type: 'string', default: '0.5' } } });
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 

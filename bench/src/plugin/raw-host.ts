@@ -49,6 +49,7 @@ export async function openRawLine(program: string, dir: string, { sentBytes, rec
         await once(receiving, 'close');
       };
     },
+    frames: () => Number.NaN,
     async close() {
       sending.destroy();
       await child.kill();

@@ -2,7 +2,6 @@ import {
   type Check,
   CheckFailed,
   type Connection,
-  type ConnectionErrors,
   type ConnectorDefinition,
   createConnectorLog,
   defineConnector,
@@ -10,14 +9,19 @@ import {
   type Secret,
   type SecretRef,
 } from '@vrsky/sdk/connector';
+import { Agent } from 'undici';
 import type { HttpConnectorConfig } from './config.ts';
 import { createEgress, createGuard, type Way } from './destination/egress.ts';
 import { createHttpDestination } from './destination/http-destination.ts';
-import { destinationProblems, toTarget } from './destination/target.ts';
+import { destinationSettingsSchema } from './destination/settings.ts';
+import { destinationProblems, toTarget, usualWay } from './destination/target.ts';
 import { testDestination } from './destination/test-destination.ts';
 import { createTokenPost } from './destination/token-post.ts';
-import { destinationSettingsSchema, sourceSettingsSchema } from './settings.ts';
+import { countKeys, type KeyFetching } from './source/auth/json-web-token.ts';
 import { type HttpSource, listenHttpSource } from './source/http-source.ts';
+import { createRefusals } from './source/refusals.ts';
+import { createRouteTable, type Route } from './source/route.ts';
+import { type SourceSettings, sourceSettingsSchema } from './source/settings.ts';
 import { VERSION } from './version.ts';
 
 const log = createConnectorLog('http');
@@ -28,16 +32,34 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
   const egress = (way: Way) => createEgress({ guard, way });
   const destination = createHttpDestination({ egress });
   const post = createTokenPost(egress);
+  const keyFetching: KeyFetching = {
+    dispatcher: new Agent({ connect: egress(usualWay) }),
+    onFailed: (url, reason) => log('warn', 'the keys of an issuer cannot be fetched', { url, reason }),
+  };
+  const table = createRouteTable(keyFetching);
+  const refusals = createRefusals(log);
   let source: HttpSource | null = null;
-  let connectionIdByPath: ReadonlyMap<string, string> = new Map();
+  let routes: ReadonlyMap<string, Route> = new Map();
 
   const checkPath = (connectionId: string, path: string): Promise<Check> =>
     runCheck(`Look for /in/${path}`, () => {
-      const owner = connectionIdByPath.get(path);
+      const owner = routes.get(path)?.connectionId;
       if (owner === undefined) return 'The path is free; it is served once the pipeline is published.';
       if (owner === connectionId) return 'The path is served for this source.';
       throw new CheckFailed('Another source has this path: choose another one.');
     });
+
+  const checkKeys = (url: string): Promise<Check> =>
+    runCheck('Fetch the keys of the issuer', async () => {
+      const keys = await countKeys(url, keyFetching).catch((error: unknown) => {
+        throw new CheckFailed(
+          `The keys cannot be fetched: ${error instanceof Error ? error.message : String(error)}. Check the URL, and that it may be reached.`,
+        );
+      });
+      return `The issuer has ${keys === 1 ? 'one key' : `${keys} keys`} there.`;
+    });
+  const checkSource = ({ connectionId, settings: { path, auth } }: Connection<SourceSettings>): Promise<Check[]> =>
+    Promise.all([checkPath(connectionId, path), ...(auth.scheme === 'jwt' ? [checkKeys(auth.jwksUrl)] : [])]);
 
   return defineConnector({
     manifest: {
@@ -50,31 +72,26 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
     validate: (connection) =>
       connection.role === 'destination' ? destinationProblems(connection.settings, (reference) => findSecret(connection, reference)) : [],
 
-    test: (connection, deadline) =>
-      connection.role === 'source'
-        ? Promise.all([checkPath(connection.connectionId, connection.settings.path)])
-        : testDestination({ connection, guard, post, deadline }),
+    test: (connection, deadline) => (connection.role === 'source' ? checkSource(connection) : testDestination({ connection, guard, post, deadline })),
 
     source: !config.roles.includes('source')
       ? undefined
       : {
           settings: sourceSettingsSchema,
           async receive(intake) {
-            source = await listenHttpSource({ listen: config.listen, intake });
+            source = await listenHttpSource({ listen: config.listen, intake, onRefused: refusals.count });
             log('info', 'listening', { host: config.listen.host, port: source.port });
           },
           configure(connections) {
-            const routes = new Map<string, string>();
-            const errors: ConnectionErrors[] = [];
-            for (const { connectionId, settings } of connections) {
-              if (routes.has(settings.path)) errors.push({ connectionId, errors: [{ path: '/path', message: 'Another source has this path.' }] });
-              else routes.set(settings.path, connectionId);
-            }
-            connectionIdByPath = routes;
-            source?.setRoutes(routes);
-            return errors;
+            const built = table.build(connections);
+            routes = built.routes;
+            source?.setRoutes(built.routes);
+            return built.errors;
           },
-          drain: () => source?.drain(),
+          async drain() {
+            await source?.drain();
+            refusals.report();
+          },
         },
 
     destination: !config.roles.includes('destination')

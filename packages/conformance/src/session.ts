@@ -100,8 +100,7 @@ export interface Session {
   identity(): { name: string; version: string } | null;
   /** That the process for most checks has died since this was last asked, in a sentence. */
   takeDeath(): string | null;
-  /** Gives the process away: its end is no death. */
-  release(): void;
+  /** Ends the process for most checks; a check that needs it again gets a new one. */
   close(): Promise<void>;
 }
 
@@ -217,9 +216,6 @@ export function createSession(options: CheckOptions): Session {
       const said = death;
       death = null;
       return said;
-    },
-    release() {
-      running = null;
     },
     async close() {
       const last = running;

@@ -46,6 +46,8 @@ export const bundleSchema = z.strictObject({
   generation: z.int().min(1),
   issuedAt: z.iso.datetime(),
   policy: tenantPolicySchema.optional(),
+  /** Hash of the set of secrets that the pipelines refer to (`secretSetHash`); left out when they refer to none. */
+  secrets: hashSchema.optional(),
   pipelines: z.array(bundlePipelineSchema),
 });
 export type Bundle = z.infer<typeof bundleSchema>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { connectorNameSchema, releaseDigestSchema } from './pipeline-spec.ts';
+import { sealedSecretSchema } from './sealed-secrets.ts';
 
 /**
  * Asks a node to have a connector look at a connection's settings. It travels as a signed envelope (purpose `connector`), since a node
@@ -17,6 +18,8 @@ export const connectorRequestSchema = z.strictObject({
   settings: z.record(z.string(), z.json()),
   /** What the tenant asks of the sandbox, as in its bundle. */
   sandboxMinimum: z.array(z.string().max(40)).max(16).default([]),
+  /** The secrets that the settings refer to, sealed to each node that may answer, by its id. */
+  secrets: z.record(z.string(), z.array(sealedSecretSchema)).default({}),
   /** Also reach out to the other side, without delivering anything. */
   probe: z.boolean(),
 });

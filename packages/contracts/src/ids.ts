@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 /** Crockford's base32 in lower case: no i, l, o, u, so that an id survives being read aloud. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 
-export type IdKind = 'cus' | 'usr' | 'key' | 'pip' | 'nod' | 'msg' | 'in' | 'stp' | 'dst' | 'prc';
+export type IdKind = 'cus' | 'usr' | 'key' | 'pip' | 'nod' | 'msg' | 'in' | 'stp' | 'dst' | 'prc' | 'sec' | 'dek';
 
 let pool = Buffer.alloc(0);
 let used = 0;

@@ -17,6 +17,16 @@ export const limits = {
   pipelinesPerTenantMax: 200,
   /** One connection's settings, as JSON. */
   settingsCharsMax: 65_536,
+  secretsPerTenantMax: 200,
+  /** One secret's value. */
+  secretBytesMax: 16_384,
+  secretHostsMax: 50,
+  /** Versions of a secret that are valid at a time; one more ends the oldest. */
+  secretVersionsMax: 3,
+  secretOverlapSecondsMax: 30 * 86_400,
+  secretOverlapSecondsDefault: 86_400,
+  /** All valid values that a tenant's published pipelines refer to: a connector is told all of them at once. */
+  secretsInUseBytesMax: 262_144,
   bundleBytesMax: 4 * 1_048_576,
   /** Messages in one pack, and its bytes. */
   packMessagesMax: 256,

@@ -3,12 +3,12 @@ import { AppError } from '@vrsky/kernel/errors';
 import { z } from 'zod';
 
 /** What a signature is for. It is part of the signed bytes, so that one document never passes as another. */
-export type SignedPurpose = 'bundle' | 'head' | 'grant' | 'run' | 'connector';
+export type SignedPurpose = 'bundle' | 'head' | 'grant' | 'run' | 'connector' | 'secrets';
 
 /** A document and its Ed25519 signature. `payload` is the exact text that was signed: verify first, parse afterwards. */
 export const signedEnvelopeSchema = z.strictObject({
   v: z.literal(1),
-  purpose: z.enum(['bundle', 'head', 'grant', 'run', 'connector']),
+  purpose: z.enum(['bundle', 'head', 'grant', 'run', 'connector', 'secrets']),
   keyId: z.string().min(1).max(100),
   payload: z.string(),
   signature: z.string().min(1).max(200),

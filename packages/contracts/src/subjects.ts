@@ -34,6 +34,7 @@ export const configKeys = {
   bundle: (pool: string, tenantId: string) => `pool.${pool}.tenant.${tenantId}`,
   poolAll: (pool: string) => `pool.${pool}.>`,
   grant: (nodeId: string, tenantId: string) => `node.${nodeId}.tenant.${tenantId}`,
+  secrets: (nodeId: string, tenantId: string) => `node.${nodeId}.secrets.${tenantId}`,
   nodeAll: (nodeId: string) => `node.${nodeId}.>`,
 } as const;
 

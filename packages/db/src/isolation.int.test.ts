@@ -28,6 +28,7 @@ beforeAll(async () => {
       INSERT INTO bundle (tenant_id, pool, epoch, generation, hash, envelope) VALUES ('cus_${t}', 'pool-${t}', 1, 1, 'h', 'e');
       INSERT INTO outbox (tenant_id, pool) VALUES ('cus_${t}', 'pool-${t}');
       INSERT INTO node (id, name, pool, version, identity_key, seal_key) VALUES ('nod_${t}', 'n', 'pool-${t}', '1', 'U${t}', 's');
+      INSERT INTO node_secrets (tenant_id, node_id, basis, envelope) VALUES ('cus_${t}', 'nod_${t}', 'b', 'e');
       INSERT INTO node_report (tenant_id, node_id, at) VALUES ('cus_${t}', 'nod_${t}', now());
       INSERT INTO node_grant (tenant_id, node_id, basis, envelope) VALUES ('cus_${t}', 'nod_${t}', 'b', 'e');
       INSERT INTO message (tenant_id, received_at, id, pipeline_id, revision, stored_at, state, bytes, content_type, trace_id, seq, idx, steps, destinations, attempts)
@@ -39,6 +40,15 @@ beforeAll(async () => {
         VALUES ('cus_${t}', now(), 'nod_${t}', 'p', 'http', '1', 'd', false, 1, '[]');
       INSERT INTO connector_event (tenant_id, minute, node_id, process_id, idx, at, kind, connector, version, digest, reason)
         VALUES ('cus_${t}', now(), 'nod_${t}', 'p', 0, now(), 'started', 'http', '1', 'd', 'r');`);
+    // The worker may not make secrets; the console does.
+    await withTenant(app, `cus_${t}`, async (tx) => {
+      const owner = { createdById: `usr_${t}`, createdByName: 'User' };
+      await tx.tenantKey.create({ data: { tenantId: `cus_${t}`, id: `dek_${t}`, kekId: 'kek', sealed: Buffer.from('s') } });
+      await tx.secret.create({ data: { tenantId: `cus_${t}`, id: `sec_${t}`, name: 'api-token' } });
+      await tx.secretVersion.create({
+        data: { tenantId: `cus_${t}`, secretId: `sec_${t}`, number: 1, keyId: `dek_${t}`, ciphertext: Buffer.from('c'), fingerprint: 'f', ...owner },
+      });
+    });
   }
 });
 afterAll(async () => {
@@ -77,6 +87,9 @@ const readable = [
   'trail_position',
   'connector_minute',
   'connector_event',
+  'tenant_key',
+  'secret',
+  'secret_version',
 ];
 
 test.each(readable)('of %s a tenant sees its own rows only, and without a tenant there are none', async (table) => {
@@ -90,7 +103,7 @@ test('people are visible within their tenant, and their password hashes to nobod
   await expect(asTenantA('SELECT password_hash FROM app_user')).rejects.toThrow(/permission denied/);
 });
 
-test.each(['node_grant', 'join_token', 'pool_head'])('the console cannot read %s at all', async (table) => {
+test.each(['node_grant', 'node_secrets', 'join_token', 'pool_head'])('the console cannot read %s at all', async (table) => {
   await expect(asTenantA(`SELECT 1 FROM ${table}`)).rejects.toThrow(/permission denied/);
 });
 

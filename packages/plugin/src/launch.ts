@@ -9,7 +9,7 @@ import { sleep } from '@vrsky/kernel/lifecycle';
 import type { Identity } from './certificate.ts';
 import { HANDSHAKE_BYTES_MAX, type Handshake, type MagicCookie, parseHandshake, pluginEnv, refused } from './handshake.ts';
 import { createPluginLogReader, type PluginLogRecord } from './plugin-log.ts';
-import { killMarked, killTree } from './process-tree.ts';
+import { killGroup, killMarked, killTree } from './process-tree.ts';
 import { type Confinement, confine, type Sandbox } from './sandbox/confine.ts';
 import { feed, pluginStdio } from './sandbox/descriptors.ts';
 import type { SandboxLayer } from './sandbox/layers.ts';
@@ -109,26 +109,33 @@ export async function launchPlugin(options: LaunchOptions): Promise<LaunchedPlug
   });
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const isEnclosed = ENCLOSING.some((layer) => start.layers.includes(layer));
-  // However it ended: what left its process group ends too, and nothing of it is left on the machine.
+  // However it ended, nothing of it is left on the machine. Without a sandbox its children live on until `kill`.
   const released = exited
     .then(async () => {
-      if (child.pid !== undefined) killTree(child.pid);
+      if (confinement !== null && child.pid !== undefined) killGroup(child.pid);
       await confinement?.endAll();
-      if (!isEnclosed) await killMarked(`${pluginEnv.socketDir}=${socketDir}`);
       await removeSockets();
       await confinement?.release();
     })
     .catch((error) => options.onLog({ level: 'warn', message: `something of the plugin is left behind: ${describeError(error)}`, module: 'host', fields: {} }));
-  const kill = async (): Promise<Exit> => {
+  const end = async (): Promise<Exit> => {
     killed = true;
-    // Once it has ended its number may be another's; its family is ended when that is known.
-    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) killTree(child.pid);
+    const isOver = child.exitCode !== null || child.signalCode !== null;
+    if (child.pid !== undefined && isOver) killGroup(child.pid);
+    if (child.pid !== undefined && !isOver) killTree(child.pid);
     const exit = await exited;
     await released;
+    if (!isEnclosed) await killMarked(`${pluginEnv.socketDir}=${socketDir}`);
     await Promise.race([closed, sleep(EXIT_NEWS_MS)]); // all that it wrote is read
     child.stdout.destroy();
     child.stderr.destroy();
     return exit;
+  };
+  // Once: later its number may be another's.
+  let ending: Promise<Exit> | undefined;
+  const kill = (): Promise<Exit> => {
+    ending ??= end();
+    return ending;
   };
   try {
     const line = await firstLine(child, { exited, closed, stderrTail: stderr }, options);

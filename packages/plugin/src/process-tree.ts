@@ -6,10 +6,15 @@ import { killIfThere, processTree, readIfThere } from './sandbox/processes.ts';
 const ROUNDS_MAX = 50;
 const ROUND_MS = 2;
 
+/** SIGKILL to a process group. Its number is nobody else's while there is anybody in it, also when its first process has ended. */
+export function killGroup(leader: number): void {
+  killIfThere(-leader);
+}
+
 /** SIGKILL to a process, its process group, and its descendants, also those that have left the group. */
 export function killTree(root: number): void {
   const family = processTree(root); // looked at before anybody loses its parent
-  killIfThere(-root);
+  killGroup(root);
   for (const pid of family) killIfThere(pid);
 }
 

@@ -1,6 +1,7 @@
 package connector
 
 import (
+	"runtime"
 	"sync"
 
 	"google.golang.org/protobuf/proto"
@@ -42,6 +43,9 @@ func (q *queue[T]) next(done <-chan struct{}) []T {
 		}
 		select {
 		case <-q.added:
+			// Whoever waits for the processor first may have more for this frame. Otherwise each item would leave alone: the one that
+			// takes is woken by the first item and runs next.
+			runtime.Gosched()
 		case <-done:
 			return q.take()
 		}

@@ -9,8 +9,9 @@ import (
 )
 
 // ReadSettings reads settings into a struct: each field that is there, by its json tag; the others keep what they have, which is
-// the way to give defaults. It answers every problem at its field: settings that the struct does not have, values of another type,
-// and those of the fields named in required that are missing.
+// the way to give defaults, and a pointer tells whether it was there. It answers every problem at its field: settings that the
+// struct does not have, values of another type, null where there is a value to be, and those of the fields named in required that
+// are missing.
 func ReadSettings(settings json.RawMessage, into any, required ...string) []FieldError {
 	var given map[string]json.RawMessage
 	if json.Unmarshal(settings, &given) != nil || given == nil {
@@ -25,8 +26,8 @@ func ReadSettings(settings json.RawMessage, into any, required ...string) []Fiel
 			continue
 		}
 		err := json.Unmarshal(text, field.Addr().Interface())
-		if string(text) == "null" && field.Kind() != reflect.Pointer && field.Kind() != reflect.Interface {
-			err = &json.UnmarshalTypeError{Type: field.Type()} // package json would leave the field as it is
+		if string(text) == "null" {
+			err = refuseNull(field.Type())
 		}
 		if err != nil {
 			problems = append(problems, wrongType(name, err))
@@ -49,6 +50,24 @@ func fieldByTag(target reflect.Value, name string) (reflect.Value, bool) {
 		}
 	}
 	return reflect.Value{}, false
+}
+
+var rawMessage = reflect.TypeFor[json.RawMessage]()
+
+// refuseNull: package json would leave a field as it is, and a setting that is there without a value is a mistake. What can hold
+// anything can hold null.
+func refuseNull(kind reflect.Type) error {
+	if kind.Kind() == reflect.Pointer {
+		kind = kind.Elem()
+	}
+	switch {
+	case kind.Kind() == reflect.Interface || kind == rawMessage:
+		return nil
+	case kind == reflect.TypeFor[SecretRef]():
+		return errNoReference
+	default:
+		return &json.UnmarshalTypeError{Type: kind}
+	}
 }
 
 func wrongType(name string, err error) FieldError {

@@ -14,6 +14,10 @@ type sampleSettings struct {
 	On    bool      `json:"on"`
 	Tags  []string  `json:"tags"`
 	Key   SecretRef `json:"key"`
+
+	Maybe *SecretRef      `json:"maybe"`
+	Limit *int            `json:"limit"`
+	Any   json.RawMessage `json:"any"`
 }
 
 func TestSettingsKeepTheirDefaultsUnlessTheyAreGiven(t *testing.T) {
@@ -46,8 +50,10 @@ func TestEveryProblemWithSettingsHasItsPointer(t *testing.T) {
 			t.Fatalf("%s gave %+v", text, problems)
 		}
 	}
-	if problems := ReadSettings(json.RawMessage(`{"name": null}`), &sampleSettings{}); len(problems) != 1 || problems[0].Path != "/name" {
-		t.Fatalf("null gave %+v", problems)
+	nulls := ReadSettings(json.RawMessage(`{"name": null, "maybe": null, "limit": null, "any": null}`), &sampleSettings{})
+	want = []FieldError{{"/limit", "This must be a whole number."}, {"/maybe", "Choose a secret."}, {"/name", "This must be a text."}}
+	if !reflect.DeepEqual(nulls, want) {
+		t.Fatalf("null gave %+v", nulls)
 	}
 	for _, text := range []string{`"hunter2"`, `{}`, `{"$secret":""}`, `{"$secret":"a","more":1}`, `null`, `[]`} {
 		problems := ReadSettings(json.RawMessage(`{"key": `+text+`}`), &sampleSettings{})

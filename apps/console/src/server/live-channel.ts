@@ -9,7 +9,7 @@ export const OUTBOX_CHANNEL = 'vrsky_outbox';
 export interface LiveNotice {
   /** null: it concerns every tenant. */
   tenantId: string | null;
-  kind: 'messages' | 'rollout' | 'pipelines' | 'nodes' | 'calls';
+  kind: 'messages' | 'rollout' | 'pipelines' | 'nodes' | 'calls' | 'secrets';
   pipelineId?: string;
 }
 

@@ -2,8 +2,8 @@ import type { Permission, Role } from '../features/tenancy/types.ts';
 
 const reading: Permission[] = ['pipeline.read', 'message.read', 'node.read', 'connector.read'];
 const running: Permission[] = [...reading, 'message.resend'];
-const building: Permission[] = [...running, 'pipeline.write', 'pipeline.publish', 'connector.test'];
-const administering: Permission[] = [...building, 'apikey.read', 'apikey.write', 'protection.write'];
+const building: Permission[] = [...running, 'pipeline.write', 'pipeline.publish', 'connector.test', 'secret.read'];
+const administering: Permission[] = [...building, 'apikey.read', 'apikey.write', 'protection.write', 'secret.write'];
 
 /** What each role may do in its tenant; the only place that says so. */
 export const rolePermissions: Record<Role, readonly Permission[]> = {

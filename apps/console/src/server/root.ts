@@ -4,6 +4,7 @@ import { nodesRouter } from '../features/nodes/server/router.ts';
 import { overviewRouter } from '../features/overview/server/router.ts';
 import { pipelinesRouter } from '../features/pipelines/server/router.ts';
 import { receiverRouter } from '../features/receiver/server/router.ts';
+import { secretsRouter } from '../features/secrets/server/router.ts';
 import { apiKeysRouter, sessionRouter } from '../features/tenancy/server/router.ts';
 import { liveRouter } from './live-router.ts';
 import { createCallerFactory, router } from './trpc.ts';
@@ -18,6 +19,7 @@ export const appRouter = router({
   connectors: connectorsRouter,
   nodes: nodesRouter,
   receiver: receiverRouter,
+  secrets: secretsRouter,
   apiKeys: apiKeysRouter,
   live: liveRouter,
 });

@@ -8,7 +8,7 @@ import { askAgain } from './ask-again.ts';
 import { createGatherer } from './gather.ts';
 import { useTRPC } from './trpc-context.ts';
 
-export type LiveKind = 'messages' | 'rollout' | 'pipelines' | 'nodes' | 'receiver' | 'calls';
+export type LiveKind = 'messages' | 'rollout' | 'pipelines' | 'nodes' | 'receiver' | 'calls' | 'secrets';
 
 export interface Live {
   /** `reconnecting`: what the page shows is as of `lostAt`. */
@@ -54,6 +54,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       nodes: [trpc.overview.pathKey(), trpc.nodes.pathKey(), trpc.connectors.pathKey()],
       receiver: [trpc.receiver.list.pathKey()],
       calls: [trpc.connectors.calls.pathKey()],
+      secrets: [trpc.secrets.pathKey()],
     };
     return createGatherer<LiveKind>(GATHER_MS, (kind) => {
       for (const queryKey of touched[kind]) askAgain(queryClient, { queryKey });

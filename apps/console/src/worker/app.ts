@@ -10,6 +10,7 @@ import { createLiveNotifier } from './live-notifier.ts';
 import { createWorkerMetrics } from './metrics.ts';
 import { createOpsServer } from './ops-server.ts';
 import { createConfigWriter } from './relay/config-writer.ts';
+import { runOverlaps } from './relay/end-overlaps.ts';
 import { runRelay } from './relay/relay.ts';
 import { runRelief } from './relay/relief.ts';
 import { runRetirement } from './retire/retire-pipelines.ts';
@@ -22,10 +23,12 @@ export interface WorkerOptions {
   log: Log;
   /** For tests that do not want to wait as long as a dead node's packs stay with it. */
   retireIdleMs?: number;
+  /** For tests of what happens when a replaced secret's time is over. */
+  overlapsEveryMs?: number;
 }
 
 /** The control worker: carries configuration to the bus, and what happens there into the database. */
-export async function buildWorker(use: Use, { config, secrets, log, retireIdleMs }: WorkerOptions): Promise<{ port: number; leader: Leader }> {
+export async function buildWorker(use: Use, { config, secrets, log, retireIdleMs, overlapsEveryMs }: WorkerOptions): Promise<{ port: number; leader: Leader }> {
   const platform = createPlatform(config, secrets.keys);
   const metrics = createWorkerMetrics();
   const db = await use(createDb({ url: secrets.databaseUrl, name: 'vrsky worker', max: 12, log: (line) => log.warn(line) }));
@@ -40,6 +43,8 @@ export async function buildWorker(use: Use, { config, secrets, log, retireIdleMs
     log,
     duties: {
       relay: (stop) => runRelay({ db, bus, writer, metrics, log: log.child({ part: 'relay' }) }, stop),
+      overlaps: (stop) =>
+        runOverlaps({ db, platform, log: log.child({ part: 'overlaps' }), ...(overlapsEveryMs === undefined ? {} : { everyMs: overlapsEveryMs }) }, stop),
       relief: (stop) => runRelief({ bus, listTenants, listBusyTenants: () => listBusyTenants(db), log: log.child({ part: 'relief' }) }, stop),
       retirement: (stop) =>
         runRetirement(

@@ -123,9 +123,11 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     contactAtMs = Date.now();
     const tenantKey = tenantOf(key, configKeys.bundle(pool, ''));
     const grantKey = tenantOf(key, configKeys.grant(nodeId, ''));
+    const secretsKey = tenantOf(key, configKeys.secrets(nodeId, ''));
     if (key === configKeys.head(pool)) await offerHead(value).then(removeLeftOut);
     else if (tenantKey !== null) await deskOf(tenantKey).offerBundle(value);
     else if (grantKey !== null) await deskOf(grantKey).offerGrant(value);
+    else if (secretsKey !== null) await deskOf(secretsKey).offerSecrets(value);
   };
 
   /** The truth, beside the watch's hints: a watch may have missed something without knowing. */
@@ -136,7 +138,7 @@ export function createControlLink(options: ControlLinkOptions): ControlLink {
     isLoaded = true;
     for (const tenantId of Object.keys(head?.value.tenants ?? {})) {
       if (!deskOf(tenantId).isBehind()) continue;
-      for (const key of [configKeys.grant(nodeId, tenantId), configKeys.bundle(pool, tenantId)]) {
+      for (const key of [configKeys.grant(nodeId, tenantId), configKeys.secrets(nodeId, tenantId), configKeys.bundle(pool, tenantId)]) {
         const found = await config.get(key);
         if (found) await offer(key, found.value);
       }

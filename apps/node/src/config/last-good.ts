@@ -9,6 +9,8 @@ const lastGoodSchema = z.strictObject({
   v: z.literal(1),
   bundle: z.string(),
   grant: z.string(),
+  /** Values in it are ciphertext; null: the bundle needs none. */
+  secrets: z.string().nullable().default(null),
   /** Older bundles of which a pipeline still runs, since its newer revision was refused; the newest first. */
   earlier: z.array(z.string()),
 });

@@ -3,6 +3,7 @@ import { grantSealContext } from '@vrsky/contracts/bundle';
 import { canonicalJson } from '@vrsky/contracts/canonical-json';
 import type { Report } from '@vrsky/contracts/node-status';
 import { generateSealKey, seal } from '@vrsky/contracts/seal';
+import { documentPlace, type SecretsDocument, sealSecret, secretSetHash } from '@vrsky/contracts/sealed-secrets';
 import { generateSigningKey, signEnvelope, signingKeyFromSeed } from '@vrsky/contracts/signed';
 import { createLog } from '@vrsky/kernel/log';
 import { expect, test } from 'vitest';
@@ -30,6 +31,18 @@ const bundle = (generation: number, part: Partial<Bundle> = {}) =>
       key,
     ),
   );
+const shapeOf = (...names: string[]) => names.map((name) => ({ id: `sec_${name}`, name, hosts: [], versions: [{ version: 1 }] }));
+/** Names the set of these secrets. */
+const needing = (...names: string[]): Partial<Bundle> => ({ secrets: secretSetHash(shapeOf(...names)) });
+const secretsOf = (generation: number, names: string[], nodeId = 'nod_1') => {
+  const place = { nodeId, tenantId: 'cus_a', within: documentPlace({ epoch: 1, generation }) };
+  const secrets = shapeOf(...names).map(({ versions: _shape, ...secret }) => ({
+    ...secret,
+    versions: [{ version: 1, ...sealSecret(sealKey.publicKey, place, { ...secret, version: 1 }, Buffer.from(`value of ${secret.name}`)) }],
+  }));
+  const document: SecretsDocument = { v: 1, nodeId, tenantId: 'cus_a', epoch: 1, generation, secrets };
+  return JSON.stringify(signEnvelope('secrets', canonicalJson(document), key));
+};
 const grant = (generation: number, sealedTo = sealKey.publicKey) => {
   const sealedProofKey = seal(sealedTo, grantSealContext('nod_1', 'cus_a'), Buffer.from('proof'));
   return JSON.stringify(
@@ -155,7 +168,7 @@ test('from disk it starts with what it had, and a replay of an older bundle is r
 
 test('a damaged document on disk does not run', async () => {
   const { desk, deployed, reports } = trial();
-  await desk.restore({ bundle: bundle(5).replace('cus_a', 'cus_b'), grant: grant(1), earlier: ['nonsense'] });
+  await desk.restore({ bundle: bundle(5).replace('cus_a', 'cus_b'), grant: grant(1), secrets: null, earlier: ['nonsense'] });
   expect(deployed).toEqual([]);
   expect(reports.at(-1)).toBe('-/- SIGNATURE.INVALID');
 });
@@ -179,4 +192,57 @@ test('what failed for want of a connector is tried again when the node has anoth
   expect(desk.report().pipelines).toEqual(outcome.pipelines);
   await desk.tryFailed();
   expect(deployed.length).toBe(2);
+});
+
+const valuesOf = (deployment: Deployment | undefined) =>
+  [...(deployment?.secrets ?? [])].map(([name, { versions }]) => `${name}: ${versions.map(({ open }) => open().toString('utf8')).join()}`);
+
+test('a bundle waits for exactly the secrets that it names, whichever comes first, and runs once with them', async () => {
+  for (const order of ['secrets first', 'bundle first']) {
+    const { desk, deployed, reports } = trial();
+    await desk.offerGrant(grant(1));
+    const steps = [() => desk.offerSecrets(secretsOf(4, ['a'])), () => desk.offerBundle(bundle(5, needing('a')))];
+    for (const step of order === 'secrets first' ? steps : steps.toReversed()) {
+      expect(deployed).toEqual([]);
+      await step();
+    }
+    expect(deployed.map(valuesOf)).toEqual([['a: value of a']]);
+    expect(reports.at(-1)).toBe('5/5');
+  }
+});
+
+test('secrets of a bundle that is still to come change nothing that runs', async () => {
+  const { desk, deployed, disk } = trial();
+  await desk.offerGrant(grant(1));
+  await desk.offerSecrets(secretsOf(4, ['a']));
+  await desk.offerBundle(bundle(5, needing('a')));
+  const before = disk.get('cus_a');
+  await desk.offerSecrets(secretsOf(6, ['a', 'b']));
+  expect(deployed.length).toBe(1);
+  expect(disk.get('cus_a')).toEqual(before);
+  // A new grant takes what runs along, not what waits.
+  await desk.offerGrant(grant(7));
+  expect(valuesOf(deployed.at(-1))).toEqual(['a: value of a']);
+  await desk.offerBundle(bundle(8, needing('a', 'b')));
+  expect(valuesOf(deployed.at(-1))).toEqual(['a: value of a', 'b: value of b']);
+});
+
+test('after a restart the secrets are there from disk, where they lie as ciphertext', async () => {
+  const first = trial();
+  await first.desk.offerGrant(grant(1));
+  await first.desk.offerSecrets(secretsOf(4, ['a']));
+  await first.desk.offerBundle(bundle(5, needing('a')));
+  const documents = first.disk.get('cus_a') as LastGood;
+  for (const form of ['value of a', Buffer.from('value of a').toString('base64url')]) expect(JSON.stringify(documents)).not.toContain(form);
+  const again = trial();
+  await again.desk.restore(documents);
+  expect(again.deployed.map(valuesOf)).toEqual([['a: value of a']]);
+});
+
+test("older secrets and another node's are refused with their reason", async () => {
+  const { desk, reports } = trial();
+  await desk.offerSecrets(secretsOf(4, ['a']));
+  await desk.offerSecrets(secretsOf(3, ['a']));
+  await desk.offerSecrets(secretsOf(5, ['a'], 'nod_2'));
+  expect(reports.map((report) => report.split(' ')[1])).toEqual(['SECRETS.OLDER', 'SECRETS.WRONG_NODE']);
 });

@@ -1,16 +1,20 @@
 import { type Bundle, compareFences, type Fence, type Grant, grantSealContext } from '@vrsky/contracts/bundle';
 import type { Report } from '@vrsky/contracts/node-status';
 import { unseal } from '@vrsky/contracts/seal';
+import { documentPlace, type SecretsDocument, secretSetHash } from '@vrsky/contracts/sealed-secrets';
 import type { TrustedKey } from '@vrsky/contracts/signed';
 import { publicMessageOf } from '@vrsky/kernel/errors';
 import type { Log } from '@vrsky/kernel/log';
-import { judgeBundle, judgeGrant, type Standing } from '../core/judge-documents.ts';
+import { judgeBundle, judgeGrant, judgeSecrets, type Standing } from '../core/judge-documents.ts';
+import { type TenantSecrets, toTenantSecrets } from '../core/sealed-secret.ts';
 import type { LastGood, LastGoodStore } from './last-good.ts';
 
 export interface Deployment {
   bundle: Bundle;
   grant: Grant;
   proofKey: Buffer;
+  /** What the bundle's pipelines refer to. */
+  secrets: TenantSecrets;
   /** Older bundles, the newest first: where a pipeline's revision is refused, its last one goes on. */
   earlier: Bundle[];
   /** From disk, at start: NATS may be away, and nothing is waited for. */
@@ -28,6 +32,7 @@ export interface Deployer {
 export interface TenantDesk {
   offerBundle(text: string): Promise<void>;
   offerGrant(text: string): Promise<void>;
+  offerSecrets(text: string): Promise<void>;
   /** From disk, at start. */
   restore(documents: LastGood): Promise<void>;
   /** The node has got something that a refused pipeline may have lacked: what is ours is applied anew, if anything of it failed. */
@@ -67,7 +72,11 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
   const { tenantId, nodeId, pool, trusted, store, deployer, log } = options;
   let bundle: Held<Bundle> | null = null;
   let grant: Held<Grant> | null = null;
-  /** Verified, and waits for its grant. */
+  /** The newest that came; of use to the bundle that names them. */
+  let secrets: Held<SecretsDocument> | null = null;
+  /** Those that `bundle` runs with. */
+  let appliedSecrets: Held<SecretsDocument> | null = null;
+  /** Verified, and waits for its grant or its secrets. */
   let candidate: Held<Bundle> | null = null;
   /** Of which something still runs beside `bundle`. */
   let earlier: Held<Bundle>[] = [];
@@ -116,11 +125,29 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
     }
     received = judgement.standing.fence;
     candidate = { value: judgement.value, text, standing: judgement.standing };
-    if (grant === null) {
-      log.info({ tenantId, fence: received }, 'a bundle is here; its grant is not yet');
+    const lacks = grant === null ? 'grant' : secretsFor(candidate.value) === undefined ? 'secrets' : null;
+    if (grant === null || lacks !== null) {
+      log.info({ tenantId, fence: received }, `a bundle is here; its ${lacks} not yet`);
       return changed();
     }
     await apply(candidate, grant, isRestore);
+  };
+
+  /** The document with exactly the secrets that a bundle names; null when it names none, undefined when it is not here. */
+  const secretsFor = ({ secrets: wanted }: Bundle): Held<SecretsDocument> | null | undefined => {
+    if (wanted === undefined) return null;
+    return [secrets, appliedSecrets].find((held) => held !== null && secretSetHash(held.value.secrets) === wanted) ?? undefined;
+  };
+
+  const offerSecrets = async (text: string): Promise<void> => {
+    if (text === secrets?.text) return;
+    const judgement = judgeSecrets({ text, nodeId, tenantId, trusted, standing: secrets?.standing ?? null });
+    if (judgement.verdict === 'same') return;
+    if (judgement.verdict === 'refuse') return reject(judgement.code, judgement.reason, judgement.fence);
+    secrets = { value: judgement.value, text, standing: judgement.standing };
+    // Those of a bundle that is still to come wait for it.
+    const target = candidate ?? bundle;
+    if (target !== null && grant !== null && secretsFor(target.value) === secrets) await apply(target, grant);
   };
 
   /** What runs is what the control plane has there: an earlier refusal is over. */
@@ -137,15 +164,23 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
     if (judgement.verdict === 'same') return;
     if (judgement.verdict === 'refuse') return reject(judgement.code, judgement.reason, judgement.fence);
     const next = { value: judgement.value, text, standing: judgement.standing };
-    const target = candidate ?? bundle;
-    if (target === null) grant = next;
-    else await apply(target, next);
+    const target = [candidate, bundle].find((held) => held !== null && secretsFor(held.value) !== undefined);
+    if (target) await apply(target, next);
+    else grant = next;
   };
 
   /** Disk first: what runs is always what a restart would run. */
   const apply = async (nextBundle: Held<Bundle>, nextGrant: Held<Grant>, isRestore = false): Promise<void> => {
     const fallbacks = bundle === null || bundle === nextBundle ? earlier : [bundle, ...earlier];
-    const keep = (older: Held<Bundle>[]) => store.write(tenantId, { bundle: nextBundle.text, grant: nextGrant.text, earlier: older.map(({ text }) => text) });
+    const nextSecrets = secretsFor(nextBundle.value);
+    if (nextSecrets === undefined) throw new Error('bug: a bundle is applied without its secrets');
+    const keep = (older: Held<Bundle>[]) =>
+      store.write(tenantId, {
+        bundle: nextBundle.text,
+        grant: nextGrant.text,
+        secrets: nextSecrets?.text ?? null,
+        earlier: older.map(({ text }) => text),
+      });
     try {
       const proofKey = unseal(options.sealPrivateKey, grantSealContext(nodeId, tenantId), nextGrant.value.sealedProofKey);
       await keep(fallbacks);
@@ -153,6 +188,7 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
         bundle: nextBundle.value,
         grant: nextGrant.value,
         proofKey,
+        secrets: open(nextSecrets),
         earlier: fallbacks.map(({ value }) => value),
         isRestore,
       });
@@ -165,12 +201,16 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
     }
     bundle = nextBundle;
     grant = nextGrant;
-    candidate = null;
+    appliedSecrets = nextSecrets;
+    if (candidate === nextBundle) candidate = null;
     rejected = null;
     refusedText = '';
     log.info({ tenantId, fence: nextBundle.standing.fence, pipelines: pipelines.length }, 'configuration applied');
     changed();
   };
+
+  const open = (held: Held<SecretsDocument> | null): TenantSecrets =>
+    held === null ? new Map() : toTenantSecrets(held.value.secrets, options.sealPrivateKey, { nodeId, tenantId, within: documentPlace(held.value) });
 
   /** Verified again, like everything from disk; one that does not pass is left out. */
   const restoreEarlier = (texts: readonly string[]): Held<Bundle>[] =>
@@ -182,10 +222,12 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
   return {
     offerBundle: (text) => inTurn(() => offerBundle(text)),
     offerGrant: (text) => inTurn(() => offerGrant(text)),
+    offerSecrets: (text) => inTurn(() => offerSecrets(text)),
     restore: (documents) =>
       inTurn(async () => {
         earlier = restoreEarlier(documents.earlier);
         await offerGrant(documents.grant);
+        if (documents.secrets !== null) await offerSecrets(documents.secrets);
         await offerBundle(documents.bundle, true);
       }),
     tryFailed: () =>
@@ -196,7 +238,7 @@ export function createTenantDesk(options: TenantDeskOptions): TenantDesk {
       inTurn(async () => {
         await deployer.remove(tenantId);
         await store.remove(tenantId);
-        bundle = candidate = grant = null;
+        bundle = candidate = grant = secrets = appliedSecrets = null;
         earlier = [];
         pipelines = [];
         log.info({ tenantId }, 'the pool no longer serves this tenant; its work has ended here');

@@ -1,6 +1,7 @@
 import { type Bundle, bundleSchema, compareFences, type Fence, type Grant, grantSchema, type Head, headSchema } from '@vrsky/contracts/bundle';
 import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
 import { limits } from '@vrsky/contracts/limits';
+import { type SecretsDocument, secretsDocumentSchema } from '@vrsky/contracts/sealed-secrets';
 import { openEnvelope, type SignedPurpose, type TrustedKey } from '@vrsky/contracts/signed';
 import { AppError, isAppError } from '@vrsky/kernel/errors';
 import { z } from 'zod';
@@ -68,6 +69,20 @@ export function judgeGrant(ask: GrantAsk): Judgement<Grant> {
       throw refusal('GRANT.WRONG_TENANT', `The grant is of ${grant.tenantId}, but was put where the grant of ${ask.tenantId} belongs.`, fence);
     if (isHeld('GRANT', ask.standing, fence, payload)) return null;
     return { value: grant, standing: { fence, payload } };
+  });
+}
+
+/** The rules for a tenant's secrets are those for its grant: they are for this node, this tenant, and not older than what it holds. */
+export function judgeSecrets(ask: GrantAsk): Judgement<SecretsDocument> {
+  return judge(() => {
+    if (Buffer.byteLength(ask.text) > limits.bundleBytesMax) throw refusal('SECRETS.TOO_LARGE', `The secrets are larger than ${limits.bundleBytesMax} bytes.`);
+    const { payload, value: document } = open('secrets', ask.text, ask.trusted, secretsDocumentSchema);
+    const fence = fenceOf(document);
+    if (document.nodeId !== ask.nodeId) throw refusal('SECRETS.WRONG_NODE', `The secrets are for node ${document.nodeId}; this is ${ask.nodeId}.`, fence);
+    if (document.tenantId !== ask.tenantId)
+      throw refusal('SECRETS.WRONG_TENANT', `The secrets are of ${document.tenantId}, but were put where those of ${ask.tenantId} belong.`, fence);
+    if (isHeld('SECRETS', ask.standing, fence, payload)) return null;
+    return { value: document, standing: { fence, payload } };
   });
 }
 

@@ -1,6 +1,9 @@
 import type { Bundle, BundlePipeline, ModuleFormat } from '@vrsky/contracts/bundle';
 import { limits } from '@vrsky/contracts/limits';
 import { type DestinationSpec, isHttp, type RetryPolicy, type SourceSpec } from '@vrsky/contracts/pipeline-spec';
+import { secretNames } from '@vrsky/contracts/secrets';
+
+import type { SealedSecret, TenantSecrets } from './sealed-secret.ts';
 
 export interface StepPlan {
   stepId: string;
@@ -28,6 +31,8 @@ export interface ConnectionPlan {
   release: string | undefined;
   role: 'source' | 'destination';
   settings: unknown;
+  /** What the settings refer to, and nothing else of the tenant's secrets. */
+  secrets: readonly SealedSecret[];
   /** Layers of the sandbox without which the tenant wants no connector to run. */
   sandboxMinimum: readonly string[];
 }
@@ -46,8 +51,13 @@ export interface PipelinePlan {
 
 const deadlineSlackMs = 5_000;
 
-export function planPipelines(bundle: Bundle): PipelinePlan[] {
-  return bundle.pipelines.map((pipeline) => planPipeline(bundle.tenantId, bundle.policy?.sandboxMinimum ?? [], pipeline));
+export function planPipelines(bundle: Bundle, secrets: TenantSecrets = new Map()): PipelinePlan[] {
+  return bundle.pipelines.map((pipeline) => planPipeline(bundle.tenantId, bundle.policy?.sandboxMinimum ?? [], pipeline, secrets));
+}
+
+/** The secrets that settings refer to, as far as the node has them. What it lacks, the connector misses and says so at the field. */
+export function secretsFor(settings: unknown, secrets: TenantSecrets): SealedSecret[] {
+  return secretNames(settings).flatMap((name) => secrets.get(name) ?? []);
 }
 
 /** HTTP knows its own; of other connectors nobody knows how long one delivery may take. */
@@ -56,7 +66,7 @@ function deadlineOf(destination: DestinationSpec): number {
   return Math.min(ownMs, limits.requestTimeoutMsMax) + deadlineSlackMs;
 }
 
-function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipeline: BundlePipeline): PipelinePlan {
+function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipeline: BundlePipeline, secrets: TenantSecrets): PipelinePlan {
   const { spec, pipelineId } = pipeline;
   const modules = new Map(pipeline.modules.map((module) => [module.stepId, module]));
   const connectionOf = (
@@ -70,6 +80,7 @@ function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipel
     release,
     role,
     settings,
+    secrets: secretsFor(settings, secrets),
     sandboxMinimum,
   });
   const sourceConnectionId = `${pipelineId}/${spec.source.id}`;

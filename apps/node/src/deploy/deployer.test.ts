@@ -20,6 +20,13 @@ const pipeline = (pipelineId: string, revision: number, destination = 'out') => 
     destinations: [{ id: destination, name: 'The shop', connector: 'http', settings: { url: 'http://127.0.0.1:1/' } }],
   }),
 });
+const withSecret = (pipelineId: string, revision: number, name: string, destination = 'out'): Bundle['pipelines'][number] => {
+  const made = pipeline(pipelineId, revision, destination);
+  return {
+    ...made,
+    spec: { ...made.spec, destinations: [{ ...made.spec.destinations[0], connector: 'ftp', settings: { login: { key: { $secret: name } } } }] } as never,
+  };
+};
 const bundle = (tenantId: string, pipelines: Bundle['pipelines']): Bundle => ({
   v: 1,
   tenantId,
@@ -32,12 +39,17 @@ const bundle = (tenantId: string, pipelines: Bundle['pipelines']): Bundle => ({
 
 function trial() {
   const events: string[] = [];
+  /** Which secrets the destinations' connections got. */
+  const told: string[][] = [];
+  let secrets: Record<string, string> = {};
+  const secretsNow = () => new Map(Object.entries(secrets).map(([name, host]) => [name, { name, hosts: [host], versions: [] }]));
   const configured: { generation: number; ids: string[] }[] = [];
   let refused: string[] = [];
   let isBroken = false;
   const names = (plans: readonly PipelinePlan[]) => plans.map(({ pipelineId, revision }) => `${pipelineId}#${revision}`).join(' ');
   const host = {
     async configure(generation: number, connections: ConnectionPlan[]) {
+      told.push(connections.map(({ connectionId, secrets }) => `${connectionId} ${secrets.map(({ name, hosts }) => `${name}@${hosts}`).join()}`));
       configured.push({ generation, ids: connections.map(({ connectionId }) => connectionId) });
       events.push('configure');
       if (isBroken) {
@@ -66,14 +78,24 @@ function trial() {
     requests: [{ set() {}, remove() {} }],
   });
   const deploy = (tenantId: string, pipelines: Bundle['pipelines'], earlier: Bundle[] = []) =>
-    deployer.deploy({ bundle: bundle(tenantId, pipelines), grant: { tenantId, natsJwt: 'jwt' }, proofKey: Buffer.alloc(32), earlier, isRestore: false });
+    deployer.deploy({
+      bundle: bundle(tenantId, pipelines),
+      grant: { tenantId, natsJwt: 'jwt' },
+      proofKey: Buffer.alloc(32),
+      secrets: secretsNow(),
+      earlier,
+      isRestore: false,
+    });
   const refuse = (...ids: string[]): void => {
     refused = ids;
   };
   const breakNext = (): void => {
     isBroken = true;
   };
-  return { events, configured, sources, deployer, deploy, refuse, breakNext };
+  const setSecrets = (next: typeof secrets): void => {
+    secrets = next;
+  };
+  return { told, setSecrets, events, configured, sources, deployer, deploy, refuse, breakNext };
 }
 
 test("all tenants' connections go to the connector as one set, each time with a higher generation", async () => {
@@ -145,4 +167,24 @@ test('each role is told of its own connections alone', async () => {
   await deploy('cus_a', [pipeline('pip_1', 1)]);
   expect(configured.at(-1)?.ids).toEqual(['pip_1/out']);
   expect(sources.at(-1)).toEqual(['pip_1/in']);
+});
+
+test('a connection gets the secrets that its own settings refer to, and no others', async () => {
+  const { told, setSecrets, deploy } = trial();
+  setSecrets({ one: 'one.test', two: 'two.test' });
+  await deploy('cus_a', [withSecret('pip_1', 1, 'one'), withSecret('pip_2', 1, 'two'), pipeline('pip_3', 1)]);
+  expect(told.at(-1)).toEqual(['pip_1/out one@one.test', 'pip_2/out two@two.test', 'pip_3/out ']);
+});
+
+test('an earlier revision that goes on has its secrets as they are now, and one that only it refers to as it was', async () => {
+  const { told, setSecrets, deploy, refuse } = trial();
+  setSecrets({ one: 'old.test' });
+  await deploy('cus_a', [withSecret('pip_1', 1, 'one')]);
+  refuse('pip_1/bad');
+  setSecrets({ one: 'new.test', two: 'two.test' });
+  await deploy('cus_a', [withSecret('pip_1', 2, 'two', 'bad')]);
+  expect(told.at(-1)).toEqual(['pip_1/out one@new.test']);
+  setSecrets({ two: 'two.test' });
+  await deploy('cus_a', [withSecret('pip_1', 2, 'two', 'bad')]);
+  expect(told.at(-1)).toEqual(['pip_1/out one@new.test']);
 });

@@ -1,7 +1,8 @@
 import type { Bundle } from '@vrsky/contracts/bundle';
 import type { Report } from '@vrsky/contracts/node-status';
 import { sleep } from '@vrsky/kernel/lifecycle';
-import { type PipelinePlan, planPipelines } from '../core/pipeline-plan.ts';
+import { type PipelinePlan, planPipelines, secretsFor } from '../core/pipeline-plan.ts';
+import type { TenantSecrets } from '../core/sealed-secret.ts';
 import type { Tenant } from '../tenant.ts';
 import type { TenantBus } from '../tenant-bus.ts';
 import type { ConnectionSet } from './connection-set.ts';
@@ -21,6 +22,7 @@ export interface TenantDeployer {
     bundle: Bundle;
     grant: { tenantId: string; natsJwt: string };
     proofKey: Buffer;
+    secrets: TenantSecrets;
     earlier: Bundle[];
     isRestore: boolean;
   }): Promise<Report['pipelines']>;
@@ -44,7 +46,7 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
   const deployed = new Map<string, Deployed>();
 
   return {
-    async deploy({ bundle, grant, proofKey, earlier, isRestore }) {
+    async deploy({ bundle, grant, proofKey, secrets, earlier, isRestore }) {
       const { tenantId } = bundle;
       const existing = deployed.get(tenantId);
       const tenant: Tenant = existing?.tenant ?? { tenantId, bus: ports.openBus(tenantId, grant.natsJwt), stamp: { customerId: tenantId, proofKey } };
@@ -53,13 +55,13 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
       const before = existing?.plans ?? [];
       deployed.set(tenantId, { tenant, plans: before });
 
-      const wanted = planPipelines(bundle);
+      const wanted = planPipelines(bundle, secrets);
       const stays = before.filter((plan) => wanted.some(({ pipelineId }) => pipelineId === plan.pipelineId));
       for (const service of ports.requests) service.set(tenant);
       ports.intake.set(tenant, [...before, ...wanted]);
       await ports.delivery.set(tenant, stays);
 
-      const lastGood = [...stays, ...earlier.flatMap(planPipelines)].map((plan) => heldAs(plan, bundle));
+      const lastGood = [...stays, ...earlier.flatMap((older) => planPipelines(older, secrets))].map((plan) => heldAs(plan, bundle, secrets));
       const { running, failed } = await connect(ports.connections, tenantId, wanted, lastGood);
       deployed.set(tenantId, { tenant, plans: running });
       ports.intake.set(tenant, running);
@@ -93,10 +95,20 @@ async function withTimeLimit(work: Promise<unknown>, ms: number): Promise<void> 
   over.abort();
 }
 
-/** An older revision runs with the protection that the tenant asks for now, not with what it asked for then. */
-function heldAs(plan: PipelinePlan, { policy }: Bundle): PipelinePlan {
+/**
+ * An older revision runs with the protection that the tenant asks for now, not with what it asked for then, and with its secrets as they are
+ * now. Those that only it refers to are as they were: the control plane sends what published revisions need.
+ */
+function heldAs(plan: PipelinePlan, { policy }: Bundle, secrets: TenantSecrets): PipelinePlan {
   const sandboxMinimum = policy?.sandboxMinimum ?? [];
-  return { ...plan, connections: plan.connections.map((connection) => ({ ...connection, sandboxMinimum })) };
+  return {
+    ...plan,
+    connections: plan.connections.map((connection) => ({
+      ...connection,
+      sandboxMinimum,
+      secrets: secretsFor(connection.settings, new Map([...connection.secrets.map((secret) => [secret.name, secret] as const), ...secrets])),
+    })),
+  };
 }
 
 /** A pipeline that its connector refuses harms no other: its last good revision goes on, and its author hears why. */

@@ -60,8 +60,8 @@ const connection = (more: Record<string, unknown> = {}): ConnectorConnection => 
     {
       name: 'api',
       versions: [
-        { version: 2, value: Buffer.from(canaries.secret) },
-        { version: 1, value: Buffer.from(canaries.older) },
+        { version: 2, open: () => Buffer.from(canaries.secret) },
+        { version: 1, open: () => Buffer.from(canaries.older) },
       ],
       hosts: ['example.com'],
     },

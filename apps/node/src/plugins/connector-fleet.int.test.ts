@@ -1,4 +1,4 @@
-import { chmod, copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createLog } from '@vrsky/kernel/log';
@@ -7,7 +7,6 @@ import type { SandboxReport } from '@vrsky/plugin/sandbox/layers';
 import { decodeMessage } from '@vrsky/proto/message-codec';
 import { findBubblewrap } from '@vrsky/testkit/bubblewrap';
 import { eventually } from '@vrsky/testkit/eventually';
-import * as esbuild from 'esbuild';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ConnectionPlan } from '../core/pipeline-plan.ts';
 import { createCallLedger } from './call-ledger.ts';
@@ -16,6 +15,7 @@ import { type ConnectorCatalog, createConnectorCatalog } from './connector-catal
 import { type ConnectorFleet, createConnectorFleet } from './connector-fleet.ts';
 import type { ReceivedEntry } from './connector-host.ts';
 import { describeRelease } from './connector-session.ts';
+import { bundleEcho, installEcho } from './fixtures/echo-bundle.test-support.ts';
 import { openReleaseStore, type ReleaseStore } from './release-store.ts';
 
 const log = createLog('test', 'silent');
@@ -28,15 +28,7 @@ beforeAll(async () => {
   sandbox = await detectSandbox(bwrap === null ? {} : { bwrap });
   builds = await mkdtemp(path.join(tmpdir(), 'vrsky-builds-'));
   bundle = path.join(builds, 'echo.mjs');
-  await esbuild.build({
-    entryPoints: [path.join(import.meta.dirname, 'fixtures', 'echo-connector.ts')],
-    outfile: bundle,
-    bundle: true,
-    platform: 'node',
-    format: 'esm',
-    banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
-    logLevel: 'error',
-  });
+  await bundleEcho(bundle);
 });
 afterAll(() => rm(builds, { recursive: true, force: true }));
 
@@ -87,14 +79,7 @@ async function begin(): Promise<void> {
   await catalog.start?.(never);
 }
 
-/** Puts the connector into the directory as this version, as a person would: beside, then by rename. */
-async function install(version: string, file = 'echo', change = (text: string) => text): Promise<void> {
-  const text = change((await readFile(bundle, 'utf8')).replace('"1.2.3"', JSON.stringify(version)));
-  const temporary = path.join(dir, `.${file}`);
-  await writeFile(temporary, text);
-  await chmod(temporary, 0o755);
-  await rename(temporary, path.join(dir, file));
-}
+const install = (version: string, file = 'echo', change?: (text: string) => string) => installEcho(bundle, path.join(dir, file), version, change);
 
 const plan = (tenantId: string, more: Partial<ConnectionPlan> = {}): ConnectionPlan => ({
   connectionId: `${tenantId}/out`,
@@ -103,6 +88,7 @@ const plan = (tenantId: string, more: Partial<ConnectionPlan> = {}): ConnectionP
   release: undefined,
   role: 'destination',
   settings: {},
+  secrets: [],
   sandboxMinimum: [],
   ...more,
 });

@@ -15,6 +15,7 @@ import { Connector, type DescribeResponse, Role } from '@vrsky/proto/gen/vrsky/c
 import { encodeBatch, type Message, type RawEntry, splitBatch } from '@vrsky/proto/message-codec';
 import { decodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
 import { toBuffer } from '@vrsky/proto/wire';
+import type { SealedSecret } from '../core/sealed-secret.ts';
 import type { ProcessCalls } from './call-ledger.ts';
 import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import type { Release } from './release-store.ts';
@@ -35,16 +36,8 @@ export interface ConnectorConnection {
   tenantId: string;
   role: 'source' | 'destination';
   settings: unknown;
-  /** What the settings refer to by name. They leave the node in `Configure` and `Validate` alone. */
-  secrets?: ConnectorSecret[];
-}
-
-export interface ConnectorSecret {
-  name: string;
-  /** The newest first. */
-  versions: { version: number; value: Uint8Array }[];
-  /** Host names to which a value may be sent. */
-  hosts: string[];
+  /** What the settings refer to by name. They are opened for `Configure` and `Validate` alone. */
+  secrets?: readonly SealedSecret[];
 }
 
 /** What a connector says about itself, within our bounds. */
@@ -292,9 +285,9 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     options.onResults(results);
   };
   /** Before a connector is told them: from then on it may say them. */
-  const learn = (connections: readonly ConnectorConnection[]): void => {
-    for (const { settings, secrets = [] } of connections) {
-      scrubber.learn(secretsIn(settings));
+  const learn = (connections: readonly OpenConnection[]): void => {
+    for (const { settings, secrets } of connections) {
+      scrubber.learn(secretsIn(JSON.parse(settings)));
       for (const { versions } of secrets) scrubber.learn(versions.map(({ value }) => value));
     }
   };
@@ -326,8 +319,9 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       // Messages of connections that go may still be on their way until it has answered.
       for (const { connectionId, tenantId } of connections) tenantOf.set(connectionId, tenantId);
       calls?.serves(new Set(tenantOf.values()));
-      learn(connections);
-      const request = { generation: BigInt(generation), connections: connections.map(toWire) };
+      using opened = openSecrets(connections);
+      learn(opened.connections);
+      const request = { generation: BigInt(generation), connections: opened.connections };
       const { errors } = await callUnary(plugin.client, Connector.method.configure, request, options.times.configureMs).catch((cause) => {
         throw configureFailed(scrubbed(cause));
       });
@@ -337,12 +331,12 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       return errors.filter(({ connectionId }) => asked.has(connectionId)).map((row) => ({ connectionId: row.connectionId, errors: readErrors(row.errors) }));
     },
     async check(connection, probe, deadlineMs) {
-      learn([connection]);
-      const { errors, checks } = await callUnary(plugin.client, Connector.method.validate, { connection: toWire(connection), probe }, deadlineMs).catch(
-        (cause) => {
-          throw scrubbed(cause);
-        },
-      );
+      using opened = openSecrets([connection]);
+      learn(opened.connections);
+      const request = { connection: opened.connections[0] as OpenConnection, probe };
+      const { errors, checks } = await callUnary(plugin.client, Connector.method.validate, request, deadlineMs).catch((cause) => {
+        throw scrubbed(cause);
+      });
       return {
         errors: readErrors(errors),
         checks: checks.slice(0, CHECKS_MAX).map(({ name, passed, detail, durationUs }) => ({
@@ -399,8 +393,32 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
   };
 }
 
-function toWire({ connectionId, tenantId, role, settings, secrets = [] }: ConnectorConnection) {
-  return { connectionId, customerId: tenantId, role: role === 'source' ? Role.SOURCE : Role.DESTINATION, settings: JSON.stringify(settings), secrets };
+/** A connection as it is told to a connector. */
+type OpenConnection = ReturnType<typeof openConnection>;
+
+function openConnection({ connectionId, tenantId, role, settings, secrets = [] }: ConnectorConnection) {
+  return {
+    connectionId,
+    customerId: tenantId,
+    role: role === 'source' ? Role.SOURCE : Role.DESTINATION,
+    settings: JSON.stringify(settings),
+    secrets: secrets.map(({ name, hosts, versions }) => ({
+      name,
+      hosts: [...hosts],
+      versions: versions.map(({ version, open }) => ({ version, value: open() })),
+    })),
+  };
+}
+
+/** Opens the secrets for one call; disposing of them wipes the values. A restart of the process opens them anew. */
+function openSecrets(connections: readonly ConnectorConnection[]): { connections: OpenConnection[] } & Disposable {
+  const opened = connections.map(openConnection);
+  return {
+    connections: opened,
+    [Symbol.dispose]() {
+      for (const { secrets } of opened) for (const { versions } of secrets) for (const { value } of versions) value.fill(0);
+    },
+  };
 }
 
 const NAME_CHARS_MAX = 64;

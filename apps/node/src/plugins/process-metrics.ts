@@ -40,6 +40,7 @@ export function createProcessMetrics(metrics: NodeMetrics, observed: ObservedPro
   const restarts = createDeltas();
   const logBytes = createDeltas();
   const records = createDeltas();
+  const strays = createDeltas();
   let running: Promise<void> = Promise.resolve();
 
   const labelsOf = ({ connector, version, roles, tenantId }: ProcessView): Labels => ({
@@ -109,7 +110,13 @@ export function createProcessMetrics(metrics: NodeMetrics, observed: ObservedPro
     for (const view of views) {
       const labels = labelsOf(view);
       const supervisor = [view.connector, view.tenantId, ...view.roles, view.digest].join(' ');
-      metrics.pluginRestarts.inc(labels, restarts.since(supervisor, view.restarts));
+      const again = restarts.since(supervisor, view.restarts);
+      // A process that has not said what it is has no series of its own, unless it never gets that far.
+      if (view.version !== '' || again > 0) metrics.pluginRestarts.inc(labels, again);
+      for (const [kind, count] of Object.entries(view.strays)) {
+        const more = strays.since(`${supervisor} ${kind}`, count);
+        if (more > 0) metrics.pluginStrays.inc({ connector: labels.connector, tenant: labels.tenant, kind }, more);
+      }
       metrics.pluginLogBytesDropped.inc({ connector: labels.connector, tenant: labels.tenant }, logBytes.since(supervisor, view.logBytesDropped));
     }
     const { waiting, dropped } = observed.ledger();

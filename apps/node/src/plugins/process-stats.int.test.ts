@@ -20,8 +20,7 @@ async function start(command: string, args: string[]): Promise<number> {
   return child.pid as number;
 }
 
-const hog =
-  'const keep = Buffer.alloc(60e6, 1); const end = Date.now() + 300; while (Date.now() < end); console.log("ready", keep.length); setInterval(() => {}, 1e9);';
+const hog = 'const keep = Buffer.alloc(60e6, 1); while (process.cpuUsage().user < 300_000); console.log("ready", keep.length); setInterval(() => {}, 1e9);';
 
 test('what a sandbox or a shell puts around a connector is counted with it: the use is that of the grandchild', async () => {
   const pid = await start('/bin/sh', ['-c', `/bin/sh -c '"$0" -e "$1"; true' "$0" "$1"; true`, process.execPath, hog].map(String));
@@ -36,7 +35,7 @@ test('what a sandbox or a shell puts around a connector is counted with it: the 
 test('a process that a thread started is found, and one that has ended is still paid for', async () => {
   const thread = `require('node:child_process').spawn(process.execPath, ['-e', ${JSON.stringify(hog)}], { stdio: ['ignore', 'inherit', 'ignore'] });`;
   const program = `
-    require('node:child_process').execFileSync(process.execPath, ['-e', 'const end = Date.now() + 500; while (Date.now() < end);']);
+    require('node:child_process').execFileSync(process.execPath, ['-e', 'while (process.cpuUsage().user < 500_000);']);
     new (require('node:worker_threads').Worker)(${JSON.stringify(thread)}, { eval: true });
     setInterval(() => {}, 1e9);`;
   const pid = await start(process.execPath, ['-e', program]);

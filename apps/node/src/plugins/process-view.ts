@@ -1,5 +1,5 @@
 import type { ConnectorState } from '@vrsky/contracts/node-status';
-import type { ConnectorHost } from './connector-host.ts';
+import type { ConnectorHost, ConnectorStats } from './connector-host.ts';
 import type { ConnectorConnection } from './connector-session.ts';
 
 /** One connector process, as the metrics see it. */
@@ -21,11 +21,13 @@ export interface ProcessView {
   /** Of the last start; 0 before it. */
   handshakeMs: number;
   logBytesDropped: number;
+  /** Results that answered nothing, by kind, since the node was started. */
+  strays: ConnectorStats['strays'];
 }
 
 export function viewOf(connector: string, host: ConnectorHost): ProcessView {
   const { version, tenantId, pid, state, restarts } = host.state();
-  const { handshakeMs, logBytesDropped, processId } = host.stats();
+  const { handshakeMs, logBytesDropped, processId, strays } = host.stats();
   const roles = host.description?.roles ?? [];
-  return { processId, connector, version, digest: host.release.digest, tenantId, roles, pid, state, restarts, handshakeMs, logBytesDropped };
+  return { processId, connector, version, digest: host.release.digest, tenantId, roles, pid, state, restarts, handshakeMs, logBytesDropped, strays };
 }

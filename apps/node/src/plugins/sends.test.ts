@@ -214,3 +214,16 @@ test('a status that this version does not know is no success', async () => {
   await at(1);
   expect(outcomes[0]).toMatchObject({ status: 'retryable', source: 'plugin', code: 'unknown_status' });
 });
+
+test('a connector that does not say how long it took is timed by the node, one that does is believed', async () => {
+  const trial = start();
+  trial.sends.open(trial.line);
+  trial.send();
+  trial.send();
+  await trial.at(40);
+  trial.sends.settle([result(1), result(2, { startedAtUs: 7_000, durationUs: 5 })]);
+  await Promise.resolve();
+  expect(trial.outcomes[0]?.durationUs).toBe(40_000);
+  expect(Math.abs(Date.now() - 40 - (trial.outcomes[0]?.startedAtMs ?? 0))).toBeLessThan(5_000);
+  expect(trial.outcomes[1]).toMatchObject({ startedAtMs: 7, durationUs: 5 });
+});

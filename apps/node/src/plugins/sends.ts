@@ -195,7 +195,7 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
         unansweredInARow = 0;
         inFlight.delete(result.seq);
         pending.progress.atMs = now;
-        resolve(pending, toOutcome(result));
+        resolve(pending, timed(toOutcome(result), now - pending.sentAtMs));
       }
     },
     expire() {
@@ -232,6 +232,11 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
 
 function faultOutcome(code: string, reason: string): SendOutcome {
   return { status: 'retryable', source: 'plugin', code, reason, retryAfterMs: 0, peerStatus: 0, peerAnswer: EMPTY, startedAtMs: 0, durationUs: 0 };
+}
+
+/** A connector that does not say when it began is timed by us: from when the message was handed to it. */
+function timed(outcome: SendOutcome, sinceMs: number): SendOutcome {
+  return outcome.startedAtMs > 0 ? outcome : { ...outcome, startedAtMs: Date.now() - sinceMs, durationUs: Math.round(sinceMs * 1_000) };
 }
 
 /** A connector's word, within our bounds. */

@@ -1,13 +1,18 @@
 import { type ConnectorRequest, type ConnectorResponse, connectorRequestSchema } from '@vrsky/contracts/connector-request';
+import { requestPlace } from '@vrsky/contracts/sealed-secrets';
 import type { TrustedKey } from '@vrsky/contracts/signed';
 import { subjects } from '@vrsky/contracts/subjects';
 import type { Log } from '@vrsky/kernel/log';
+import { secretsFor } from '../core/pipeline-plan.ts';
+import { toTenantSecrets } from '../core/sealed-secret.ts';
 import type { ConnectorFleet } from '../plugins/connector-fleet.ts';
 import { createTenantRequests, openTenantRequest, type RequestAsk, type TenantRequests } from './tenant-requests.ts';
 
 export interface ConnectorRequestsOptions {
   pool: string;
+  nodeId: string;
   nodeName: string;
+  sealPrivateKey: string;
   trusted: readonly TrustedKey[];
   connectors: Pick<ConnectorFleet, 'check'>;
   log: Log;
@@ -20,7 +25,7 @@ const CHECK_MS = 15_000;
 const CHECKED_CONNECTION = 'check';
 
 /** Answers the console's "are these settings right" and "test connection": the tenant's own process of the connector is asked. */
-export function createConnectorRequests({ pool, nodeName, trusted, connectors, log }: ConnectorRequestsOptions): TenantRequests {
+export function createConnectorRequests({ pool, nodeId, nodeName, sealPrivateKey, trusted, connectors, log }: ConnectorRequestsOptions): TenantRequests {
   return createTenantRequests<ConnectorResponse>({
     name: 'connector',
     subject: subjects.connector(pool),
@@ -28,8 +33,10 @@ export function createConnectorRequests({ pool, nodeName, trusted, connectors, l
     concurrentMax,
     log,
     async answer({ tenantId }, _nc, text) {
-      const { connector, release, role, settings, sandboxMinimum, probe } = openConnectorRequest(text, { pool, tenantId, trusted });
-      const connection = { connectionId: CHECKED_CONNECTION, tenantId, connector, release, role, settings, sandboxMinimum };
+      const { connector, release, role, settings, sandboxMinimum, probe, ...request } = openConnectorRequest(text, { pool, tenantId, trusted });
+      const place = { nodeId, tenantId, within: requestPlace(request.issuedAtMs) };
+      const secrets = secretsFor(settings, toTenantSecrets(request.secrets[nodeId] ?? [], sealPrivateKey, place));
+      const connection = { connectionId: CHECKED_CONNECTION, tenantId, connector, release, role, settings, secrets, sandboxMinimum };
       const { errors, checks, version, digest } = await connectors.check(connection, probe, CHECK_MS);
       return { ok: true, version, digest, nodeName, errors, checks };
     },

@@ -4,9 +4,9 @@ import { eventually } from '@vrsky/testkit/eventually';
 import { freePort } from '@vrsky/testkit/ports';
 import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
 import { afterEach, describe, expect, test } from 'vitest';
-import { destinationSettingsSchema } from '../settings.ts';
 import { createEgress, createGuard } from './egress.ts';
 import { createHttpDestination, type HttpDestination } from './http-destination.ts';
+import { destinationSettingsSchema } from './settings.ts';
 import { type Target, toTarget } from './target.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];

@@ -41,6 +41,8 @@ export interface TargetOptions {
 }
 
 const CONNECT_MS = 10_000;
+/** For a destination that asks for nothing else. */
+export const usualWay: Way = { key: '', connectTimeoutMs: CONNECT_MS, http2: false, tls: {} };
 const USER_AGENT = 'VRSky';
 const plainDelivery = { connectionId: '', customerId: '', pipelineId: '', messageId: '', traceparent: '', tracestate: '', attempt: 1, contentType: '' };
 /** For templates that name nothing. */

@@ -1,13 +1,12 @@
 import { once } from 'node:events';
 import net from 'node:net';
-import type { Receipt, SourceMessage } from '@vrsky/sdk/connector';
+import type { Receipt } from '@vrsky/sdk/connector';
 import { eventually } from '@vrsky/testkit/eventually';
 import { request } from 'undici';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type HttpSource, listenHttpSource, type SourceLimits } from './http-source.ts';
+import { PATH, startSource, stored } from './source.test-support.ts';
 
-const PATH = 'in_0123456789abcdefghjkmnpq';
-const stored: Receipt = { status: 'stored', messageId: 'msg_1', retryAfterMs: 0 };
 const sources: HttpSource[] = [];
 afterEach(async () => {
   for (const source of sources.splice(0)) await source.close();
@@ -287,27 +286,10 @@ test('a busy port is an error that names it', async () => {
   await expect(listenHttpSource({ listen: { host: '127.0.0.1', port }, intake: { offer: () => undefined } })).rejects.toThrow(/EADDRINUSE.*127\.0\.0\.1/);
 });
 
-interface Offer {
-  message: SourceMessage;
-  answer(receipt: Receipt): void;
-}
-
 async function start(limits: Partial<SourceLimits> = {}, receipt?: Receipt, routed = true) {
-  const offers: Offer[] = [];
-  const source = await listenHttpSource({
-    listen: { host: '127.0.0.1', port: 0 },
-    limits,
-    intake: {
-      offer(message, answer) {
-        offers.push({ message, answer });
-        if (receipt !== undefined) answer(receipt);
-      },
-    },
-  });
-  sources.push(source);
-  if (routed) source.setRoutes(new Map([[PATH, 'pip/src']]));
-  const origin = `http://127.0.0.1:${source.port}`;
-  return { source, offers, port: source.port, origin, url: `${origin}/in/${PATH}` };
+  const started = await startSource({ limits, ...(receipt === undefined ? {} : { receipt }), ...(routed ? {} : { connections: [] }) });
+  sources.push(started.source);
+  return started;
 }
 
 async function raw(port: number, text: string): Promise<string> {

@@ -1,13 +1,20 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Intake, Receipt } from '@vrsky/sdk/connector';
-import { PAYLOAD_BYTES_MAX, type Problem, problemBody, problems, rawProblem } from './problem.ts';
-import { HEADERS_MAX, type RequestHeaders, readHeaders } from './request-headers.ts';
+import { sendAccepted } from './answer.ts';
+import { type Denial, Denied } from './auth/authenticator.ts';
+import { denialProblem, headersProblem, methodProblem, type Problem, problemBody, problems, rawProblem, sizeProblem, splitProblem } from './problem.ts';
+import { type RequestHeaders, readHeaders } from './request-headers.ts';
+import { isTaken, type Route } from './route.ts';
+import { HEADER_BYTES_MAX, HEADERS_MAX, REQUEST_MS_MAX, SPLIT_MAX } from './settings.ts';
+import { splitArray, splitLines, UnsplittableBody } from './split.ts';
 
 export interface HttpSourceOptions {
   listen: { host: string; port: number };
   intake: Pick<Intake, 'offer'>;
   limits?: Partial<SourceLimits>;
+  /** A connection refused a request; `reason` is the problem's code. */
+  onRefused?(connectionId: string, reason: string): void;
 }
 
 export interface SourceLimits {
@@ -29,38 +36,49 @@ export interface SourceLimits {
 const defaults: SourceLimits = {
   connections: 4_096,
   headersMs: 10_000,
-  requestMs: 30_000,
+  requestMs: REQUEST_MS_MAX,
   checkMs: 1_000,
   idleMs: 65_000,
   receiptMs: 20_000,
   bodyBytes: 128 * 1_048_576,
 };
 
-/** Webhooks in: `POST|PUT /in/<path>` is answered 202 after the platform has stored the message, and with a problem otherwise. */
+/** Webhooks in: a request to `/in/<path>` is answered 202 after the platform has stored the message, and with a problem otherwise. */
 export interface HttpSource {
   readonly port: number;
-  /** Which path belongs to which connection; replaces all. Before the first call nobody is told that a URL does not exist. */
-  setRoutes(connectionIdByPath: ReadonlyMap<string, string>): void;
+  /** What each path leads to; replaces all. Before the first call nobody is told that a URL does not exist. */
+  setRoutes(routeByPath: ReadonlyMap<string, Route>): void;
   /** Accepts no more connections, and ends those without a request; resolves when all are gone. */
   drain(): Promise<void>;
   close(): Promise<void>;
 }
 
 const PREFIX = '/in/';
-const HEADER_BYTES_MAX = 16_384;
 /** What we read of a refused body so that its sender gets to see why. */
 const DISCARD_BYTES_MAX = 16 * 1_048_576;
 const DISCARD_MS = 5_000;
 const RETRY_AFTER_S = 1;
+/** While an issuer's keys cannot be fetched. */
+const KEYS_RETRY_AFTER_S = 10;
 const EXHAUSTED_RETRY_AFTER_S = 30;
 
 /** While the node stops: how often connections that have become idle are ended. */
 const DRAIN_EVERY_MS = 50;
 
-/** A message that waits for the platform's word. */
+/** A request that has been let in. */
+interface Admitted {
+  route: Route;
+  headers: RequestHeaders;
+}
+/** A request that waits for the platform's word. */
 interface Waiting {
   response: ServerResponse;
   atMs: number;
+}
+/** A body that is on its way. */
+interface Receiving {
+  untilMs: number;
+  cut(): void;
 }
 /** The oldest response of a connection that was not sent yet, or one that was. */
 const responseOf = Symbol('response');
@@ -69,36 +87,81 @@ type HttpSocket = Socket & { [responseOf]?: ServerResponse };
 export async function listenHttpSource(options: HttpSourceOptions): Promise<HttpSource> {
   const limits = { ...defaults, ...options.limits };
   /** By whole request target, `/in/<path>`, so that the usual request costs one look-up. */
-  let routes: ReadonlyMap<string, string> | null = null;
+  let routes: ReadonlyMap<string, Route> | null = null;
   let draining = false;
   let bodyBytes = 0;
   /** Those that wait for the platform's word, oldest first. */
   const waiting = new Set<Waiting>();
+  const receiving = new Set<Receiving>();
   const sockets = new Set<HttpSocket>();
 
-  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    const connectionId = admit(request, response);
-    if (connectionId !== null) receiveBody(request, response, connectionId, readHeaders(request.rawHeaders));
+  const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
+    admit(request, response, (admitted) => receiveBody(request, response, admitted));
+
+  /** Refuses in the name of a connection, which is counted. */
+  const refuseFor = (route: Route, request: IncomingMessage, response: ServerResponse, problem: Problem, headers?: string[]): void => {
+    options.onRefused?.(route.connectionId, problem.code);
+    refuse(request, response, problem, headers);
+  };
+  const deny = (route: Route, request: IncomingMessage, response: ServerResponse, denial: Denial): void =>
+    refuseFor(
+      route,
+      request,
+      response,
+      denialProblem(denial),
+      denial.status === 401 ? ['www-authenticate', route.authenticator?.challenge ?? ''] : ['retry-after', String(KEYS_RETRY_AFTER_S)],
+    );
+  /** Whether the connection takes one more now; else the request has been refused. */
+  const passes = (route: Route, request: IncomingMessage, response: ServerResponse): boolean => {
+    const waitMs = route.bucket?.take(performance.now()) ?? 0;
+    if (waitMs > 0) refuseFor(route, request, response, problems.rateLimited, ['retry-after', seconds(waitMs, RETRY_AFTER_S)]);
+    return waitMs === 0;
   };
 
-  /** Everything that can be said before the body is read. Answers the connection, or null when the request has been refused. */
-  const admit = (request: IncomingMessage, response: ServerResponse): string | null => {
-    const { rawHeaders, method } = request;
+  /** Everything that can be said before the body is read. Calls `then`, or the request has been refused. */
+  const admit = (request: IncomingMessage, response: ServerResponse, then: (admitted: Admitted) => void): void => {
+    const { rawHeaders } = request;
+    const method = request.method as string;
     const socket = request.socket as HttpSocket;
     if (socket[responseOf]?.writableEnded !== false) socket[responseOf] = response;
     if (draining || routes === null) return refuse(request, response, problems.unavailable, ['retry-after', String(RETRY_AFTER_S)]);
     if (rawHeaders.length > HEADERS_MAX * 2) return refuse(request, response, problems.headersTooLarge);
-    const connectionId = findRoute(routes, request.url as string);
-    if (connectionId === null) return refuse(request, response, problems.notFound);
-    if (method !== 'POST' && method !== 'PUT') return refuse(request, response, problems.methodNotAllowed, ['allow', 'POST, PUT']);
-    return connectionId;
+    const target = request.url as string;
+    const found = findRoute(routes, target);
+    if (found === null) return refuse(request, response, problems.notFound);
+    const { route } = found;
+    const { limits: own, authenticator } = route;
+    if (!route.methods.has(method)) return refuseFor(route, request, response, methodProblem(route.methods), ['allow', [...route.methods].join(', ')]);
+    if (rawHeaders.length > own.headers * 2 || (own.headerBytes < HEADER_BYTES_MAX && bytesOf(rawHeaders) > own.headerBytes))
+      return refuseFor(route, request, response, headersProblem(own));
+    const headers = readHeaders(rawHeaders);
+    if (route.contentTypes !== null && !isTaken(route.contentTypes, headers.contentType)) return refuseFor(route, request, response, problems.contentType);
+    if (authenticator !== null && authenticator.credentialHeaders.length > 0)
+      headers.passed = headers.passed.filter(([name]) => !authenticator.credentialHeaders.includes(name));
+    if (method !== 'POST') headers.passed.push(['vrsky-http-method', method]);
+    if (found.suffix !== '') headers.passed.push(['vrsky-http-path', asText(found.suffix)]);
+    if (found.query !== '') headers.passed.push(['vrsky-http-query', asText(found.query)]);
+
+    const goOn = (denial: Denial | null): void => {
+      if (denial !== null) return deny(route, request, response, denial);
+      if (headers.contentLength > own.bodyBytes) return refuseFor(route, request, response, sizeProblem(own.bodyBytes));
+      if (headers.contentEncoding !== '' && headers.contentEncoding !== 'identity') return refuseFor(route, request, response, problems.encoding);
+      // A stranger must not use up what the sender may send: where the body decides who it is, this waits for it.
+      if (authenticator?.afterBody === undefined && !passes(route, request, response)) return;
+      then({ route, headers });
+    };
+    const denial = authenticator?.beforeBody?.(rawHeaders) ?? null;
+    if (denial instanceof Promise)
+      void denial.then((answer) => {
+        if (!response.destroyed) goOn(answer);
+      });
+    else goOn(denial);
   };
 
-  const receiveBody = (request: IncomingMessage, response: ServerResponse, connectionId: string, headers: RequestHeaders): void => {
-    if (headers.contentLength > PAYLOAD_BYTES_MAX) return void refuse(request, response, problems.tooLarge);
-    if (headers.contentEncoding !== '' && headers.contentEncoding !== 'identity') return void refuse(request, response, problems.encoding);
+  const receiveBody = (request: IncomingMessage, response: ServerResponse, { route, headers }: Admitted): void => {
+    const { bodyBytes: bytesMax, bodyMs } = route.limits;
     if (bodyBytes + Math.max(0, headers.contentLength) > limits.bodyBytes)
-      return void refuse(request, response, problems.unavailable, ['retry-after', String(RETRY_AFTER_S)]);
+      return refuse(request, response, problems.unavailable, ['retry-after', String(RETRY_AFTER_S)]);
 
     let first: Buffer | null = null;
     let more: Buffer[] | null = null;
@@ -108,6 +171,14 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       over = true;
       bodyBytes -= length;
     };
+    const entry: Receiving = {
+      untilMs: performance.now() + bodyMs,
+      cut() {
+        release();
+        refuseFor(route, request, response, problems.slowBody);
+      },
+    };
+    if (bodyMs < limits.requestMs) receiving.add(entry);
     request.on('data', (chunk: Buffer) => {
       if (over) return;
       length += chunk.length;
@@ -115,42 +186,120 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       if (first === null) first = chunk;
       else if (more === null) more = [first, chunk];
       else more.push(chunk);
-      if (length <= PAYLOAD_BYTES_MAX && bodyBytes <= limits.bodyBytes) return;
+      if (length <= bytesMax && bodyBytes <= limits.bodyBytes) return;
       release();
-      if (length > PAYLOAD_BYTES_MAX) refuse(request, response, problems.tooLarge);
+      receiving.delete(entry);
+      if (length > bytesMax) refuseFor(route, request, response, sizeProblem(bytesMax));
       else refuse(request, response, problems.unavailable, ['retry-after', String(RETRY_AFTER_S)]);
     });
     request.on('end', () => {
+      receiving.delete(entry);
       if (over) return;
       const payload = more !== null ? Buffer.concat(more, length) : (first ?? EMPTY);
-      offer(connectionId, headers, payload, response, release);
+      take(request, response, { route, headers }, payload, release);
     });
     // A sender that goes away in the middle has sent nothing; afterwards the answer goes nowhere.
     request.on('close', () => {
+      receiving.delete(entry);
       if (!over && !request.complete) release();
     });
   };
 
-  const offer = (connectionId: string, headers: RequestHeaders, payload: Buffer, response: ServerResponse, release: () => void): void => {
+  /** The whole request is here: what needs the body is looked at, and what passes is offered. */
+  const take = (request: IncomingMessage, response: ServerResponse, { route, headers }: Admitted, payload: Buffer, release: () => void): void => {
+    const { authenticator, seen, split } = route;
+    const refuseTaken = (problem: Problem): void => {
+      release();
+      refuseFor(route, request, response, problem);
+    };
+    let id = '';
+    if (authenticator?.afterBody !== undefined) {
+      const denial = authenticator.afterBody(request.rawHeaders, payload, Date.now());
+      if (denial !== null) {
+        release();
+        return deny(route, request, response, denial);
+      }
+      if (!passes(route, request, response)) return release();
+      const echo = authenticator.echoOf?.(payload) ?? null;
+      if (echo !== null) {
+        release();
+        response.writeHead(200, ['content-type', 'text/plain; charset=utf-8', 'content-length', String(Buffer.byteLength(echo))]);
+        response.end(echo);
+        return;
+      }
+    }
+    let parts = [payload];
+    try {
+      if (seen !== null) id = route.idOf(request.rawHeaders, payload);
+      if (split !== 'no') parts = split === 'lines' ? splitLines(payload, SPLIT_MAX) : splitArray(payload, SPLIT_MAX);
+    } catch (error) {
+      if (error instanceof Denied) return refuseTaken({ ...problems.badRequest, detail: error.message });
+      if (error instanceof UnsplittableBody) return refuseTaken(splitProblem(error.message));
+      throw error;
+    }
     const entry: Waiting = { response, atMs: performance.now() };
     waiting.add(entry);
-    options.intake.offer(
-      { connectionId, payload, contentType: headers.contentType, headers: headers.passed, traceparent: headers.traceparent, tracestate: headers.tracestate },
-      (receipt) => {
+    const isSplit = split !== 'no';
+    const settle = (messageIds: readonly string[], refused: Receipt | null, duplicate: boolean): void => {
+      if (!waiting.delete(entry)) return; // answered before: it took too long
+      if (draining) response.shouldKeepAlive = false;
+      if (response.destroyed) return; // the sender did not wait
+      if (refused === null) sendAccepted(response, route.answer, { messageIds, isSplit, duplicate });
+      else answerRefused(response, refused);
+    };
+    if (id !== '') {
+      const before = seen?.find(id, Date.now()) ?? null;
+      if (before !== null) {
         release();
-        if (!waiting.delete(entry)) return; // answered before: it took too long
-        if (draining) response.shouldKeepAlive = false;
-        answer(response, receipt);
-      },
-    );
+        if (before.state === 'stored') settle(before.messageIds, null, true);
+        else before.onSettled.push((messageIds) => settle(messageIds ?? [], messageIds === null ? UNAVAILABLE : null, true));
+        return;
+      }
+    }
+    offer(parts, { route, headers }, (messageIds, refused) => {
+      release();
+      if (id !== '') seen?.settle(id, refused === null ? messageIds : null, Date.now());
+      settle(messageIds, refused, false);
+    });
+  };
+
+  /** Offers all parts at once, so that they share a frame and a pack. Stored is what is stored whole: one part that is not refuses all. */
+  const offer = (parts: readonly Buffer[], { route, headers }: Admitted, onReceipts: (messageIds: string[], refused: Receipt | null) => void): void => {
+    const messageIds: string[] = [];
+    let refused: Receipt | null = null;
+    let open = parts.length;
+    if (open === 0) return onReceipts(messageIds, null);
+    const contentType = route.split === 'no' ? headers.contentType : 'application/json';
+    for (const [i, payload] of parts.entries()) {
+      options.intake.offer(
+        {
+          connectionId: route.connectionId,
+          payload,
+          contentType,
+          headers: headers.passed,
+          traceparent: headers.traceparent,
+          tracestate: headers.tracestate,
+        },
+        (receipt) => {
+          if (receipt.status === 'stored') messageIds[i] = receipt.messageId;
+          else refused ??= receipt;
+          if (--open === 0) onReceipts(messageIds, refused);
+        },
+      );
+    }
   };
 
   const expire = (): void => {
-    const before = performance.now() - limits.receiptMs;
+    const nowMs = performance.now();
+    for (const entry of receiving) {
+      if (entry.untilMs > nowMs) continue;
+      receiving.delete(entry);
+      entry.cut();
+    }
     for (const entry of waiting) {
-      if (entry.atMs > before) return;
+      if (entry.atMs > nowMs - limits.receiptMs) return;
       waiting.delete(entry);
-      answer(entry.response, { status: 'unavailable', messageId: '', retryAfterMs: 0 });
+      if (!entry.response.destroyed) answerRefused(entry.response, UNAVAILABLE);
     }
   };
 
@@ -168,13 +317,12 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   );
   server.maxConnections = limits.connections;
   server.maxHeadersCount = HEADERS_MAX + 1; // Node drops what is beyond without a word; one more lets us see it
-  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-    const connectionId = admit(request, response);
-    if (connectionId === null) return;
-    const headers = readHeaders(request.rawHeaders);
-    if (headers.contentLength <= PAYLOAD_BYTES_MAX) response.writeContinue();
-    receiveBody(request, response, connectionId, headers);
-  });
+  server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+    admit(request, response, (admitted) => {
+      response.writeContinue();
+      receiveBody(request, response, admitted);
+    }),
+  );
   server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => void refuse(request, response, problems.expectation));
   server.on('clientError', onClientError);
   server.on('connection', (socket: HttpSocket) => {
@@ -188,8 +336,8 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   const closed = (): Promise<void> => new Promise((resolve) => (server.listening ? server.close(() => resolve()) : resolve()));
   return {
     port: (server.address() as AddressInfo).port,
-    setRoutes(connectionIdByPath) {
-      routes = new Map([...connectionIdByPath].map(([path, connectionId]) => [`${PREFIX}${path}`, connectionId]));
+    setRoutes(routeByPath) {
+      routes = new Map([...routeByPath].map(([path, route]) => [`${PREFIX}${path}`, route]));
     },
     async drain() {
       draining = true;
@@ -211,22 +359,35 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
 
 const EMPTY = Buffer.alloc(0);
 
-function findRoute(routes: ReadonlyMap<string, string>, target: string): string | null {
-  const found = routes.get(target);
-  if (found !== undefined) return found;
-  const query = target.indexOf('?');
-  return query < 0 ? null : (routes.get(target.slice(0, query)) ?? null);
+const UNAVAILABLE: Receipt = { status: 'unavailable', messageId: '', retryAfterMs: 0 };
+
+/** What a request target leads to, with what stands behind the path and behind the question mark. */
+function findRoute(routes: ReadonlyMap<string, Route>, target: string): { route: Route; suffix: string; query: string } | null {
+  const direct = routes.get(target);
+  if (direct !== undefined) return { route: direct, suffix: '', query: '' };
+  const mark = target.indexOf('?');
+  const path = mark < 0 ? target : target.slice(0, mark);
+  const query = mark < 0 ? '' : target.slice(mark + 1);
+  const slash = path.startsWith(PREFIX) ? path.indexOf('/', PREFIX.length) : -1;
+  const route = routes.get(slash < 0 ? path : path.slice(0, slash));
+  if (route === undefined || (slash >= 0 && !route.subpaths)) return null;
+  return { route, suffix: slash < 0 ? '' : path.slice(slash), query };
 }
 
-function answer(response: ServerResponse, receipt: Receipt): void {
-  if (response.destroyed) return; // the sender did not wait
+/** A target may have bytes that no header of ours may: they become what a URL writes for them. */
+function asText(target: string): string {
+  return target.replace(/[^\x21-\x7e]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
+}
+
+/** As they came over the line: names, values, and four characters around each pair. */
+function bytesOf(rawHeaders: readonly string[]): number {
+  return rawHeaders.reduce((sum, text) => sum + text.length + 2, 0);
+}
+
+function answerRefused(response: ServerResponse, receipt: Receipt): void {
   switch (receipt.status) {
-    case 'stored': {
-      const body = `{"messageId":"${receipt.messageId}"}`;
-      response.writeHead(202, ['content-type', 'application/json', 'content-length', String(body.length)]);
-      response.end(body, 'latin1'); // an id is ASCII, and headers and body then leave in one piece
-      return;
-    }
+    case 'stored':
+      throw new Error('bug: what is stored is not refused');
     case 'unavailable':
       return sendProblem(response, problems.unavailable, ['retry-after', seconds(receipt.retryAfterMs, RETRY_AFTER_S)]);
     case 'exhausted':
@@ -252,11 +413,11 @@ function sendProblem(response: ServerResponse, problem: Problem, headers: string
  * Refuses a request whose body may still be on its way. The answer leaves at once; the connection is ended only when the sender has
  * stopped sending or has had its share, because data nobody reads makes the system throw the answer away with the connection.
  */
-function refuse(request: IncomingMessage, response: ServerResponse, problem: Problem, headers: string[] = []): null {
+function refuse(request: IncomingMessage, response: ServerResponse, problem: Problem, headers: string[] = []): void {
   if (request.complete || isWithoutBody(request)) {
     request.resume();
     sendProblem(response, problem, headers);
-    return null;
+    return;
   }
   const body = problemBody(problem);
   response.writeHead(problem.status, [
@@ -281,7 +442,6 @@ function refuse(request: IncomingMessage, response: ServerResponse, problem: Pro
   });
   request.on('end', end);
   request.on('close', end);
-  return null;
 }
 
 /** With neither header a request has no body (RFC 9112 §6.3), and its connection can go on. */

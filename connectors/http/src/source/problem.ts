@@ -1,3 +1,6 @@
+import type { Denial } from './auth/authenticator.ts';
+import { PAYLOAD_BYTES_MAX } from './settings.ts';
+
 /** What a sender is told when its message is not accepted (RFC 9457): what happened and what to do, in a sentence. */
 export interface Problem {
   status: number;
@@ -5,8 +8,6 @@ export interface Problem {
   title: string;
   detail: string;
 }
-
-export const PAYLOAD_BYTES_MAX = 1_048_576;
 
 export const problems = {
   badRequest: {
@@ -21,18 +22,24 @@ export const problems = {
     title: 'Not found',
     detail: 'No pipeline listens on this URL. Copy the URL from the source of a published pipeline.',
   },
-  methodNotAllowed: {
-    status: 405,
-    code: 'method_not_allowed',
-    title: 'Method not allowed',
-    detail: 'This URL takes messages: send one with POST or PUT, for example `curl -X POST -H "content-type: application/json" -d "{}"` and this URL.',
-  },
   timeout: { status: 408, code: 'request_timeout', title: 'Request timeout', detail: 'The request did not arrive completely in time. Send it again.' },
   tooLarge: {
     status: 413,
     code: 'payload_too_large',
     title: 'Payload too large',
     detail: `A message has at most ${PAYLOAD_BYTES_MAX.toLocaleString('en')} bytes. Send less, or a reference to the data.`,
+  },
+  slowBody: {
+    status: 408,
+    code: 'slow_body',
+    title: 'Request timeout',
+    detail: 'The body did not arrive within the time that this source allows. Send it faster, or in smaller messages.',
+  },
+  contentType: {
+    status: 415,
+    code: 'content_type',
+    title: 'Unsupported media type',
+    detail: 'This source does not take messages of this content type. Send one of those that its settings name.',
   },
   encoding: { status: 415, code: 'content_encoding', title: 'Unsupported content encoding', detail: 'Send the body as it is, without Content-Encoding.' },
   expectation: { status: 417, code: 'expectation_failed', title: 'Expectation failed', detail: 'Only the expectation 100-continue is known here.' },
@@ -43,6 +50,12 @@ export const problems = {
     detail: 'The tenant’s storage for waiting messages is full. Send again later, or let the pipeline’s destinations catch up.',
   },
   headersTooLarge: { status: 431, code: 'headers_too_large', title: 'Headers too large', detail: 'A request has at most 100 headers and 16 KiB of them.' },
+  rateLimited: {
+    status: 429,
+    code: 'rate_limited',
+    title: 'Too many requests',
+    detail: 'This source takes fewer requests a second than that. Send again after the time in Retry-After.',
+  },
   unavailable: {
     status: 503,
     code: 'unavailable',
@@ -50,6 +63,40 @@ export const problems = {
     detail: 'The message cannot be stored now. It was not accepted: send it again after the time in Retry-After.',
   },
 } as const satisfies Record<string, Problem>;
+
+/** For a method that a source does not take. */
+export function methodProblem(methods: Iterable<string>): Problem {
+  const allowed = [...methods];
+  return {
+    status: 405,
+    code: 'method_not_allowed',
+    title: 'Method not allowed',
+    detail: `This URL takes messages: send one with ${allowed.join(' or ')}, for example \`curl -X ${allowed[0]} -H "content-type: application/json" -d "{}"\` and this URL.`,
+  };
+}
+
+/** For a body that is larger than a source takes. */
+export function sizeProblem(bytesMax: number): Problem {
+  return bytesMax === PAYLOAD_BYTES_MAX
+    ? problems.tooLarge
+    : { ...problems.tooLarge, detail: `This source takes messages of at most ${bytesMax.toLocaleString('en')} bytes. Send less, or a reference to the data.` };
+}
+
+/** For headers beyond what a source takes. */
+export function headersProblem({ headers, headerBytes }: { headers: number; headerBytes: number }): Problem {
+  const bytes = headerBytes.toLocaleString('en');
+  return { ...problems.headersTooLarge, detail: `A request to this source has at most ${headers} headers and ${bytes} bytes of them.` };
+}
+
+/** For a body that cannot be taken apart; `detail` says where. */
+export function splitProblem(detail: string): Problem {
+  return { status: 400, code: 'cannot_split', title: 'Body cannot be split', detail };
+}
+
+/** For a sender who is not known. */
+export function denialProblem({ status, reason, detail }: Denial): Problem {
+  return { status, code: reason, title: status === 401 ? 'Not authenticated' : 'Unavailable for the moment', detail };
+}
 
 export function problemBody(problem: Problem): string {
   const { status, code, title, detail } = problem;

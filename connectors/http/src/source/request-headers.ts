@@ -10,7 +10,6 @@ export interface RequestHeaders {
   passed: [string, string][];
 }
 
-export const HEADERS_MAX = 100;
 const TRACESTATE_CHARS_MAX = 512;
 
 type Use = 'pass' | 'drop' | 'contentType' | 'contentLength' | 'contentEncoding' | 'traceparent' | 'tracestate' | 'connection';

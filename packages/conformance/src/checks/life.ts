@@ -4,12 +4,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createIdentity } from '@vrsky/plugin/certificate';
+import { createConnectorClient } from '@vrsky/plugin/connector-client';
 import { callUnary } from '@vrsky/plugin/rpc';
 import { GRPCController } from '@vrsky/proto/gen/goplugin/grpc_controller_pb';
 import { Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import { isAlive, listFamily, readSurface } from '../processes.ts';
+import { endGroup, hostCredentials, hostEnv, openClient, startRaw } from '../raw-connector.ts';
 import { answered, type Check, Failed, Skipped, until } from '../session.ts';
-import { endGroup, hostEnv } from './handshake.ts';
 import { message } from './send.ts';
 
 const SHUTDOWN_MS = 2_000;
@@ -96,31 +97,38 @@ export const lastChecks: readonly Check[] = [
     name: 'shutdown',
     title: 'Asked to end it does, with status 0, and leaves nothing behind',
     async run(session) {
-      const plugin = await session.plugin();
-      const socket = plugin.client
-        .getChannel()
-        .getTarget()
-        .replace(/^unix:/, '');
-      const family = listFamily(plugin.pid) ?? [];
-      const leftBehind = (): number[] => [...new Set([...family, ...(listFamily(plugin.pid) ?? [])])].filter((pid) => pid !== plugin.pid && isAlive(pid));
-      session.release();
+      const connections = await session.connections();
+      await session.close();
+      // A node cleans up behind a connector. Here nobody does, so that what it leaves can be seen.
+      await using started = await startRaw(session, {});
+      const handshake = await started.handshake();
+      const client = openClient(handshake, hostCredentials(handshake, started.identity));
+      const socket = handshake.target.replace(/^unix:/, '');
+      const leftBehind = (family: number[]): number[] =>
+        [...new Set([...family, ...(listFamily(started.pid) ?? [])])].filter((pid) => pid !== started.pid && isAlive(pid));
+      let family: number[] = [];
       try {
-        await callUnary(plugin.client, GRPCController.method.shutdown, {}, SHUTDOWN_MS).catch(() => undefined); // one that dies while it answers has done it
-        const exit = await Promise.race([plugin.exited, new Promise<null>((resolve) => setTimeout(resolve, SHUTDOWN_MS, null))]);
-        if (exit === null)
+        await answered('Configure', createConnectorClient(client, session.limits.callMs).configure({ generation: 1n, connections }));
+        family = listFamily(started.pid) ?? [];
+        await callUnary(client, GRPCController.method.shutdown, {}, SHUTDOWN_MS).catch(() => undefined); // one that dies while it answers has done it
+        if (!(await until(() => !isAlive(started.pid), SHUTDOWN_MS)))
           throw new Failed(`It still runs ${SHUTDOWN_MS / 1_000} s after GRPCController.Shutdown: a node kills it then, with whatever it has in hand.`);
-        if (exit.code !== 0) throw new Failed(`It ends with ${exit.signal ?? `status ${exit.code}`}: status 0 says that it ended as asked.`);
-        if (socket.startsWith('/') && existsSync(socket)) throw new Failed('Its socket is still there: remove it when you end.');
-        const left = leftBehind();
+        // Those that it has ended take a moment, too.
+        await until(() => leftBehind(family).length === 0, session.limits.quietMs);
+        const left = leftBehind(family);
         if (left.length > 0)
           throw new Failed(
             `It leaves ${left.length === 1 ? 'a process' : `${left.length} processes`} behind (pid ${left.join(', ')}): end your children first.`,
           );
+        await until(started.hasEnded, session.limits.callMs);
+        const { code, signal } = started.exit();
+        if (code !== 0) throw new Failed(`It ends with ${signal ?? `status ${code}`}: status 0 says that it ended as asked.`);
+        if (socket.startsWith('/') && existsSync(socket)) throw new Failed('Its socket is still there: remove it when you end.');
         return undefined;
       } finally {
-        await plugin.kill();
+        client.close();
         // Children of a process that we started; nobody else will end them.
-        for (const pid of leftBehind()) process.kill(pid, 'SIGKILL');
+        for (const pid of leftBehind(family)) process.kill(pid, 'SIGKILL');
       }
     },
   },

@@ -34,6 +34,8 @@ export const leastRoles: Record<Permission, string> = {
   'apikey.read': 'admin',
   'apikey.write': 'admin',
   'protection.write': 'admin',
+  'secret.read': 'developer',
+  'secret.write': 'admin',
 };
 
 /** For `NeedsRole`: null when the person may, else the role it takes. */

@@ -14,6 +14,8 @@ export const permissions = [
   'apikey.read',
   'apikey.write',
   'protection.write',
+  'secret.read',
+  'secret.write',
 ] as const;
 export type Permission = (typeof permissions)[number];
 

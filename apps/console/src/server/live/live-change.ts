@@ -1,4 +1,4 @@
-export const liveKinds = ['messages', 'rollout', 'pipelines', 'nodes', 'receiver', 'calls'] as const;
+export const liveKinds = ['messages', 'rollout', 'pipelines', 'nodes', 'receiver', 'calls', 'secrets'] as const;
 
 /** What a page shows has changed: it asks again for exactly that. */
 export interface LiveChange {

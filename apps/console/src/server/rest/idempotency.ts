@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHmac, hkdfSync } from 'node:crypto';
 import { type TenantTx, withTenant } from '@vrsky/db/client';
 import { AppError } from '@vrsky/kernel/errors';
 import type { TenantContext } from '../context.ts';
@@ -35,7 +35,7 @@ export async function once(tenant: TenantContext, call: IdempotentCall, respond:
       publicMessage: 'An Idempotency-Key is 1 to 100 visible ASCII characters.',
     });
   }
-  const requestHash = createHash('sha256').update(`${call.operation}\n${call.body}`).digest('hex');
+  const requestHash = createHmac('sha256', requestHashKey(tenant)).update(`${call.operation}\n${call.body}`).digest('hex');
   const kept = await withTenant(tenant.db, tenant.tenantId, (tx) => claim(tx, tenant.tenantId, call.key, requestHash));
   if (kept) return replay(kept, requestHash, call.requestId);
   try {
@@ -50,6 +50,11 @@ export async function once(tenant: TenantContext, call: IdempotentCall, respond:
     );
     throw error;
   }
+}
+
+/** A request may carry a secret, and whoever has the database must not be able to try out which. */
+function requestHashKey({ platform, tenantId }: TenantContext): Buffer {
+  return Buffer.from(hkdfSync('sha256', platform.kek.key, Buffer.alloc(0), `vrsky/request-hash/1 ${tenantId}`, 32));
 }
 
 /** Null when the key is ours now; else what another call has under it. A claim whose call died is taken over. */

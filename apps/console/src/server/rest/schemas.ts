@@ -277,3 +277,27 @@ export function pageOf<T extends z.ZodType>(item: T) {
 export function projectedPageOf<T extends z.ZodType>(item: T) {
   return pageOf(item).extend({ asOf: timeSchema.describe('How far the trail has been read') });
 }
+
+export const secretSchema = z
+  .object({
+    id: z.string(),
+    name: z.string().describe('What settings refer to: `{"$secret": "<name>"}`'),
+    hosts: z.array(z.string()).describe('Where connectors may send a value; empty: nowhere, it is only compared with'),
+    overlapSeconds: z.int().describe('How long a replaced version stays valid, unless a replacement says otherwise'),
+    revision: z.int().describe('Also the ETag'),
+    createdAt: timeSchema,
+    updatedAt: timeSchema,
+    versions: z
+      .array(
+        z.object({
+          number: z.int(),
+          fingerprint: z.string().describe('Eight hex digits of a keyed hash: equal values of your organisation have equal ones'),
+          createdAt: timeSchema,
+          createdBy: z.string(),
+          validUntil: timeSchema.nullable().describe('null: the current version'),
+        }),
+      )
+      .describe('The valid ones, the current first'),
+    usedBy: z.array(z.object({ pipelineId: z.string(), pipelineName: z.string(), published: z.boolean() })),
+  })
+  .meta({ id: 'Secret' });

@@ -1,9 +1,12 @@
 import { ask } from '@vrsky/bus/connect';
 import { type ConnectorRequest, type ConnectorResponse, connectorRequestSchema, connectorResponseSchema } from '@vrsky/contracts/connector-request';
+import { requestPlace, type SealedSecretRecord } from '@vrsky/contracts/sealed-secrets';
+import { SECRET_NAME, secretNames } from '@vrsky/contracts/secrets';
 import { signEnvelope } from '@vrsky/contracts/signed';
 import { subjects } from '@vrsky/contracts/subjects';
 import { withTenant } from '@vrsky/db/client';
 import { AppError, isAppError } from '@vrsky/kernel/errors';
+import { readSecretSet, sealSecretSet } from '../../features/secrets/server/secret-set.ts';
 import { getTenantAccount } from '../../features/tenancy/server/tenant-account.ts';
 import { getBus } from '../bus.ts';
 import type { TenantContext } from '../context.ts';
@@ -27,14 +30,9 @@ export async function askConnector(ctx: TenantContext, question: ConnectorQuesti
     const nc = await getBus(ctx.platform).tenant(await getTenantAccount(ctx));
     let answer: ConnectorResponse | null = null;
     for (let asked = 0; asked < ASK_MAX && (answer === null || (!answer.ok && answer.code === NOT_INSTALLED)); asked++) {
-      const request: ConnectorRequest = connectorRequestSchema.parse({
-        v: 1,
-        tenantId: ctx.tenantId,
-        pool,
-        issuedAtMs: Date.now(),
-        sandboxMinimum,
-        ...question,
-      });
+      const issuedAtMs = Date.now();
+      const secrets = Object.fromEntries(await sealForPool(ctx, pool, question.settings, issuedAtMs));
+      const request: ConnectorRequest = connectorRequestSchema.parse({ v: 1, tenantId: ctx.tenantId, pool, issuedAtMs, sandboxMinimum, secrets, ...question });
       const envelope = signEnvelope('connector', JSON.stringify(request), ctx.platform.bundleKey);
       const leftMs = waitMs - (performance.now() - startedMs);
       if (answer !== null && leftMs <= 0) break;
@@ -45,6 +43,26 @@ export async function askConnector(ctx: TenantContext, question: ConnectorQuesti
     if (!isAppError(error) || (error.kind !== 'unavailable' && error.kind !== 'timeout')) throw error;
     return performance.now() - startedMs >= waitMs - 50 ? tooLate(waitMs) : nobody();
   }
+}
+
+/** Nodes that a question is sealed to, since nobody knows before which one answers. */
+const SEALED_TO_MAX = 50;
+
+/** The secrets that settings refer to, for each node that may answer: the settings may be of a draft, whose secrets no node has yet. */
+async function sealForPool(ctx: TenantContext, pool: string, settings: unknown, issuedAtMs: number): Promise<Map<string, SealedSecretRecord[]>> {
+  const names = secretNames(settings).filter((name) => SECRET_NAME.test(name));
+  if (names.length === 0) return new Map();
+  return withTenant(ctx.db, ctx.tenantId, async (tx) => {
+    const set = await readSecretSet(tx, ctx.tenantId, names);
+    const nodes = await tx.node.findMany({
+      where: { pool, removedAt: null },
+      select: { id: true, sealKey: true },
+      orderBy: { leaseAt: { sort: 'desc', nulls: 'last' } },
+      take: SEALED_TO_MAX,
+    });
+    const targets = nodes.map(({ id, sealKey }) => ({ nodeId: id, sealKey, within: requestPlace(issuedAtMs) }));
+    return sealSecretSet(tx, ctx.platform.kek, ctx.tenantId, { set, targets });
+  });
 }
 
 function nobody(): ConnectorResponse {

@@ -1,13 +1,17 @@
 import type { BusAdmin } from '@vrsky/bus/admin';
 import type { Bucket } from '@vrsky/bus/bucket';
 import { createConfigBucket } from '@vrsky/bus/config-bucket';
+import { type Bundle, bundleSchema, type Fence } from '@vrsky/contracts/bundle';
+import { documentPlace, secretSetHash } from '@vrsky/contracts/sealed-secrets';
+import { signedEnvelopeSchema } from '@vrsky/contracts/signed';
 import { configKeys } from '@vrsky/contracts/subjects';
 import { type Db, withTenant } from '@vrsky/db/client';
-import { lockBundle, nextFence, writeBundle } from '../../features/pipelines/server/write-bundle.ts';
+import { lockBundle, namedSecrets, nextFence, writeBundle } from '../../features/pipelines/server/write-bundle.ts';
+import { readSecretSet, sealSecretSet } from '../../features/secrets/server/secret-set.ts';
 import { openTenantAccount } from '../../features/tenancy/server/tenant-account.ts';
 import type { Platform } from '../../server/platform.ts';
 import type { WorkerMetrics } from '../metrics.ts';
-import { type BundleFence, ensureDocument, type GrantNode, grantBasis, headContentHash, signGrant, signHead } from './documents.ts';
+import { type BundleFence, ensureDocument, type GrantNode, grantBasis, headContentHash, secretsBasis, signGrant, signHead, signSecrets } from './documents.ts';
 
 export interface ConfigWriterOptions {
   db: Db;
@@ -63,6 +67,54 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
     return envelope;
   }
 
+  /**
+   * What each node is to have of the secrets that the tenant's bundle needs, by its id: as it is on record, or sealed anew when the set, the
+   * node's key or ours has changed. Bundle and secrets are read as of one moment, since the bundle names the set.
+   */
+  async function secretsOf(
+    tenantId: string,
+    pool: string,
+    nodes: GrantNode[],
+  ): Promise<{ bundle: string | null; needs: boolean; documents: Map<string, string> }> {
+    return withTenant(db, tenantId, async (tx) => {
+      await lockBundle(tx, tenantId);
+      const row = await tx.bundle.findUnique({ where: { tenantId_pool: { tenantId, pool } } });
+      if (row === null) return { bundle: null, needs: false, documents: new Map() };
+      const { pipelines, secrets: wanted } = readBundle(row.envelope);
+      if (wanted === undefined) return { bundle: row.envelope, needs: false, documents: new Map() };
+      const set = await readSecretSet(tx, tenantId, namedSecrets(pipelines));
+      if (secretSetHash(set) !== wanted) throw new Error(`bug: the bundle of ${tenantId} does not name the secrets that there are`);
+      const { epoch } = await tx.platformState.findFirstOrThrow();
+      const standing = new Map((await tx.nodeSecrets.findMany({ where: { tenantId } })).map((item) => [item.nodeId, item]));
+      const documents = new Map<string, string>();
+      const stale: { node: GrantNode; basis: string; fence: Fence }[] = [];
+      for (const node of nodes) {
+        const basis = secretsBasis(platform, node, tenantId, { set: wanted, epoch });
+        const found = standing.get(node.id);
+        if (found?.basis === basis) documents.set(node.id, found.envelope);
+        else stale.push({ node, basis, fence: await nextFence(tx) });
+      }
+      const targets = stale.map(({ node, fence }) => ({ nodeId: node.id, sealKey: node.sealKey, within: documentPlace(fence) }));
+      const sealed = await sealSecretSet(tx, platform.kek, tenantId, { set, targets });
+      for (const { node, basis, fence } of stale) {
+        const envelope = signSecrets(platform, node.id, tenantId, { fence, secrets: sealed.get(node.id) ?? [] });
+        const record = { basis, envelope, issuedAt: new Date() };
+        const key = { tenantId_nodeId: { tenantId, nodeId: node.id } };
+        await tx.nodeSecrets.upsert({ where: key, create: { tenantId, nodeId: node.id, ...record }, update: record });
+        documents.set(node.id, envelope);
+      }
+      return { bundle: row.envelope, needs: true, documents };
+    });
+  }
+
+  /** Nodes have no use any more for secrets that no published pipeline refers to. */
+  async function withdrawSecrets(bucket: Bucket, tenantId: string): Promise<void> {
+    for (const { nodeId } of await db.prisma.nodeSecrets.findMany({ where: { tenantId }, select: { nodeId: true } })) {
+      await bucket.delete(configKeys.secrets(nodeId, tenantId));
+      await db.prisma.nodeSecrets.delete({ where: { tenantId_nodeId: { tenantId, nodeId } } });
+    }
+  }
+
   async function listBundles(pool: string): Promise<BundleFence[]> {
     const rows = await db.prisma.bundle.findMany({
       where: { pool },
@@ -95,14 +147,18 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
   }
 
   async function deliver(tenantId: string): Promise<void> {
-    const { tenant, bundle, nodes } = await readTenant(tenantId);
+    const { tenant, nodes } = await readTenant(tenantId);
     const account = openTenantAccount(platform.kek, tenant);
     await bus.ensureTenant(account);
     const pipelines = await db.prisma.pipeline.findMany({ where: { tenantId, deletedAt: null, publishedRevision: { not: null } }, select: { id: true } });
     for (const { id } of pipelines) await bus.ensurePipelineConsumer(account, id);
     const bucket = await openBucket();
     for (const node of nodes) await ensureDocument(bucket, configKeys.grant(node.id, tenantId), await grantOf(node, account));
-    if (bundle) await ensureDocument(bucket, configKeys.bundle(tenant.pool, tenantId), bundle.envelope);
+    // The secrets first: a node applies a bundle when it has those that the bundle names.
+    const { bundle, needs, documents } = await secretsOf(tenantId, tenant.pool, nodes);
+    for (const [nodeId, envelope] of documents) await ensureDocument(bucket, configKeys.secrets(nodeId, tenantId), envelope);
+    if (bundle !== null) await ensureDocument(bucket, configKeys.bundle(tenant.pool, tenantId), bundle);
+    if (!needs) await withdrawSecrets(bucket, tenantId);
   }
 
   async function compare(tenantId: string): Promise<boolean> {
@@ -114,6 +170,19 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
       const grant = grants.get(node.id);
       if (grant?.basis !== grantBasis(platform, node, tenantId)) return false;
       if ((await bucket.get(configKeys.grant(node.id, tenantId)))?.value !== grant.envelope) return false;
+    }
+    return compareSecrets(bucket, tenantId, bundle?.envelope, nodes);
+  }
+
+  async function compareSecrets(bucket: Bucket, tenantId: string, bundle: string | undefined, nodes: GrantNode[]): Promise<boolean> {
+    const wanted = bundle === undefined ? undefined : readBundle(bundle).secrets;
+    const given = new Map((await db.prisma.nodeSecrets.findMany({ where: { tenantId } })).map((row) => [row.nodeId, row]));
+    if (wanted === undefined) return given.size === 0;
+    const { epoch } = await db.prisma.platformState.findFirstOrThrow();
+    for (const node of nodes) {
+      const row = given.get(node.id);
+      if (row?.basis !== secretsBasis(platform, node, tenantId, { set: wanted, epoch })) return false;
+      if ((await bucket.get(configKeys.secrets(node.id, tenantId)))?.value !== row.envelope) return false;
     }
     return true;
   }
@@ -160,4 +229,9 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
       }
     },
   };
+}
+
+/** One that we signed ourselves: its text is known to be right. */
+function readBundle(envelope: string): Bundle {
+  return bundleSchema.parse(JSON.parse(signedEnvelopeSchema.parse(JSON.parse(envelope)).payload));
 }

@@ -4,6 +4,7 @@ import type { Bucket } from '@vrsky/bus/bucket';
 import { type Fence, type Grant, grantSchema, grantSealContext, type Head, headSchema } from '@vrsky/contracts/bundle';
 import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
 import { seal } from '@vrsky/contracts/seal';
+import { type SealedSecretRecord, type SecretsDocument, secretsDocumentSchema } from '@vrsky/contracts/sealed-secrets';
 import { signEnvelope } from '@vrsky/contracts/signed';
 import { deriveProofKey } from '../../features/tenancy/server/tenant-account.ts';
 import type { Platform } from '../../server/platform.ts';
@@ -46,6 +47,22 @@ export async function signGrant(platform: Platform, node: GrantNode, account: Te
     sealedProofKey: seal(node.sealKey, grantSealContext(node.id, tenantId), deriveProofKey(platform.kek, tenantId)),
   });
   return JSON.stringify(signEnvelope('grant', canonicalJson(grant), platform.bundleKey));
+}
+
+/** Raised when nodes need other words about secrets than those they were given. */
+const SECRETS_FORM = 1;
+
+/** Changes when what a node was given of a tenant's secrets no longer is what it should have. `set`: the hash that the bundle names. */
+export function secretsBasis(platform: Platform, node: GrantNode, tenantId: string, { set, epoch }: { set: string; epoch: number }): string {
+  return createHash('sha256')
+    .update(canonicalJson([SECRETS_FORM, node.id, node.sealKey, tenantId, set, epoch, platform.bundleKey.keyId]))
+    .digest('base64url');
+}
+
+/** The secrets that a tenant's bundle needs, for one node. */
+export function signSecrets(platform: Platform, nodeId: string, tenantId: string, { fence, secrets }: { fence: Fence; secrets: SealedSecretRecord[] }): string {
+  const document: SecretsDocument = secretsDocumentSchema.parse({ v: 1, nodeId, tenantId, ...fence, secrets });
+  return JSON.stringify(signEnvelope('secrets', canonicalJson(document), platform.bundleKey));
 }
 
 export interface BundleFence {

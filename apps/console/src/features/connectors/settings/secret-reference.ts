@@ -1,3 +1,4 @@
+import { SECRET_NAME_RULE as RULE, SECRET_NAME } from '@vrsky/contracts/secrets';
 import { pointerTo } from './pointer.ts';
 
 /** What stands in settings instead of a secret's value. */
@@ -5,8 +6,7 @@ export interface SecretReference {
   $secret: string;
 }
 
-export const SECRET_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/;
-export const SECRET_NAME_RULE = 'A secret’s name has letters, digits, dots, - and _, at most 128. Its value does not belong here';
+export const SECRET_NAME_RULE = `${RULE}. Its value does not belong here`;
 
 export const secretReferenceSchema = {
   type: 'object',

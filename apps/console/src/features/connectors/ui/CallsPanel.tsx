@@ -86,7 +86,16 @@ function Plot({ name, calls, pick }: { name: string; calls: ConnectorCallsView; 
 }
 
 const methodColumns: Column<MethodCalls>[] = [
-  { id: 'method', header: 'Call', width: 120, cell: ({ method }) => <span className={classes.sentence}>{methodName(method)}</span> },
+  {
+    id: 'method',
+    header: 'Call',
+    width: 120,
+    cell: ({ method }) => (
+      <span className={classes.sentence} title={method}>
+        {methodName(method)}
+      </span>
+    ),
+  },
   {
     id: 'what',
     header: 'What the node did',

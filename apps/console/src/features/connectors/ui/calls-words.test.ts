@@ -34,7 +34,7 @@ it('a stream is told by its messages; how long it was open is not how long it to
 it('a refused call says that nothing was sent, and needs a look; so does a failed one, but no closed line', () => {
   const refused = call('/evil/Call', { calls: 0, refused: 2, results: {}, meanUs: null, maxUs: null });
   expect(sentence(refused)).toBe('2 calls refused: not allowed, and never sent');
-  expect(methodName(refused.method)).toBe('/evil/Call');
+  expect(methodName(refused.method)).toBe('Call');
   expect(isTroubled(refused)).toBe(true);
   expect(isTroubled(call(`${connector}/Drain`, { results: { INTERNAL: 1 } }))).toBe(true);
   expect(isTroubled(call(`${connector}/Send`, { stream: true, results: { CANCELLED: 1 } }))).toBe(false);

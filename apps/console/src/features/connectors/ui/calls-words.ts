@@ -22,9 +22,9 @@ const known: Record<string, MethodWords> = {
 
 const order = Object.keys(known);
 
-/** A method by the name that stands in the contract; one that nobody knows by its whole path. */
+/** A method by its name in the contract; one that nobody knows by the last part of its path. */
 export function methodName(method: string): string {
-  return known[method]?.name ?? method;
+  return known[method]?.name ?? method.slice(method.lastIndexOf('/') + 1);
 }
 
 /** What was done, how often, how it ended and how long it took: "Applied your settings 3 times, all OK, 2 ms". */

@@ -19,19 +19,24 @@ interface Part {
   spec: SourceSpec | DestinationSpec;
 }
 
-/** HTTP comes with every node. What the contract does not know of it, the connector says: more than the path of a source, or than a plain destination. */
-function connectorParts(draft: PipelineDraft): Part[] {
-  const parts: Part[] = [
+function allParts(draft: PipelineDraft): Part[] {
+  return [
     { at: '/source', role: 'source', spec: draft.source },
     ...draft.destinations.map((spec, i): Part => ({ at: `/destinations/${i}`, role: 'destination', spec })),
   ];
-  return parts.filter(({ role, spec }) => !isHttp(spec) || (role === 'source' ? Object.keys(spec.settings).length > 1 : !isPlainHttp(spec.settings)));
+}
+
+/** HTTP comes with every node. What the contract does not know of it, the connector says: more than the path of a source, or than a plain destination. */
+function connectorParts(draft: PipelineDraft): Part[] {
+  const isPlain = ({ role, spec }: Part) => isHttp(spec) && (role === 'source' ? Object.keys(spec.settings).length === 1 : isPlainHttp(spec.settings));
+  return allParts(draft).filter((part) => !isPlain(part));
 }
 
 /** What the offers of the tenant's nodes, the connectors' schemas and the tenant's secrets say against a draft's connectors. Asks no node. */
 export async function connectorProblems(ctx: TenantContext, draft: PipelineDraft): Promise<DraftProblem[]> {
+  const missing = await missingSecretProblems(ctx, draft);
   const parts = connectorParts(draft);
-  if (parts.length === 0) return [];
+  if (parts.length === 0) return missing;
   const judged = await withTenant(ctx.db, ctx.tenantId, async (tx) => {
     const nodes = await readOffers(tx, Date.now());
     const connectors = mergeOffers(nodes);
@@ -47,10 +52,16 @@ export async function connectorProblems(ctx: TenantContext, draft: PipelineDraft
   const problems: DraftProblem[] = [];
   for (const { part, problem, schema } of judged) {
     if (problem) problems.push(problem);
-    const errors = [...(schema === '' ? [] : checkBySchema(schema, part.spec.settings)), ...(await secretErrors(ctx, part.spec.settings))];
+    const errors = schema === '' ? [] : checkBySchema(schema, part.spec.settings);
     for (const error of errors) problems.push(atSettings(part, error));
   }
-  return problems;
+  return [...problems, ...missing];
+}
+
+/** References to secrets that the tenant does not have, in whatever connector's settings. */
+async function missingSecretProblems(ctx: TenantContext, draft: PipelineDraft): Promise<DraftProblem[]> {
+  const found = await Promise.all(allParts(draft).map(async (part) => (await secretErrors(ctx, part.spec.settings)).map((error) => atSettings(part, error))));
+  return found.flat();
 }
 
 /** Whether the part's nodes have what it names. Absent nodes may come back, so what only they offered is a warning. */

@@ -2,12 +2,15 @@ import { type Bundle, bundleSchema, type Fence, moduleSchema } from '@vrsky/cont
 import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
 import { limits } from '@vrsky/contracts/limits';
 import { pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
+import { secretSetHash } from '@vrsky/contracts/sealed-secrets';
+import { secretNames } from '@vrsky/contracts/secrets';
 import { signEnvelope } from '@vrsky/contracts/signed';
 import type { TenantTx } from '@vrsky/db/client';
 import { AppError } from '@vrsky/kernel/errors';
 import { z } from 'zod';
 import { OUTBOX_CHANNEL } from '../../../server/live-channel.ts';
 import type { Platform } from '../../../server/platform.ts';
+import { readSecretSet } from '../../secrets/server/secret-set.ts';
 import { toPublishable } from './publishable.ts';
 
 /**
@@ -28,6 +31,8 @@ export async function nextFence(tx: TenantTx): Promise<Fence> {
 /** Signs the tenant's desired state anew under `fence`, and announces it to the relay. Part of the transaction that changed it. */
 export async function writeBundle(tx: TenantTx, platform: Platform, tenantId: string, fence: Fence): Promise<void> {
   const { pool, sandboxMinimum } = await tx.tenant.findUniqueOrThrow({ where: { id: tenantId }, select: { pool: true, sandboxMinimum: true } });
+  const pipelines = await publishedPipelines(tx, tenantId);
+  const secrets = await readSecretSet(tx, tenantId, namedSecrets(pipelines));
   const bundle: Bundle = bundleSchema.parse({
     v: 1,
     tenantId,
@@ -35,7 +40,8 @@ export async function writeBundle(tx: TenantTx, platform: Platform, tenantId: st
     ...fence,
     issuedAt: new Date().toISOString(),
     policy: { sandboxMinimum },
-    pipelines: await publishedPipelines(tx, tenantId),
+    ...(secrets.length > 0 && { secrets: secretSetHash(secrets) }),
+    pipelines,
   });
   const payload = canonicalJson(bundle);
   const envelope = JSON.stringify(signEnvelope('bundle', payload, platform.bundleKey));
@@ -44,6 +50,11 @@ export async function writeBundle(tx: TenantTx, platform: Platform, tenantId: st
   await tx.bundle.upsert({ where: { tenantId_pool: { tenantId, pool } }, create: { tenantId, pool, ...stored }, update: stored });
   await tx.outbox.create({ data: { tenantId, pool } });
   await tx.$executeRaw`SELECT pg_notify(${OUTBOX_CHANNEL}, '')`;
+}
+
+/** The secrets that published pipelines refer to, and no others: a node has no use for them. */
+export function namedSecrets(pipelines: Bundle['pipelines']): string[] {
+  return secretNames(pipelines.map(({ spec }) => [spec.source.settings, spec.destinations.map(({ settings }) => settings)]));
 }
 
 async function publishedPipelines(tx: TenantTx, tenantId: string): Promise<Bundle['pipelines']> {

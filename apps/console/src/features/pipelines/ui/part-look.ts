@@ -13,6 +13,8 @@ export function kindWord(item: DraftPart, titles: ReadonlyMap<string, string>): 
   if (item.kind !== 'step') {
     const { connector } = item.part;
     const title = connector === 'http' ? 'HTTP' : (titles.get(connector) ?? connector);
+    // Its name says already which connector it is.
+    if (title === item.part.name) return item.kind === 'source' ? 'Source' : 'Destination';
     return `${title} ${item.kind === 'source' ? 'in' : 'out'}`;
   }
   return item.part.kind === 'convert' ? 'Convert' : 'Filter';
