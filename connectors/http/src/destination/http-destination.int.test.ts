@@ -200,6 +200,12 @@ describe('many messages', () => {
     expect(most).toBe(8);
   });
 
+  test('to a receiver that refuses connections fail one by one, also those that waited for a connection', async () => {
+    const { send } = open(`http://127.0.0.1:${await freePort()}`, {}, { connectionsMax: 4 });
+    const results = await Promise.all(Array.from({ length: 200 }, () => send()));
+    expect(results.map(({ code }) => code)).toEqual(Array(200).fill('connect_refused'));
+  });
+
   test('to a slow receiver: each one’s time begins when it is sent, not when it came', async () => {
     const bin = await openBin();
     bin.behave({ delayMs: 100 });

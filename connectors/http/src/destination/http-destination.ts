@@ -210,8 +210,10 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.end(null);
   }
 
+  /** Not at once: a client that could not connect fails when it gets the next request while it still ends this one. */
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
-    this.end(error);
+    this.controller = null;
+    queueMicrotask(() => this.end(error));
   }
 
   private end(error: Error | null): void {
