@@ -1,4 +1,4 @@
-import { type DestinationSpec, isHttp, type PipelineDraft, type SourceSpec } from '@vrsky/contracts/pipeline-spec';
+import { type DestinationSpec, isHttp, isPlainHttp, type PipelineDraft, type SourceSpec } from '@vrsky/contracts/pipeline-spec';
 import { withTenant } from '@vrsky/db/client';
 import type { TenantContext } from '../../../server/context.ts';
 import { askConnector } from '../../../server/run/ask-connector.ts';
@@ -26,9 +26,10 @@ function allParts(draft: PipelineDraft): Part[] {
   ];
 }
 
-/** HTTP comes with every node. What the contract does not know of it, the connector says: more than the path of a source. */
+/** HTTP comes with every node. What the contract does not know of it, the connector says: more than the path of a source, or than a plain destination. */
 function connectorParts(draft: PipelineDraft): Part[] {
-  return allParts(draft).filter(({ role, spec }) => !isHttp(spec) || (role === 'source' && Object.keys(spec.settings).length > 1));
+  const isPlain = ({ role, spec }: Part) => isHttp(spec) && (role === 'source' ? Object.keys(spec.settings).length === 1 : isPlainHttp(spec.settings));
+  return allParts(draft).filter((part) => !isPlain(part));
 }
 
 /** What the offers of the tenant's nodes, the connectors' schemas and the tenant's secrets say against a draft's connectors. Asks no node. */

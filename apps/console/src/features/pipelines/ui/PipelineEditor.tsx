@@ -135,7 +135,7 @@ function SelectedForm({ selected, pipeline, editor, focus }: SelectedFormProps) 
   }
   const onChange = (change: object) => edit(updateDestination(draft, part.id, change));
   if (isHttp(selected.part))
-    return <DestinationForm key={part.id} destination={selected.part} problems={own} receiverUrl={pipeline.receiverUrl} onChange={onChange} />;
+    return <DestinationForm key={part.id} destination={selected.part} {...common} receiverUrl={pipeline.receiverUrl} onChange={onChange} />;
   return (
     <ConnectorPartForm
       key={part.id}
