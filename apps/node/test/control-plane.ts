@@ -16,7 +16,7 @@ import { type ConnectorRequest, type ConnectorResponse, connectorResponseSchema 
 import { type EnrolmentRequest, type EnrolmentResponse, enrolmentRequestSchema } from '@vrsky/contracts/enrolment';
 import { newId, newInletPath } from '@vrsky/contracts/ids';
 import { type Lease, type Offers, offersSchema, type Report, reportSchema } from '@vrsky/contracts/node-status';
-import { isHttp, type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
+import { type HttpSourceSettings, isHttp, type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
 import type { RunRequest, RunResponse } from '@vrsky/contracts/run';
 import { seal } from '@vrsky/contracts/seal';
 import { documentPlace, requestPlace, type SealedSecretRecord, type SecretsDocument, sealSecret, secretSetHash } from '@vrsky/contracts/sealed-secrets';
@@ -37,6 +37,8 @@ export interface StepInput {
 }
 
 export interface PipelineInput {
+  /** Settings of the HTTP source, beside its path. */
+  from?: Record<string, HttpSourceSettings[string]>;
   /** Destinations by id; each gets the result. */
   to: Record<string, { url: string; headers?: { name: string; value: string }[]; timeoutMs?: number }>;
   /** Destinations of other connectors, by id. */
@@ -243,7 +245,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
       const path = source && isHttp(source) ? source.settings.path : newInletPath();
       const spec = pipelineSpecSchema.parse({
         v: 1,
-        source: { id: 'in', name: 'Webhook', connector: 'http', settings: { path } },
+        source: { id: 'in', name: 'Webhook', connector: 'http', settings: { ...input.from, path } },
         steps: (input.steps ?? []).map(({ id, kind, source }) => ({ id, name: id, kind, language: 'typescript', source })),
         destinations: [
           ...Object.entries(input.to).map(([id, settings]) => ({ id, name: id, connector: 'http', settings })),

@@ -1,11 +1,22 @@
-import { type Check, CheckFailed, type Connection, type ConnectorDefinition, createConnectorLog, defineConnector, runCheck } from '@vrsky/sdk/connector';
+import {
+  type Check,
+  CheckFailed,
+  type Connection,
+  type ConnectorDefinition,
+  createConnectorLog,
+  defineConnector,
+  runCheck,
+  type Secret,
+  type SecretRef,
+} from '@vrsky/sdk/connector';
 import { Agent } from 'undici';
 import type { HttpConnectorConfig } from './config.ts';
-import { createEgress, createGuard } from './destination/egress.ts';
+import { createEgress, createGuard, type Way } from './destination/egress.ts';
 import { createHttpDestination } from './destination/http-destination.ts';
-import { probeReceiver } from './destination/probe.ts';
-import { toTarget } from './destination/request.ts';
-import { destinationSettingsSchema } from './settings.ts';
+import { destinationSettingsSchema } from './destination/settings.ts';
+import { destinationProblems, toTarget, usualWay } from './destination/target.ts';
+import { testDestination } from './destination/test-destination.ts';
+import { createTokenPost } from './destination/token-post.ts';
 import { countKeys, type KeyFetching } from './source/auth/json-web-token.ts';
 import { type HttpSource, listenHttpSource } from './source/http-source.ts';
 import { createRefusals } from './source/refusals.ts';
@@ -13,17 +24,16 @@ import { createRouteTable, type Route } from './source/route.ts';
 import { type SourceSettings, sourceSettingsSchema } from './source/settings.ts';
 import { VERSION } from './version.ts';
 
-const CONNECT_TIMEOUT_MS = 10_000;
-
 const log = createConnectorLog('http');
 
 /** Webhooks in, requests out, in the roles that the configuration says. */
 export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefinition {
   const guard = createGuard({ allow: config.egressAllow });
-  const egress = createEgress({ guard, connectTimeoutMs: CONNECT_TIMEOUT_MS });
-  const destination = createHttpDestination({ connect: egress });
+  const egress = (way: Way) => createEgress({ guard, way });
+  const destination = createHttpDestination({ egress });
+  const post = createTokenPost(egress);
   const keyFetching: KeyFetching = {
-    dispatcher: new Agent({ connect: egress }),
+    dispatcher: new Agent({ connect: egress(usualWay) }),
     onFailed: (url, reason) => log('warn', 'the keys of an issuer cannot be fetched', { url, reason }),
   };
   const table = createRouteTable(keyFetching);
@@ -59,10 +69,10 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       description: 'Takes webhooks in under a URL of its own, and sends each message as one request to the URL of a receiver.',
     },
 
-    test: (connection, deadline) =>
-      connection.role === 'source'
-        ? checkSource(connection)
-        : probeReceiver({ url: new URL(connection.settings.url), guard, timeoutMs: connection.settings.timeoutMs, deadline }),
+    validate: (connection) =>
+      connection.role === 'destination' ? destinationProblems(connection.settings, (reference) => findSecret(connection, reference)) : [],
+
+    test: (connection, deadline) => (connection.role === 'source' ? checkSource(connection) : testDestination({ connection, guard, post, deadline })),
 
     source: !config.roles.includes('source')
       ? undefined
@@ -89,9 +99,18 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       : {
           settings: destinationSettingsSchema,
           configure(connections) {
-            destination.setTargets(new Map(connections.map(({ connectionId, settings }) => [connectionId, toTarget(settings)])));
+            destination.setTargets(new Map(connections.map(({ connectionId, settings, secret }) => [connectionId, toTarget({ settings, secret, post })])));
           },
           send: destination.send,
         },
   });
+}
+
+/** null where the values are not there: settings are also checked before anybody entrusts their secrets to a connector. */
+function findSecret(connection: Connection, reference: SecretRef): Secret | null {
+  try {
+    return connection.secret(reference);
+  } catch {
+    return null;
+  }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { newInletPath } from './ids.ts';
-import { pipelineDraftSchema, pipelineSpecSchema } from './pipeline-spec.ts';
+import { limits } from './limits.ts';
+import { isPlainHttp, pipelineDraftSchema, pipelineSpecSchema } from './pipeline-spec.ts';
 
 const source = { id: 'source', name: 'Webhook', connector: 'http', settings: { path: newInletPath() } };
 const destination = (settings: object = {}, id = 'out') => ({
@@ -21,6 +22,17 @@ test('defaults are filled in, so that a stored spec says everything', () => {
     settings: { method: 'POST', headers: [], timeoutMs: 10_000 },
     retry: { attempts: 6, initialMs: 1_000, maxMs: 60_000 },
   });
+});
+
+test('of an HTTP source the path alone is checked here: the rest is the connector’s, and stays as it is', () => {
+  const settings = { path: newInletPath(), auth: { scheme: 'github', secret: { $secret: 'webhook' } }, methods: ['POST'] };
+  expect(pipelineSpecSchema.parse(spec({ source: { ...source, settings } })).source.settings).toEqual(settings);
+  expect(problems(spec({ source: { ...source, settings: { ...settings, path: 'orders' } } }))).toEqual([
+    'source.settings.path: A source path is made by the console',
+  ]);
+  expect(problems(spec({ source: { ...source, settings: { ...settings, note: 'x'.repeat(limits.settingsCharsMax) } } }))).toEqual([
+    expect.stringContaining('source.settings: Settings have at most'),
+  ]);
 });
 
 test('a pipeline without a destination cannot be published but can be drafted', () => {
@@ -47,6 +59,21 @@ test('a pipeline cannot set what the platform stamps, nor break a header line', 
     expect(problems(spec({ destinations: [destination({ headers: [{ name, value: 'x' }] })] }))[0]).toContain('The platform sets this header');
   }
   expect(problems(spec({ destinations: [destination({ headers: [{ name: 'x-a', value: 'b\r\nx-evil: 1' }] })] }))[0]).toContain('no line breaks');
+});
+
+test('of an HTTP destination what every one has is checked here: the rest is the connector’s, and stays as it is', () => {
+  const more = { auth: { scheme: 'bearer', token: { $secret: 'api' } }, pace: { inOrder: true }, url: 'https://api.example.com/orders/{{ message.id }}' };
+  expect(pipelineSpecSchema.parse(spec({ destinations: [destination(more)] })).destinations[0]?.settings).toMatchObject(more);
+  expect(problems(spec({ destinations: [destination({ url: 'https://{{ message.host }}/' })] }))[0]).toContain('whole URL');
+  expect(problems(spec({ destinations: [destination({ auth: { note: 'x'.repeat(limits.settingsCharsMax) } })] }))[0]).toContain('Settings have at most');
+});
+
+test('a destination that only has what the platform knows need not be asked about', () => {
+  const { settings } = pipelineSpecSchema.parse(spec()).destinations[0] as { settings: Record<string, unknown> };
+  expect(isPlainHttp(settings)).toBe(true);
+  expect(isPlainHttp({ ...settings, http2: true })).toBe(false);
+  expect(isPlainHttp({ ...settings, url: 'https://a.test/{{ message.id }}' })).toBe(false);
+  expect(isPlainHttp({ ...settings, headers: [{ name: 'x-a', value: '{{ messageId }}' }] })).toBe(false);
 });
 
 test('two parts with one id are refused, naming the second', () => {

@@ -6,12 +6,15 @@ const nameSchema = z.string().trim().min(1, 'Give it a name').max(80, 'A name ha
 /** Unique within the pipeline; stable over revisions, so that metrics and trails of a step go on. */
 const partIdSchema = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'An id is lower-case letters, digits, - and _, at most 40 characters');
 
-export const httpMethods = ['POST', 'PUT', 'PATCH'] as const;
+export const httpMethods = ['POST', 'PUT', 'PATCH', 'DELETE', 'GET'] as const;
 
-export const httpSourceSettingsSchema = z.strictObject({
-  /** The secret part of the URL: `<ingest>/in/<path>`. */
-  path: z.string().regex(/^in_[0-9a-hjkmnp-tv-z]{24}$/, 'A source path is made by the console'),
-});
+/** Only the path is the platform's: who may send, what is taken and how it is answered the connector's own schema says, and checks. */
+export const httpSourceSettingsSchema = z
+  .object({
+    /** The secret part of the URL: `<ingest>/in/<path>`. */
+    path: z.string().regex(/^in_[0-9a-hjkmnp-tv-z]{24}$/, 'A source path is made by the console'),
+  })
+  .catchall(z.json());
 
 const headerNameSchema = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, 'A header name has only letters, digits and -');
 const headerValueSchema = z
@@ -36,7 +39,7 @@ const reservedHeaders = new Set([
   'proxy-connection',
 ]);
 
-export const httpDestinationSettingsSchema = z.strictObject({
+const httpDestinationSettings = {
   url: z
     .string()
     .max(2_048, 'A URL has at most 2,048 characters')
@@ -59,7 +62,19 @@ export const httpDestinationSettingsSchema = z.strictObject({
     .min(100, 'At least 100 ms')
     .max(limits.requestTimeoutMsMax, `At most ${limits.requestTimeoutMsMax} ms`)
     .default(limits.requestTimeoutMsDefault),
-});
+};
+
+/**
+ * What every HTTP destination has. Authentication, templates and the rest the connector's own schema says, and checks: this package may not see a
+ * connector, and two definitions would part.
+ */
+export const httpDestinationSettingsSchema = z.object(httpDestinationSettings).catchall(z.json());
+
+/** Whether this package knows all that there is in an HTTP destination's settings; otherwise its connector has to be asked. */
+export function isPlainHttp(settings: Record<string, unknown>): boolean {
+  const isKnown = Object.keys(settings).every((key) => Object.hasOwn(httpDestinationSettings, key));
+  return isKnown && !JSON.stringify([settings.url, settings.headers]).includes('{{');
+}
 
 function urlProblem(value: string): string | null {
   if (!URL.canParse(value)) return 'Enter a whole URL, such as https://api.example.com/orders';

@@ -65,6 +65,33 @@ test('a connection that is wrong is reported with its field, and the others work
   await bin.waitFor(1);
 });
 
+test('a secret reaches the receivers that it is for and no other: a destination elsewhere is refused with its field', async () => {
+  const { host, bin } = await start();
+  const sealed = (name: string, hosts: string[]) => ({ name, hosts, versions: [{ version: 1, open: () => Buffer.from('tok-123456') }] });
+  const settings = { url: bin.url, auth: { scheme: 'bearer', token: { $secret: 'orders' } } };
+  const connection = { tenantId: 'cus_a', role: 'destination', settings } as const;
+  const errors = await host.configure(2, [
+    { ...connection, connectionId: 'p/out', secrets: [sealed('orders', ['127.0.0.1'])] },
+    { ...connection, connectionId: 'p/elsewhere', secrets: [sealed('orders', ['api.example.com'])] },
+  ]);
+  expect(errors).toEqual([
+    { connectionId: 'p/elsewhere', errors: [{ path: '/auth/token', message: expect.stringContaining('may not be sent to 127.0.0.1') }] },
+  ]);
+  expect(await host.send(outgoing('msg_1', Buffer.from('x')), 5_000)).toMatchObject({ status: 'ok' });
+  expect(bin.requests.map(({ headers }) => headers.authorization)).toEqual(['Bearer tok-123456']);
+});
+
+test('hundreds of messages to a receiver that is down fail one by one, and its connector lives', async () => {
+  const { host, bin } = await start();
+  const { pid } = host.state();
+  await bin.down();
+  const outcomes = await Promise.all(Array.from({ length: 300 }, (_, i) => host.send(outgoing(`msg_${i}`, Buffer.from('x')), 5_000)));
+  expect(new Set(outcomes.map(({ code }) => code))).toEqual(new Set(['connect_refused']));
+  await bin.up();
+  expect(await host.send(outgoing('msg_up', Buffer.from('x')), 5_000)).toMatchObject({ status: 'ok' });
+  expect(host.state()).toMatchObject({ state: 'running', pid });
+});
+
 test('an address inside that the operator did not list is refused', async () => {
   const { host } = await start();
   const inside = await requestBin();

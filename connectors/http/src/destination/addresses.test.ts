@@ -50,6 +50,9 @@ test.each([
   'fe80::1%eth0',
   'fec0::1',
   'ff02::1',
+  '2a00:1450::5efe:7f00:1',
+  '2a00:1450::200:5efe:10.0.0.1',
+  '2a00:1450:1:2:0:5efe:a9fe:a9fe',
 ])('%s is inside', (address) => {
   expect(isForbiddenAddress(address)).toBe(true);
 });
@@ -68,6 +71,8 @@ test.each([
   '2606:4700::1111',
   '2001:4860:4860::8888',
   '2a00:1450::1',
+  '2a00:1450:0:0:5efe::1',
+  '2a00:1450::5eff:8.8.8.8',
 ])('%s is outside', (address) => {
   expect(isForbiddenAddress(address)).toBe(false);
 });

@@ -2,7 +2,7 @@ import { BlockList, isIP } from 'node:net';
 
 /**
  * Addresses no customer's request may reach: ourselves, private and provider-internal networks, cloud metadata, and every form in
- * which an IPv4 address can hide in an IPv6 one (mapped, compatible, translated, 6to4, Teredo, NAT64). By range, not by name.
+ * which an IPv4 address can hide in an IPv6 one (mapped, compatible, translated, 6to4, Teredo, NAT64, ISATAP). By range, not by name.
  */
 const forbidden = { 4: new BlockList(), 6: new BlockList() };
 const ipv4: [string, number][] = [
@@ -48,5 +48,27 @@ export function isForbiddenAddress(address: string): boolean {
   const bare = address.split('%', 1)[0] as string; // without an interface, as in fe80::1%eth0
   const family = isIP(bare);
   if (family === 4) return forbidden[4].check(bare, 'ipv4');
-  return family !== 6 || forbidden[6].check(bare, 'ipv6');
+  return family !== 6 || forbidden[6].check(bare, 'ipv6') || isIsatap(bare);
+}
+
+/** ISATAP (RFC 5214) has an IPv4 address behind 0:5efe or 200:5efe, whatever the network in front. A tunnel of that kind leads inside by design. */
+function isIsatap(address: string): boolean {
+  const groups = expand(address);
+  return (groups[4] === 0 || groups[4] === 0x200) && groups[5] === 0x5efe;
+}
+
+/** The eight groups of a valid IPv6 address. */
+function expand(address: string): number[] {
+  const [, head = '', dotted] = /^(.*?)((?:\d+\.){3}\d+)?$/.exec(address) ?? [];
+  const bytes = (dotted ?? '').split('.').map(Number);
+  const plain =
+    dotted === undefined
+      ? head
+      : `${head}${(((bytes[0] as number) << 8) | (bytes[1] as number)).toString(16)}:${(((bytes[2] as number) << 8) | (bytes[3] as number)).toString(16)}`;
+  const [left = '', right] = plain.split('::');
+  const parse = (text: string): number[] => (text === '' ? [] : text.split(':').map((group) => Number.parseInt(group, 16)));
+  const before = parse(left);
+  if (right === undefined) return before;
+  const after = parse(right);
+  return [...before, ...Array(8 - before.length - after.length).fill(0), ...after];
 }

@@ -32,7 +32,7 @@ function pretend(names: Record<string, Answer | Answer[]>, o: { allow?: string[]
       });
     };
   };
-  const egress = createEgress({ guard: createGuard({ allow: new Set(o.allow), lookup }), connectTimeoutMs: 1_000, connect });
+  const egress = createEgress({ guard: createGuard({ allow: new Set(o.allow), lookup }), way: { connectTimeoutMs: 1_000, http2: false, tls: {} }, connect });
   const go = (url: string): Promise<string> => {
     const { hostname, port, protocol, host } = new URL(url);
     return new Promise((resolve) =>
@@ -60,6 +60,22 @@ describe('a request to the inside is refused', () => {
     'http://[fd00:ec2::254]/',
     'http://0.0.0.0:4803/',
     'http://10.0.0.5:8080/',
+    'http://127.0.0.1./',
+    'http://017700000001/',
+    'http://0x7f000001/',
+    'http://0x7f.0x0.0x0.0x1/',
+    'http://3232235777/',
+    'http://169.254.43518/',
+    'http://%31%32%37.0.0.1/',
+    'http://[::127.0.0.1]/',
+    'http://[0:0:0:0:0:ffff:127.0.0.1]/',
+    'http://[::ffff:0:127.0.0.1]/',
+    'http://[2002:7f00:1::]/',
+    'http://[2001:0:1234::80ff:fffe]/',
+    'http://[64:ff9b:1::a9fe:a9fe]/',
+    'http://[2a00:1450::5efe:7f00:1]/',
+    'http://[::]:80/',
+    'http://[fe80::1]/',
   ])('by its address, before anything is opened: %s', async (url) => {
     const { go, log } = pretend({});
     expect(await go(url)).toBe('EGRESS_FORBIDDEN');

@@ -1,5 +1,6 @@
 import { lookup as systemLookup } from 'node:dns';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
+import type { SecureVersion } from 'node:tls';
 import { buildConnector } from 'undici';
 import { isForbiddenAddress } from './addresses.ts';
 
@@ -40,11 +41,28 @@ export function createGuard(o: { allow: ReadonlySet<string>; lookup?: LookupFunc
   };
 }
 
+/** How connections of one kind are made. Two requests share a connection only when they have the same origin and the same way. */
+export interface Way {
+  /** The same for the same way; empty for the usual one. */
+  key: string;
+  connectTimeoutMs: number;
+  /** Where the receiver offers it over TLS. */
+  http2: boolean;
+  tls: { minVersion?: SecureVersion; ca?: string[]; cert?: string; key?: string };
+}
+
 export interface EgressOptions {
   guard: EgressGuard;
-  connectTimeoutMs: number;
+  way: Omit<Way, 'key'>;
   /** What opens connections, unless a test brings another. */
-  connect?: (options: { lookup: LookupFunction; timeout: number }) => buildConnector.connector;
+  connect?: (options: ConnectOptions) => buildConnector.connector;
+}
+
+/** As undici takes them. */
+export interface ConnectOptions {
+  lookup: LookupFunction;
+  timeout: number;
+  allowH2: boolean;
 }
 
 /** Host and port as the guard wants them. */
@@ -53,12 +71,13 @@ export function endpointOf(target: { hostname: string; port: string; protocol: s
 }
 
 /** A way of connecting for an HTTP client that goes where the guard lets it. */
-export function createEgress({ guard, connectTimeoutMs: timeout, connect = buildDefault }: EgressOptions): buildConnector.connector {
+export function createEgress({ guard, way, connect = buildDefault }: EgressOptions): buildConnector.connector {
+  const options = { ...way.tls, timeout: way.connectTimeoutMs, allowH2: way.http2 };
   const connectors = new Map<LookupFunction, buildConnector.connector>();
   const connectorWith = (lookup: LookupFunction): buildConnector.connector => {
     const known = connectors.get(lookup);
     if (known !== undefined) return known;
-    const made = connect({ lookup, timeout });
+    const made = connect({ ...options, lookup });
     connectors.set(lookup, made);
     return made;
   };
@@ -84,8 +103,8 @@ export function createEgress({ guard, connectTimeoutMs: timeout, connect = build
   };
 }
 
-function buildDefault(o: { lookup: LookupFunction; timeout: number }): buildConnector.connector {
-  return buildConnector({ ...o, allowH2: false, autoSelectFamily: true } as buildConnector.BuildOptions);
+function buildDefault(options: ConnectOptions): buildConnector.connector {
+  return buildConnector({ ...options, autoSelectFamily: true } as buildConnector.BuildOptions);
 }
 
 /** Fails when any answer is forbidden: a name that is half inside is an attack or a mistake. */

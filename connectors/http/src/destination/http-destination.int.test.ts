@@ -4,10 +4,10 @@ import { eventually } from '@vrsky/testkit/eventually';
 import { freePort } from '@vrsky/testkit/ports';
 import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
 import { afterEach, describe, expect, test } from 'vitest';
-import { destinationSettingsSchema } from '../settings.ts';
 import { createEgress, createGuard } from './egress.ts';
 import { createHttpDestination, type HttpDestination } from './http-destination.ts';
-import { toTarget } from './request.ts';
+import { destinationSettingsSchema } from './settings.ts';
+import { type Target, toTarget } from './target.ts';
 
 const cleanups: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -200,6 +200,12 @@ describe('many messages', () => {
     expect(most).toBe(8);
   });
 
+  test('to a receiver that refuses connections fail one by one, also those that waited for a connection', async () => {
+    const { send } = open(`http://127.0.0.1:${await freePort()}`, {}, { connectionsMax: 4 });
+    const results = await Promise.all(Array.from({ length: 200 }, () => send()));
+    expect(results.map(({ code }) => code)).toEqual(Array(200).fill('connect_refused'));
+  });
+
   test('to a slow receiver: each one’s time begins when it is sent, not when it came', async () => {
     const bin = await openBin();
     bin.behave({ delayMs: 100 });
@@ -211,7 +217,7 @@ describe('many messages', () => {
   test('to more receivers than are allowed: an idle one gives way, a busy one does not', async () => {
     const bins = await Promise.all([openBin(), openBin(), openBin()]);
     const { destination, send } = open(bins[0]?.url ?? '', {}, { originsMax: 2, allow: bins.map((bin) => `127.0.0.1:${bin.port}`) });
-    destination.setTargets(new Map(bins.map((bin, i) => [`p/${i}`, toTarget(destinationSettingsSchema.parse({ url: bin.url, timeoutMs: 500 }))])));
+    destination.setTargets(new Map(bins.map((bin, i) => [`p/${i}`, plainTarget({ url: bin.url, timeoutMs: 500 })])));
     for (const i of [0, 1, 2]) expect((await send({ connectionId: `p/${i}` })).status).toBe('ok');
     for (const bin of bins) bin.behave({ hang: true });
     const busy = [send({ connectionId: 'p/1' }), send({ connectionId: 'p/2' })];
@@ -242,14 +248,13 @@ function open(
       else callback(null, [{ address, family: 4 }]);
     },
   });
-  const connect = createEgress({ guard, connectTimeoutMs: 2_000 });
   const destination = createHttpDestination({
-    connect,
+    egress: (way) => createEgress({ guard, way }),
     ...(o.connectionsMax ? { connectionsMax: o.connectionsMax } : {}),
     ...(o.originsMax ? { originsMax: o.originsMax } : {}),
   });
   cleanups.push(() => destination.close());
-  destination.setTargets(new Map([['p/out', toTarget(destinationSettingsSchema.parse({ url, ...settings }))]]));
+  destination.setTargets(new Map([['p/out', plainTarget({ url, ...settings })]]));
   const send = (delivery: Partial<Delivery> = {}): Promise<DeliveryResult> =>
     new Promise((resolve) => {
       destination.send(
@@ -270,6 +275,15 @@ function open(
       );
     });
   return { destination, send };
+}
+
+/** One without secrets. */
+function plainTarget(settings: object): Target {
+  return toTarget({ settings: destinationSettingsSchema.parse(settings), secret: unexpected, post: unexpected });
+}
+
+function unexpected(): never {
+  throw new Error('this destination has no secrets');
 }
 
 async function openBin(): Promise<RequestBin> {

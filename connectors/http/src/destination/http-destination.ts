@@ -1,19 +1,23 @@
 import type { Delivery, DeliveryResult } from '@vrsky/sdk/connector';
 import type { buildConnector, Client, Dispatcher } from 'undici';
-import { createLanes, type Lane } from './lanes.ts';
-import { answerOutcome, DeliveryTimeout, failureOutcome } from './outcome.ts';
-import { requestHeaders, type Target } from './request.ts';
+import { AnswerStart } from './answer.ts';
+import type { Way } from './egress.ts';
+import { createLanes, type Lane, type Lanes } from './lanes.ts';
+import { answerOutcome, DeliveryTimeout, failureOutcome, RedirectRefused } from './outcome.ts';
+import { compressRequest, makeRequest, type OutgoingRequest } from './request.ts';
+import type { Target } from './target.ts';
 
 /** Requests out: one per message, with exactly one result each. */
 export interface HttpDestination {
-  /** Replaces all targets. */
+  /** Replaces all targets. One that is as before goes on with what it knows: its token, its pace, that its receiver is gone. */
   setTargets(targetByConnectionId: ReadonlyMap<string, Target>): void;
   send(delivery: Delivery, done: (result: DeliveryResult) => void): void;
   close(): Promise<void>;
 }
 
 export interface HttpDestinationOptions {
-  connect: buildConnector.connector;
+  /** How connections are made. */
+  egress(way: Way): buildConnector.connector;
   originsMax?: number;
   /** To one origin. */
   connectionsMax?: number;
@@ -21,42 +25,83 @@ export interface HttpDestinationOptions {
 
 const ORIGINS_MAX = 256;
 const CONNECTIONS_MAX = 64;
-const ANSWER_BYTES_MAX = 1_024;
 /** An answer longer than this is not read to its end: the connection is given up instead. */
 const READ_BYTES_MAX = 262_144;
-const EMPTY = new Uint8Array(0);
 
 export function createHttpDestination(options: HttpDestinationOptions): HttpDestination {
   const lanes = createLanes({
-    connect: options.connect,
+    egress: options.egress,
     originsMax: options.originsMax ?? ORIGINS_MAX,
     connectionsMax: options.connectionsMax ?? CONNECTIONS_MAX,
   });
   let targets: ReadonlyMap<string, Target> = new Map();
+
+  const exchange = (target: Target, delivery: Delivery, done: (result: DeliveryResult) => void): void => {
+    const lane = lanes.find(target.plan.origin, target.way);
+    if (lane === null) return done(TOO_MANY_RECEIVERS);
+    lane.acquire((client) => new Exchange({ lanes, lane, client, target, delivery, done }).start());
+  };
   return {
     setTargets(targetByConnectionId) {
-      targets = targetByConnectionId;
+      targets = new Map(
+        [...targetByConnectionId].map(([id, target]) => {
+          const before = targets.get(id);
+          return [id, before !== undefined && before.fingerprint === target.fingerprint ? before : target];
+        }),
+      );
     },
     send(delivery, done) {
       const target = targets.get(delivery.connectionId);
       if (target === undefined)
         return done({ status: 'retryable', source: 'plugin', code: 'not_configured', reason: 'This destination is not set up on the node yet.' });
-      const lane = lanes.find(target.origin);
-      if (lane === null)
-        return done({ status: 'retryable', source: 'plugin', code: 'too_many_receivers', reason: 'The node sends to too many receivers at the same time.' });
-      lane.acquire((client) => {
-        new Exchange(lane, client, target, done).start(delivery);
+      if (target.isStopped) return done(stopped(target.host));
+      const { pace } = target;
+      if (pace === null) return exchange(target, delivery, done);
+      pace.acquire(() => {
+        const ended = (result: DeliveryResult): void => {
+          pace.release();
+          done(result);
+        };
+        if (target.isStopped) queueMicrotask(() => ended(stopped(target.host)));
+        else exchange(target, delivery, ended);
       });
     },
     close: lanes.close,
   };
 }
 
-/** One request and its answer. A class, because a client calls its methods for thousands of these a second. */
+const TOO_MANY_RECEIVERS: DeliveryResult = {
+  status: 'retryable',
+  source: 'plugin',
+  code: 'too_many_receivers',
+  reason: 'The node sends to too many receivers at the same time.',
+};
+
+function stopped(host: string): DeliveryResult {
+  return {
+    status: 'permanent',
+    source: 'downstream',
+    code: 'receiver_gone',
+    reason: `Nothing was sent: ${host} answered 410 to an earlier message, that it is gone for good, which stopped this destination. Correct its URL, or pause and resume the pipeline when the receiver is back.`,
+  };
+}
+
+interface ExchangeParts {
+  lanes: Lanes;
+  lane: Lane;
+  client: Client;
+  target: Target;
+  delivery: Delivery;
+  done: (result: DeliveryResult) => void;
+}
+
+/** One message and the answer to it, with what lies between: a redirect, a new token. A class, because a client calls its methods for thousands of these a second. */
 class Exchange implements Dispatcher.DispatchHandler {
-  private readonly lane: Lane;
-  private readonly client: Client;
+  private readonly lanes: Lanes;
+  private lane: Lane | null;
+  private client: Client | null;
   private readonly target: Target;
+  private readonly delivery: Delivery;
   private readonly done: (result: DeliveryResult) => void;
   private readonly startedAtUs = Date.now() * 1_000;
   private readonly startedMs = performance.now();
@@ -64,22 +109,75 @@ class Exchange implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | null = null;
   private timedOut = false;
   private settled = false;
+  /** Without what the authentication adds. */
+  private request: OutgoingRequest | null = null;
+  private sent: OutgoingRequest | null = null;
+  private redirects = 0;
+  private isRenewed = false;
   private status = 0;
   private retryAfter: string | undefined;
-  private answer: Uint8Array = EMPTY;
+  private encoding: string | undefined;
+  private location: string | undefined;
+  private answer = new AnswerStart();
   private read = 0;
 
-  constructor(lane: Lane, client: Client, target: Target, done: (result: DeliveryResult) => void) {
+  constructor({ lanes, lane, client, target, delivery, done }: ExchangeParts) {
+    this.lanes = lanes;
     this.lane = lane;
     this.client = client;
     this.target = target;
+    this.delivery = delivery;
     this.done = done;
   }
 
-  start(delivery: Delivery): void {
+  start(): void {
     this.timer = setTimeout(onTimeout, this.target.timeoutMs, this);
-    const { path, method } = this.target;
-    this.client.dispatch({ path, method, headers: requestHeaders(this.target, delivery), body: delivery.payload.length === 0 ? null : delivery.payload }, this);
+    const { plan, authentication } = this.target;
+    try {
+      this.request = makeRequest(plan, this.delivery);
+    } catch (error) {
+      // Not at once: a thousand messages that fail like this would be a thousand calls deep.
+      queueMicrotask(() => this.settle(error));
+      return;
+    }
+    if (plan.compress) {
+      compressRequest(this.request).then(
+        (request) => {
+          this.request = request;
+          this.authenticate();
+        },
+        (error) => this.settle(error),
+      );
+    } else if (authentication === null) this.dispatch(this.request);
+    else this.authenticate();
+  }
+
+  /** Sends the request with its authentication; what is sent to another origin has none. */
+  private authenticate(): void {
+    const base = this.request as OutgoingRequest;
+    const { authentication, plan } = this.target;
+    const request = { ...base, headers: [...base.headers] };
+    if (authentication === null || base.origin !== plan.origin) return this.dispatch(request);
+    let applied: void | Promise<void>;
+    try {
+      applied = authentication.apply(request);
+    } catch (error) {
+      queueMicrotask(() => this.settle(error));
+      return;
+    }
+    if (applied === undefined) return this.dispatch(request);
+    applied.then(
+      () => this.dispatch(request),
+      (error) => this.settle(error),
+    );
+  }
+
+  private dispatch(request: OutgoingRequest): void {
+    if (this.timedOut) return this.settle(new DeliveryTimeout());
+    this.sent = request;
+    const { path, method, headers, body } = request;
+    const { headersMs: headersTimeout, bodyMs: bodyTimeout } = this.target;
+    (this.client as Client).dispatch({ path, method: method as Dispatcher.HttpMethod, headers, body, headersTimeout, bodyTimeout }, this);
   }
 
   /** Covers connecting, sending and the whole answer. */
@@ -97,25 +195,98 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: Record<string, string | string[] | undefined>): void {
     if (status < 200) return; // informational: the answer is yet to come
     this.status = status;
-    const retryAfter = headers['retry-after'];
-    if (retryAfter !== undefined) this.retryAfter = Array.isArray(retryAfter) ? retryAfter[0] : retryAfter;
+    this.retryAfter = first(headers['retry-after']);
+    this.encoding = first(headers['content-encoding']);
+    this.location = first(headers.location);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.read < ANSWER_BYTES_MAX) {
-      const part = chunk.subarray(0, ANSWER_BYTES_MAX - this.read);
-      this.answer = this.answer.length === 0 ? part : Buffer.concat([this.answer, part]);
-    }
+    this.answer.add(chunk);
     this.read += chunk.length;
     if (this.read > READ_BYTES_MAX) controller.abort(new Error('the answer is longer than we read'));
   }
 
   onResponseEnd(): void {
-    this.settle(null);
+    this.end(null);
   }
 
+  /** Not at once: a client that could not connect fails when it gets the next request while it still ends this one. */
   onResponseError(_: Dispatcher.DispatchController, error: Error): void {
+    this.controller = null;
+    queueMicrotask(() => this.end(error));
+  }
+
+  private end(error: Error | null): void {
+    this.controller = null;
+    if (this.timedOut || this.settled) return this.settle(error);
+    try {
+      if (this.goesOn()) return;
+    } catch (refusal) {
+      return this.settle(refusal);
+    }
     this.settle(error);
+  }
+
+  /** Whether the answer only asks for another request, which is then under way. */
+  private goesOn(): boolean {
+    const { status, target } = this;
+    if (status === 401 && !this.isRenewed && target.authentication?.renew(this.sent as OutgoingRequest) === true) {
+      this.isRenewed = true;
+      this.forgetAnswer();
+      this.authenticate();
+      return true;
+    }
+    if ((status !== 307 && status !== 308) || target.redirects.max === 0) return false;
+    this.follow();
+    return true;
+  }
+
+  private follow(): void {
+    const { target } = this;
+    const request = this.request as OutgoingRequest;
+    const url = this.location === undefined ? null : URL.parse(this.location, `${request.origin}${request.path}`);
+    if (url === null || (url.protocol !== 'http:' && url.protocol !== 'https:') || url.username !== '' || url.password !== '')
+      throw this.refused(`The receiver answered ${this.status}, a redirect, without an address that can be followed.`);
+    if (++this.redirects > target.redirects.max) throw this.refused(`The receiver redirected more than ${target.redirects.max} times.`);
+    if (!target.redirects.origins.has(url.origin))
+      throw this.refused(`The receiver redirected to ${url.host.slice(0, 255)}, which is not among the origins to which this destination follows.`);
+    if (request.origin.startsWith('https:') && url.protocol === 'http:')
+      throw this.refused('The receiver redirected from https to http, which nobody can be trusted with.');
+    const isForeign = url.origin !== target.plan.origin;
+    this.request = {
+      ...request,
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      headers: isForeign ? withoutOwn(request.headers, target) : request.headers,
+    };
+    this.forgetAnswer();
+    if (url.origin === request.origin) return this.authenticate();
+    this.releaseLane();
+    const lane = this.lanes.find(url.origin, isForeign ? target.foreignWay : target.way);
+    if (lane === null) return this.settleWith(TOO_MANY_RECEIVERS);
+    lane.acquire((client) => {
+      this.lane = lane;
+      this.client = client;
+      this.authenticate();
+    });
+  }
+
+  private refused(reason: string): RedirectRefused {
+    this.status = 0;
+    return new RedirectRefused(reason);
+  }
+
+  private forgetAnswer(): void {
+    this.status = 0;
+    this.retryAfter = this.encoding = this.location = undefined;
+    this.answer = new AnswerStart();
+    this.read = 0;
+  }
+
+  private releaseLane(): void {
+    const { lane, client } = this;
+    this.lane = this.client = null;
+    if (lane !== null && client !== null) lane.release(client);
   }
 
   /** The connection stays ours until the client is done with the request; only the message gets its result now. */
@@ -124,27 +295,58 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.done(this.result(new DeliveryTimeout()));
   }
 
-  private settle(error: Error | null): void {
+  private settle(error: unknown): void {
     clearTimeout(this.timer);
     // First: who asks for the next message finds the connection free.
-    this.lane.release(this.client);
+    this.releaseLane();
     if (this.settled) return;
     this.settled = true;
     this.done(this.result(error));
   }
 
-  private result(error: Error | null): DeliveryResult {
+  private settleWith(result: DeliveryResult): void {
+    clearTimeout(this.timer);
+    if (this.settled) return;
+    this.settled = true;
+    this.done(result);
+  }
+
+  private result(error: unknown): DeliveryResult {
+    const { target } = this;
     // A status says what the receiver made of the message, even if the rest of its answer never comes.
-    const result =
-      this.status > 0
-        ? answerOutcome({ status: this.status, retryAfter: this.retryAfter, body: this.answer })
-        : failureOutcome(error, this.target.host, this.target.timeoutMs);
+    const result = this.status > 0 ? this.answered() : failureOutcome(error, this.host(), target.timeoutMs);
     result.startedAtUs = this.startedAtUs;
     result.durationUs = Math.round((performance.now() - this.startedMs) * 1_000);
     return result;
+  }
+
+  /** Which a redirect may have changed. */
+  private host(): string {
+    const { request, target } = this;
+    return request === null || request.origin === target.plan.origin ? target.host : new URL(request.origin).host;
+  }
+
+  private answered(): DeliveryResult {
+    const { target, status, retryAfter } = this;
+    if (status === 410 && !target.rules.retries(status)) target.isStopped = true;
+    const body = this.answer.take(this.encoding, target.authentication?.sensitive() ?? []);
+    return answerOutcome({ status, retryAfter, body }, Date.now(), target.rules);
   }
 }
 
 function onTimeout(exchange: Exchange): void {
   exchange.giveUp();
+}
+
+function first(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value[0] : value;
+}
+
+/** What the customer added is for the receiver of the URL. */
+function withoutOwn(headers: readonly string[], { ownHeaders }: Target): string[] {
+  const kept: string[] = [];
+  for (let i = 0; i < headers.length; i += 2) {
+    if (!ownHeaders.has((headers[i] as string).toLowerCase())) kept.push(headers[i] as string, headers[i + 1] as string);
+  }
+  return kept;
 }

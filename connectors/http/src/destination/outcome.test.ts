@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { answerOutcome, DeliveryTimeout, failureOutcome, parseRetryAfter } from './outcome.ts';
+import { answerOutcome, answerRules, DeliveryTimeout, failureOutcome, parseRetryAfter } from './outcome.ts';
 
 const answer = (status: number, retryAfter?: string) => answerOutcome({ status, retryAfter, body: Buffer.from('b') }, Date.parse('2026-01-01T00:00:00Z'));
 
@@ -39,12 +39,32 @@ describe('an answer', () => {
   });
 });
 
+describe('what a destination says of statuses', () => {
+  const rules = answerRules({ retryOn: ['409', '5xx', '404'], retryAfterMaxMs: 5_000 });
+  const judged = (status: number, retryAfter?: string) => answerOutcome({ status, retryAfter, body: Buffer.from('') }, 0, rules);
+
+  test('counts, for those that it tries again and those that are final', () => {
+    expect([409, 404, 503, 429, 408, 425, 422].map((status) => judged(status).status)).toEqual([
+      ...['retryable', 'retryable', 'retryable'],
+      ...['permanent', 'permanent', 'permanent', 'permanent'],
+    ]);
+  });
+
+  test('bounds how long a receiver may ask to wait', () => {
+    expect(judged(503, '3000')).toMatchObject({ status: 'rate_limited', retryAfterMs: 5_000 });
+  });
+});
+
+test('425 may pass', () => {
+  expect(answer(425)).toMatchObject({ status: 'retryable', code: 'http_425' });
+});
+
 test.each([
   ['5', 5_000],
   [' 5 ', 5_000],
   ['Thu, 01 Jan 2026 00:00:10 GMT', 10_000],
   ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
-  ['999999999', 86_400_000],
+  ['999999999', 3_600_000],
   ['-5', 0],
   ['soon', 0],
   ['', 0],

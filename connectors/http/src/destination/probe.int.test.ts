@@ -71,7 +71,7 @@ test('a certificate counts, and what is wrong with it is said', async () => {
   const { keyPem, certPem } = createIdentity();
   const port = await listen(createTlsServer({ key: keyPem, cert: certPem }));
   expect((await probe(`https://localhost:${port}/`)).at(-1)).toMatchObject({ passed: false, detail: expect.stringContaining('signed by itself') });
-  const good = await probe(`https://localhost:${port}/`, { ca: certPem });
+  const good = await probe(`https://localhost:${port}/`, { tls: { ca: certPem } });
   expect(good.map(({ passed }) => passed)).toEqual([true, true, true]);
   expect(good[2]?.detail).toMatch(/^TLSv1\.3; the certificate is valid until \d{4}-\d\d-\d\d\.$/);
 });

@@ -9,15 +9,15 @@ export interface ProbeOptions {
   guard: EgressGuard;
   timeoutMs: number;
   deadline: AbortSignal;
-  /** Further authorities, for tests. */
-  ca?: ConnectionOptions['ca'];
+  /** How TLS is agreed on: authorities, versions, our own certificate. */
+  tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key' | 'minVersion'>;
 }
 
 /**
  * Tries how far a request would get without sending one: the name, the connection, TLS. What cannot be tried after a failure is left out. It
  * goes the way of a delivery, so that what may not be reached cannot be found out here either.
  */
-export async function probeReceiver({ url, guard, timeoutMs, deadline, ca }: ProbeOptions): Promise<Check[]> {
+export async function probeReceiver({ url, guard, timeoutMs, deadline, tls = {} }: ProbeOptions): Promise<Check[]> {
   const { host, port } = endpointOf(url);
   const stop = AbortSignal.any([deadline, AbortSignal.timeout(timeoutMs)]);
   const checks: Check[] = [];
@@ -40,7 +40,7 @@ export async function probeReceiver({ url, guard, timeoutMs, deadline, ca }: Pro
     });
     if (!connected || url.protocol !== 'https:') return checks;
     await check('Agree on TLS', async () => {
-      opened.tls = connectTls({ socket: opened.tcp as Socket, ...(isIP(host) === 0 && { servername: host }), host, ...(ca !== undefined && { ca }) });
+      opened.tls = connectTls({ socket: opened.tcp as Socket, ...(isIP(host) === 0 && { servername: host }), host, ...tls });
       await ready(opened.tls, 'secureConnect', stop);
       return `${opened.tls.getProtocol()}; the certificate is valid until ${new Date(opened.tls.getPeerCertificate().valid_to).toISOString().slice(0, 10)}.`;
     });

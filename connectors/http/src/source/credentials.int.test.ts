@@ -129,7 +129,7 @@ describe('a JSON Web Token', () => {
   const startWith = async (allow: string[], times = {}) => {
     const failures: string[] = [];
     const guard = createGuard({ allow: new Set(allow) });
-    const dispatcher = new Agent({ connect: createEgress({ guard, connectTimeoutMs: 1_000 }) });
+    const dispatcher = new Agent({ connect: createEgress({ guard, way: { connectTimeoutMs: 1_000, http2: false, tls: {} } }) });
     const source = await start([connection()], { keyFetching: { dispatcher, times, onFailed: (_, reason) => failures.push(reason) } });
     return { ...source, failures };
   };

@@ -8,6 +8,7 @@ import { useTRPC } from '../../trpc/trpc-context.ts';
 import type { ConnectorRole, ConnectorSummary } from './types.ts';
 
 export type { SettingsError } from './settings/check-settings.ts';
+export { partOfSchema, partOfSettings } from './settings/part-of.ts';
 export type { Json } from './settings/to-form.ts';
 export { fieldWords } from './settings/words-of.ts';
 
@@ -32,6 +33,12 @@ export const TestConnection = dynamic(() => import('./ui/TestConnection.tsx').th
 export function useConnectors(role: ConnectorRole): ConnectorSummary[] {
   const { data } = useQuery(useTRPC().connectors.list.queryOptions());
   return useMemo(() => (data?.connectors ?? []).filter((connector) => connector.name !== 'http' && connector.roles.includes(role)), [data, role]);
+}
+
+/** The settings schema of HTTP in one role, as the nodes offer it; null until it is known, and when no node of the pool has been seen. */
+export function useHttpSchema(role: ConnectorRole): { schema: string | null; isPending: boolean } {
+  const { data, isPending } = useQuery(useTRPC().connectors.get.queryOptions({ name: 'http' }));
+  return { schema: data?.settingsSchemas[role] ?? null, isPending };
 }
 
 /** By name, what people call the connectors of the pool. */

@@ -1,4 +1,4 @@
-import { type DestinationSpec, isHttp, type PipelineDraft, type SourceSpec } from '@vrsky/contracts/pipeline-spec';
+import { type DestinationSpec, isHttp, isPlainHttp, type PipelineDraft, type SourceSpec } from '@vrsky/contracts/pipeline-spec';
 import { withTenant } from '@vrsky/db/client';
 import type { TenantContext } from '../../../server/context.ts';
 import { askConnector } from '../../../server/run/ask-connector.ts';
@@ -26,9 +26,10 @@ function allParts(draft: PipelineDraft): Part[] {
   ];
 }
 
-/** HTTP is checked by its schema in the contract and comes with every node. */
+/** HTTP comes with every node. What the contract does not know of it, the connector says: more than the path of a source, or than a plain destination. */
 function connectorParts(draft: PipelineDraft): Part[] {
-  return allParts(draft).filter(({ spec }) => !isHttp(spec));
+  const isPlain = ({ role, spec }: Part) => isHttp(spec) && (role === 'source' ? Object.keys(spec.settings).length === 1 : isPlainHttp(spec.settings));
+  return allParts(draft).filter((part) => !isPlain(part));
 }
 
 /** What the offers of the tenant's nodes, the connectors' schemas and the tenant's secrets say against a draft's connectors. Asks no node. */
@@ -44,7 +45,7 @@ export async function connectorProblems(ctx: TenantContext, draft: PipelineDraft
       const connector = connectors.find((item) => item.name === part.spec.connector);
       const release = connector && releaseFor(connector, part.spec.release);
       const schema = connector && release ? (await getSchemas(tx, { name: connector.name, digest: release.digest }))[part.role] : '';
-      found.push({ part, problem: offerProblem(part, connector, nodes), schema });
+      found.push({ part, problem: isHttp(part.spec) ? null : offerProblem(part, connector, nodes), schema });
     }
     return found;
   });

@@ -4,11 +4,12 @@ import { ActionIcon, Button, Group, NumberInput, Select, Stack, TextInput } from
 import { IconPlus, IconTrash, IconWebhook } from '@tabler/icons-react';
 import { type DestinationSpec, destinationSchema, type HttpDestinationSpec, httpMethods } from '@vrsky/contracts/pipeline-spec';
 import Link from 'next/link';
-import { useState } from 'react';
+import { useMemo, useState } from 'react';
 import { paths } from '../../../lib/paths.ts';
 import { type SettingsError, TestConnection } from '../../connectors/api.tsx';
 import { useSlug } from '../../tenancy/api.tsx';
 import type { DraftProblem } from '../types.ts';
+import { HttpDestinationSettings } from './HttpDestinationSettings.tsx';
 import classes from './PipelineEditor.module.css';
 import { RetryFields } from './RetryFields.tsx';
 
@@ -16,19 +17,27 @@ interface DestinationFormProps {
   destination: HttpDestinationSpec;
   problems: DraftProblem[];
   receiverUrl: string;
+  /** JSON Pointer of the destination in the draft. */
+  at: string;
+  /** The field that is to have the keyboard, as a JSON Pointer into the draft; a new object each time. */
+  focus: { path: string } | null;
   onChange: (change: Partial<HttpDestinationSpec>) => void;
 }
 
 /** Where and how a destination sends, and how often it tries. */
-export function DestinationForm({ destination, problems, receiverUrl, onChange }: DestinationFormProps) {
+export function DestinationForm({ destination, problems, receiverUrl, at, focus, onChange }: DestinationFormProps) {
   const slug = useSlug();
   const { settings, retry } = destination;
   const [touched, setTouched] = useState(settings.url !== '');
   const [tested, setTested] = useState<SettingsError[]>([]);
   const errors = fieldErrors(destination, problems, tested);
-  const set = (change: Partial<HttpDestinationSpec['settings']>) => onChange({ settings: { ...settings, ...change } });
+  const set = (change: Partial<HttpDestinationSpec['settings']>) => onChange({ settings: { ...settings, ...change } as HttpDestinationSpec['settings'] });
   const setHeader = (index: number, change: Partial<{ name: string; value: string }>) =>
     set({ headers: settings.headers.map((header, i) => (i === index ? { ...header, ...change } : header)) });
+  const settingFocus = useMemo(() => {
+    const settingsAt = `${at}/settings`;
+    return focus?.path.startsWith(settingsAt) ? { pointer: focus.path.slice(settingsAt.length) } : null;
+  }, [focus, at]);
   const toReceiver = settings.url === receiverUrl;
 
   return (
@@ -115,8 +124,18 @@ export function DestinationForm({ destination, problems, receiverUrl, onChange }
           >
             Add header
           </Button>
-          <p className={classes.help}>Customer-ID, Idempotency-Key and traceparent are added by the platform.</p>
+          <p className={classes.help}>
+            Customer-ID, Idempotency-Key and traceparent are added by the platform. Values, and the URL after its host, may have templates:{' '}
+            {'{{ message.order.id }}'}
+          </p>
         </div>
+        <HttpDestinationSettings
+          settings={settings}
+          errors={errors}
+          showAll={tested.length > 0}
+          focus={settingFocus}
+          onChange={(next) => onChange({ settings: next })}
+        />
         <RetryFields retry={retry} errors={errors} onChange={(next) => onChange({ retry: next })}>
           <NumberInput
             label="Timeout"

@@ -53,11 +53,12 @@ function Lines({ problems, draft, onSelect }: ProblemListProps) {
   );
 }
 
-/** Of a connector's settings; messages about HTTP's name their field themselves. */
+/** Of a connector's settings; what the contract says of an HTTP destination names its field itself. */
 function fieldOf(draft: PipelineDraft, { path, partId }: DraftProblem): string | null {
   const pointer = /^\/(?:source|destinations\/\d+)\/settings(\/.*)$/.exec(path)?.[1];
   const found = partId === null ? null : findPart(draft, partId);
-  if (pointer === undefined || !found || found.kind === 'step' || isHttp(found.part)) return null;
+  if (pointer === undefined || !found || found.kind === 'step') return null;
+  if (found.kind === 'destination' && isHttp(found.part) && /^\/(?:url|method|headers|timeoutMs)(?:\/|$)/.test(pointer)) return null;
   return fieldWords(pointer);
 }
 

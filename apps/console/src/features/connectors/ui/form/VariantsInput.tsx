@@ -13,7 +13,8 @@ import classes from './SettingsForm.module.css';
 export function VariantsInput({ field, pointer, value, onChange }: FieldInputProps<Field & { kind: 'variants' }>) {
   const { readOnly, Input } = useFormContext();
   const [chosen, setChosen] = useState<number | null>(null);
-  const found = value === undefined ? -1 : variantOf(field.options, value);
+  const shown = value ?? field.fallback;
+  const found = shown === undefined ? -1 : variantOf(field.options, shown);
   // What is half filled in may fit none; then what was chosen here counts.
   const index = found >= 0 ? found : chosen;
   const option = index === null ? undefined : field.options[index];

@@ -11,6 +11,8 @@ test('defaults fill what a customer left out', () => {
     method: 'POST',
     headers: [],
     timeoutMs: 10_000,
+    http2: false,
+    compress: false,
   });
 });
 
@@ -41,6 +43,6 @@ test('a form can be made of the schemas', () => {
   expect(z.toJSONSchema(destinationSettingsSchema, { io: 'input' })).toMatchObject({
     type: 'object',
     required: ['url'],
-    properties: { method: { enum: ['POST', 'PUT', 'PATCH'], default: 'POST' } },
+    properties: { method: { enum: ['POST', 'PUT', 'PATCH', 'DELETE', 'GET'], default: 'POST' } },
   });
 });
