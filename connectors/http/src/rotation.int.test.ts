@@ -1,0 +1,82 @@
+import { createHmac, randomBytes } from 'node:crypto';
+import path from 'node:path';
+import { type ConnectorHarness, startConnector } from '@vrsky/sdk/connector-test';
+import { eventually } from '@vrsky/testkit/eventually';
+import { freePort } from '@vrsky/testkit/ports';
+import { request } from 'undici';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+
+// The connector as a node runs it: a process of its own, secrets by Configure.
+
+const [before, after] = [randomBytes(20).toString('hex'), randomBytes(20).toString('hex')];
+const inlet = 'in_rotation_0123';
+let connector: ConnectorHarness;
+let url: string;
+let isOver = false;
+
+beforeAll(async () => {
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}/in/${inlet}`;
+  connector = await startConnector(
+    { command: path.join(import.meta.dirname, '../dist/http-connector') },
+    { env: { VRSKY_HTTP_ROLES: 'source', VRSKY_HTTP_LISTEN: `127.0.0.1:${port}` }, timeoutMs: 60_000 },
+  );
+  connector.credit(100);
+  void (async () => {
+    while (!isOver) (await connector.received()).ack();
+  })().catch(() => undefined); // it ends with the connector
+});
+afterAll(async () => {
+  isOver = true;
+  await connector?.[Symbol.asyncDispose]();
+});
+
+const configure = (...values: string[]) =>
+  connector.configure([
+    {
+      connectionId: 'pip/src',
+      role: 'source',
+      settings: { path: inlet, auth: { scheme: 'github', secret: { $secret: 'webhook' } } },
+      secrets: { webhook: { values } },
+    },
+  ]);
+async function send(key: string): Promise<number> {
+  const body = '{"zen":"Design for failure."}';
+  const signature = createHmac('sha256', key).update(body).digest('hex');
+  const response = await request(url, { method: 'POST', headers: { 'x-hub-signature-256': `sha256=${signature}` }, body });
+  await response.body.dump();
+  return response.statusCode;
+}
+
+test('a secret is rotated while requests flow, and none of them is refused; afterwards the old one is, counted in the log that has no value', async () => {
+  await configure(before);
+  const statuses: number[] = [];
+  let key = before;
+  let isRotated = false;
+  const flow = (async () => {
+    while (!isRotated) statuses.push(await send(key));
+  })();
+  const seen = async (): Promise<void> => {
+    const from = statuses.length;
+    await eventually(() => statuses.length > from + 5);
+  };
+  await seen();
+  await configure(after, before);
+  await seen();
+  key = after;
+  await seen();
+  await configure(after);
+  await seen();
+  isRotated = true;
+  await flow;
+  expect(new Set(statuses)).toEqual(new Set([202]));
+  expect([await send(before), await send(before)]).toEqual([401, 401]);
+  const counted = await eventually(() => {
+    const lines = connector.logs.filter(({ fields }) => fields.vrsky_refused === 'pip/src');
+    return lines.length > 0 ? lines : false;
+  });
+  const sum = counted.reduce((total, { fields }) => total + ((fields.reasons as Record<string, number>).signature_mismatch ?? 0), 0);
+  expect(sum).toBeGreaterThan(0);
+  const everything = JSON.stringify(connector.logs);
+  for (const value of [before, after]) expect(everything).not.toContain(value);
+});
