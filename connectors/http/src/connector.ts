@@ -1,7 +1,16 @@
-import { type Check, CheckFailed, type Connection, type ConnectorDefinition, createConnectorLog, defineConnector, runCheck } from '@vrsky/sdk/connector';
+import {
+  type Check,
+  CheckFailed,
+  type Connection,
+  type ConnectorDefinition,
+  createConnectorLog,
+  defineConnector,
+  type FieldError,
+  runCheck,
+} from '@vrsky/sdk/connector';
 import { Agent } from 'undici';
 import type { HttpConnectorConfig } from './config.ts';
-import { createEgress, createGuard } from './destination/egress.ts';
+import { createEgress, createGuard, endpointOf } from './destination/egress.ts';
 import { createHttpDestination } from './destination/http-destination.ts';
 import { probeReceiver } from './destination/probe.ts';
 import { toTarget } from './destination/request.ts';
@@ -51,6 +60,15 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
   const checkSource = ({ connectionId, settings: { path, auth } }: Connection<SourceSettings>): Promise<Check[]> =>
     Promise.all([checkPath(connectionId, path), ...(auth.scheme === 'jwt' ? [checkKeys(auth.jwksUrl)] : [])]);
 
+  /** Who can change keys on their way can send whatever it likes. The operator's own network is the operator's to judge. */
+  const validateSource = ({ auth }: SourceSettings): FieldError[] => {
+    if (auth.scheme !== 'jwt') return [];
+    const url = new URL(auth.jwksUrl);
+    const { host, port } = endpointOf(url);
+    if (url.protocol === 'https:' || config.egressAllow.has(`${host}:${port}`)) return [];
+    return [{ path: '/auth/jwksUrl', message: 'Enter an https URL: keys that come over plain http could be anybody’s.' }];
+  };
+
   return defineConnector({
     manifest: {
       name: 'http',
@@ -58,6 +76,8 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       title: 'HTTP',
       description: 'Takes webhooks in under a URL of its own, and sends each message as one request to the URL of a receiver.',
     },
+
+    validate: (connection) => (connection.role === 'source' ? validateSource(connection.settings) : []),
 
     test: (connection, deadline) =>
       connection.role === 'source'

@@ -128,7 +128,7 @@ const jwt = z
     jwksUrl: z
       .url('Enter a whole URL')
       .max(2_048, 'A URL has at most 2,048 characters')
-      .refine((url) => isKeySetUrl(url), 'Enter an https URL without user name and password')
+      .refine((url) => isKeySetUrl(url), 'Enter a URL with https and without user name and password')
       .meta({ title: 'URL of the keys', description: 'The issuer’s JSON Web Key Set.', examples: ['https://issuer.example.com/.well-known/jwks.json'] }),
     issuer: z.string().min(1, 'Enter the issuer').max(500, 'At most 500 characters').meta({ title: 'Issuer', description: 'What iss has to be.' }),
     audience: z.string().min(1, 'Enter the audience').max(500, 'At most 500 characters').meta({ title: 'Audience', description: 'What aud has to have.' }),
@@ -255,7 +255,7 @@ export const sourceSettingsSchema = z.strictObject({
 export type SourceSettings = z.infer<typeof sourceSettingsSchema>;
 export type AuthSettings = SourceSettings['auth'];
 
-/** Plain http is let through for a key set inside, which the operator's allow-list names; the guard refuses every other inside host. */
+/** Whether plain http may be used the connector says, which knows the operator's allow-list. */
 function isKeySetUrl(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === '';

@@ -80,3 +80,13 @@ test('a secret is rotated while requests flow, and none of them is refused; afte
   const everything = JSON.stringify(connector.logs);
   for (const value of [before, after]) expect(everything).not.toContain(value);
 });
+
+test('keys of an issuer over plain http are refused at their field, unless the operator lists the host', async () => {
+  const jwt = (jwksUrl: string) => ({
+    role: 'source' as const,
+    settings: { path: inlet, auth: { scheme: 'jwt', jwksUrl, issuer: 'https://issuer.test', audience: 'orders' } },
+  });
+  const { errors } = await connector.validate(jwt('http://issuer.test/keys'));
+  expect(errors).toEqual([{ path: '/auth/jwksUrl', message: expect.stringContaining('https') }]);
+  expect((await connector.validate(jwt('https://issuer.test/keys'))).errors).toEqual([]);
+});
