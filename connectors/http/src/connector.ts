@@ -15,6 +15,7 @@ import { createHttpDestination } from './destination/http-destination.ts';
 import { probeReceiver } from './destination/probe.ts';
 import { toTarget } from './destination/request.ts';
 import { destinationSettingsSchema } from './settings.ts';
+import { secretProblems } from './source/auth/create-authenticator.ts';
 import { countKeys, type KeyFetching } from './source/auth/json-web-token.ts';
 import { type HttpSource, listenHttpSource } from './source/http-source.ts';
 import { createRefusals } from './source/refusals.ts';
@@ -57,8 +58,20 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       });
       return `The issuer has ${keys === 1 ? 'one key' : `${keys} keys`} there.`;
     });
-  const checkSource = ({ connectionId, settings: { path, auth } }: Connection<SourceSettings>): Promise<Check[]> =>
-    Promise.all([checkPath(connectionId, path), ...(auth.scheme === 'jwt' ? [checkKeys(auth.jwksUrl)] : [])]);
+  const checkSecret = ({ settings: { auth }, secret }: Connection<SourceSettings>): Promise<Check> =>
+    runCheck('Read the secret', () => {
+      const problems = secretProblems(auth, secret, keyFetching);
+      if (problems.length > 0) throw new CheckFailed(problems.join(' '));
+      return 'Every version of it that is valid can be used.';
+    });
+  const checkSource = (connection: Connection<SourceSettings>): Promise<Check[]> => {
+    const { auth, path } = connection.settings;
+    return Promise.all([
+      checkPath(connection.connectionId, path),
+      ...('secret' in auth ? [checkSecret(connection)] : []),
+      ...(auth.scheme === 'jwt' ? [checkKeys(auth.jwksUrl)] : []),
+    ]);
+  };
 
   /** Who can change keys on their way can send whatever it likes. The operator's own network is the operator's to judge. */
   const validateSource = ({ auth }: SourceSettings): FieldError[] => {

@@ -90,3 +90,16 @@ test('keys of an issuer over plain http are refused at their field, unless the o
   expect(errors).toEqual([{ path: '/auth/jwksUrl', message: expect.stringContaining('https') }]);
   expect((await connector.validate(jwt('https://issuer.test/keys'))).errors).toEqual([]);
 });
+
+test('Test connection says which version of a secret cannot be used, without its value, and fetches the keys of an issuer', async () => {
+  const settings = { path: 'in_another_path', auth: { scheme: 'standard-webhooks', secret: { $secret: 'webhook' } } };
+  const probe = (values: string[]) => connector.validate({ role: 'source', settings, secrets: { webhook: { values } } }, { probe: true });
+  const good = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+  expect((await probe([good])).checks).toMatchObject([{ passed: true }, { name: 'Read the secret', passed: true }]);
+  const { checks } = await probe(['mistyped value', good]);
+  expect(checks[1]).toMatchObject({ passed: false, detail: expect.stringMatching(/^Version 2: The secret is not one of Standard Webhooks/) });
+  expect(JSON.stringify(checks)).not.toContain('mistyped value');
+  const auth = { scheme: 'jwt', jwksUrl: 'https://127.0.0.1:1/keys', issuer: 'i', audience: 'a' };
+  const inside = await connector.validate({ role: 'source', settings: { ...settings, auth } }, { probe: true });
+  expect(inside.checks[1]).toMatchObject({ passed: false, detail: expect.stringContaining('127.0.0.1 is not allowed') });
+});
