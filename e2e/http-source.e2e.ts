@@ -29,9 +29,9 @@ test('a source is told to ask who sends; who does not show it is refused, and th
   await page.getByRole('menuitem', { name: 'HTTP request to the test receiver' }).click();
   await page.getByRole('button', { name: 'Publish revision 1' }).click();
   // The connector itself is asked, and knows better what a URL of keys is.
-  await page.getByRole('button', { name: /Enter an https URL/ }).click();
+  await page.getByRole('button', { name: /Enter a URL with https/ }).click();
   const keys = page.getByRole('textbox', { name: 'URL of the keys' });
-  await expect(keys).toHaveAccessibleDescription(/Enter an https URL/);
+  await expect(keys).toHaveAccessibleDescription(/Enter a URL with https/);
   await keys.fill('https://issuer.test/keys');
   await page.getByRole('button', { name: 'Publish revision 1' }).click();
   await expect(page.getByRole('region', { name: 'Revision 1 on the nodes' })).toContainText('Applied');

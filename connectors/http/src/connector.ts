@@ -5,6 +5,7 @@ import {
   type ConnectorDefinition,
   createConnectorLog,
   defineConnector,
+  type FieldError,
   runCheck,
   type Secret,
   type SecretRef,
@@ -17,6 +18,7 @@ import { destinationSettingsSchema } from './destination/settings.ts';
 import { destinationProblems, toTarget, usualWay } from './destination/target.ts';
 import { testDestination } from './destination/test-destination.ts';
 import { createTokenPost } from './destination/token-post.ts';
+import { secretProblems } from './source/auth/create-authenticator.ts';
 import { countKeys, type KeyFetching } from './source/auth/json-web-token.ts';
 import { type HttpSource, listenHttpSource } from './source/http-source.ts';
 import { createRefusals } from './source/refusals.ts';
@@ -58,8 +60,29 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       });
       return `The issuer has ${keys === 1 ? 'one key' : `${keys} keys`} there.`;
     });
-  const checkSource = ({ connectionId, settings: { path, auth } }: Connection<SourceSettings>): Promise<Check[]> =>
-    Promise.all([checkPath(connectionId, path), ...(auth.scheme === 'jwt' ? [checkKeys(auth.jwksUrl)] : [])]);
+  const checkSecret = ({ settings: { auth }, secret }: Connection<SourceSettings>): Promise<Check> =>
+    runCheck('Read the secret', () => {
+      const problems = secretProblems(auth, secret, keyFetching);
+      if (problems.length > 0) throw new CheckFailed(problems.join(' '));
+      return 'Every version of it that is valid can be used.';
+    });
+  const checkSource = (connection: Connection<SourceSettings>): Promise<Check[]> => {
+    const { auth, path } = connection.settings;
+    return Promise.all([
+      checkPath(connection.connectionId, path),
+      ...('secret' in auth ? [checkSecret(connection)] : []),
+      ...(auth.scheme === 'jwt' ? [checkKeys(auth.jwksUrl)] : []),
+    ]);
+  };
+
+  /** Who can change keys on their way can send whatever it likes. The operator's own network is the operator's to judge. */
+  const validateSource = ({ auth }: SourceSettings): FieldError[] => {
+    if (auth.scheme !== 'jwt') return [];
+    const url = new URL(auth.jwksUrl);
+    const { host, port } = endpointOf(url);
+    if (url.protocol === 'https:' || config.egressAllow.has(`${host}:${port}`)) return [];
+    return [{ path: '/auth/jwksUrl', message: 'Enter an https URL: keys that come over plain http could be anybody’s.' }];
+  };
 
   return defineConnector({
     manifest: {
@@ -70,7 +93,9 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
     },
 
     validate: (connection) =>
-      connection.role === 'destination' ? destinationProblems(connection.settings, (reference) => findSecret(connection, reference)) : [],
+      connection.role === 'source'
+        ? validateSource(connection.settings)
+        : destinationProblems(connection.settings, (reference) => findSecret(connection, reference)),
 
     test: (connection, deadline) => (connection.role === 'source' ? checkSource(connection) : testDestination({ connection, guard, post, deadline })),
 

@@ -51,7 +51,10 @@ beforeAll(async () => {
   origin = `http://127.0.0.1:${port}`;
   connector = await startConnector(
     { command: path.join(import.meta.dirname, '../dist/http-connector') },
-    { env: { VRSKY_HTTP_ROLES: 'source', VRSKY_HTTP_LISTEN: `127.0.0.1:${port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${(issuer.address() as AddressInfo).port}` } },
+    {
+      env: { VRSKY_HTTP_ROLES: 'source', VRSKY_HTTP_LISTEN: `127.0.0.1:${port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${(issuer.address() as AddressInfo).port}` },
+      timeoutMs: 60_000,
+    },
   );
   connector.credit(100);
   void (async () => {

@@ -214,6 +214,20 @@ describe('a connection', () => {
     socket.destroy();
   });
 
+  test('may bring many messages at once: the answers keep their order, whichever is stored first', async () => {
+    const { port, offers } = await start();
+    const post = (body: string): string => `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+    const socket = net.connect(port, '127.0.0.1');
+    let text = '';
+    socket.on('data', (chunk) => (text += String(chunk)));
+    socket.write(`${post('a')}POST /in/nope HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n${post('bb')}${post('ccc')}`);
+    await eventually(() => offers.length === 3);
+    for (const i of [2, 0, 1]) offers[i]?.answer({ ...stored, messageId: `msg_${String(offers[i]?.message.payload)}` });
+    await eventually(() => text.includes('msg_ccc'));
+    expect(text.match(/HTTP\/1\.1 \d+|msg_\w+/g)).toEqual(['HTTP/1.1 202', 'msg_a', 'HTTP/1.1 404', 'HTTP/1.1 202', 'msg_bb', 'HTTP/1.1 202', 'msg_ccc']);
+    socket.destroy();
+  });
+
   test('that brings nonsense behind a whole message: the message gets its own answer, not the one for the nonsense', async () => {
     const { port, offers } = await start();
     const answer = raw(port, `POST /in/${PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nxNONSENSE\r\n\r\n`);

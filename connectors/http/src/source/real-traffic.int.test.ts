@@ -295,6 +295,13 @@ describe('Standard Webhooks', () => {
   });
 });
 
+test('a version that is mistyped in a rotation shuts nobody out who still has the other', async () => {
+  const key = whsec();
+  const { codeOf, errors } = await start({ auth: { scheme: 'standard-webhooks', secret } }, ['whsec_not base64!', key]);
+  const sign = senders['Standard Webhooks v1 (signatures of its own library)']?.sign as Sign;
+  expect([errors, await codeOf(await sign(Buffer.from('x'), key))]).toEqual([[], 'accepted']);
+});
+
 describe('Slack', () => {
   test('its challenge is answered when it is signed, and is no message', async () => {
     const key = plain();

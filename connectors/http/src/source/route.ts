@@ -2,7 +2,7 @@ import type { Connection, ConnectionErrors } from '@vrsky/sdk/connector';
 import { type Authenticator, findHeader, type RawHeaders, UnusableSecret } from './auth/authenticator.ts';
 import { createAuthenticator } from './auth/create-authenticator.ts';
 import type { KeyFetching } from './auth/json-web-token.ts';
-import { createSeenIds, type SeenIds } from './seen-ids.ts';
+import { createSeenIds, type SeenIds, shareOfIds } from './seen-ids.ts';
 import type { SourceSettings } from './settings.ts';
 import { createTokenBucket, type TokenBucket } from './token-bucket.ts';
 
@@ -53,6 +53,8 @@ export function createRouteTable(keyFetching: KeyFetching): RouteTable {
         }
       }
       kept = next;
+      const remembering = [...routes.values()].flatMap(({ seen }) => seen ?? []);
+      for (const seen of remembering) seen.setMax(shareOfIds(remembering.length));
       return { routes, errors };
     },
   };

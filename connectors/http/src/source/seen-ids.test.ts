@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { createSeenIds } from './seen-ids.ts';
+import { createSeenIds, shareOfIds } from './seen-ids.ts';
 
 test('an id is known for the window, and new again behind it', () => {
   const seen = createSeenIds(1_000);
@@ -25,6 +25,18 @@ test('what could not be stored may come again', () => {
   seen.find('a', 0);
   seen.settle('a', null, 0);
   expect(seen.find('a', 0)).toBeNull();
+});
+
+test('the more connections there are, the fewer ids each may keep; what it has beyond goes at once', () => {
+  expect([1, 50, 100, 100_000].map(shareOfIds)).toEqual([10_000, 10_000, 5_000, 100]);
+  const seen = createSeenIds(1_000);
+  for (const id of ['a', 'b', 'c']) {
+    seen.find(id, 0);
+    seen.settle(id, [id], 0);
+  }
+  seen.setMax(1);
+  expect(seen.find('c', 0)).not.toBeNull();
+  expect(seen.find('b', 0)).toBeNull();
 });
 
 test('memory is bounded: the oldest goes first, and never one that is still being stored', () => {

@@ -33,7 +33,7 @@ test.each([
   [{ auth: { scheme: 'hmac', secret, header: 'x-sig', signed: '{header:x-id}' } }, '/auth/signed: It has {body} exactly once'],
   [{ auth: { scheme: 'hmac', secret, header: 'x-sig', signed: '{boddy}{body}' } }, '/auth/signed: Use {body}'],
   [{ auth: { scheme: 'basic', user: 'a:b', password: secret } }, '/auth/user: A user name has no colon'],
-  [{ auth: { scheme: 'jwt', jwksUrl: 'https://u:p@a.test/', issuer: 'i', audience: 'a' } }, '/auth/jwksUrl: Enter an https URL'],
+  [{ auth: { scheme: 'jwt', jwksUrl: 'https://u:p@a.test/', issuer: 'i', audience: 'a' } }, '/auth/jwksUrl: Enter a URL with https'],
   [{ deduplicate: { by: 'header' } }, '/deduplicate/header: Name the header'],
   [{ methods: [] }, '/methods: Allow at least one'],
   [{ methods: ['POST', 'POST'] }, '/methods: Each method once'],

@@ -10,6 +10,12 @@ export const REQUEST_MS_MAX = 30_000;
 export const SPLIT_MAX = 1_000;
 export const METHODS = ['POST', 'PUT', 'PATCH', 'DELETE', 'GET'] as const;
 
+/** One of several values, each with what people call it. */
+function choice<const Value extends string>(titles: Record<Value, string>) {
+  const literals = Object.entries<string>(titles).map(([value, title]) => z.literal(value as Value).meta({ title }));
+  return z.union(literals, 'Choose one of the possible values');
+}
+
 const headerName = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, 'A header name has only letters, digits and -');
 const tolerance = z.int().min(10, 'At least 10 s').max(86_400, 'At most a day').default(300).meta({
   title: 'Tolerance',
@@ -85,7 +91,7 @@ const hmac = z
   .strictObject({
     scheme: z.literal('hmac'),
     secret: signingSecret('Secret', 'The key of the HMAC.'),
-    secretEncoding: z.enum(['text', 'base64', 'hex']).default('text').meta({ title: 'How the secret writes the key' }),
+    secretEncoding: choice({ text: 'As it is', base64: 'In base64', hex: 'In hex' }).default('text').meta({ title: 'How the secret writes the key' }),
     header: headerName.meta({ title: 'Header with the signature', examples: ['X-Signature'] }),
     prefix: z
       .string()
@@ -122,7 +128,7 @@ const jwt = z
     jwksUrl: z
       .url('Enter a whole URL')
       .max(2_048, 'A URL has at most 2,048 characters')
-      .refine((url) => isKeySetUrl(url), 'Enter an https URL without user name and password')
+      .refine((url) => isKeySetUrl(url), 'Enter a URL with https and without user name and password')
       .meta({ title: 'URL of the keys', description: 'The issuer’s JSON Web Key Set.', examples: ['https://issuer.example.com/.well-known/jwks.json'] }),
     issuer: z.string().min(1, 'Enter the issuer').max(500, 'At most 500 characters').meta({ title: 'Issuer', description: 'What iss has to be.' }),
     audience: z.string().min(1, 'Enter the audience').max(500, 'At most 500 characters').meta({ title: 'Audience', description: 'What aud has to have.' }),
@@ -137,10 +143,9 @@ export const authSchema = z
 
 const deduplicate = z
   .strictObject({
-    by: z.enum(['scheme', 'header', 'nothing']).default('scheme').meta({
+    by: choice({ scheme: 'The id of the way of authentication', header: 'A header', nothing: 'Nothing: each is a message' }).default('scheme').meta({
       title: 'Recognised by',
-      description:
-        'scheme: the id that the way of authentication has (webhook-id, X-GitHub-Delivery, the event’s id of Stripe and Slack), nothing for the others. header: the header below.',
+      description: 'Standard Webhooks has webhook-id, GitHub X-GitHub-Delivery, Stripe and Slack the event’s id; the other ways have none.',
     }),
     header: headerName.optional().meta({ title: 'Header', examples: ['Idempotency-Key'] }),
     windowSeconds: z
@@ -240,13 +245,9 @@ export const sourceSettingsSchema = z.strictObject({
     .max(20, 'At most 20')
     .default([])
     .meta({ title: 'Content types', description: 'Others are answered 415. Empty: all.' }),
-  split: z
-    .enum(['no', 'lines', 'array'])
+  split: choice({ no: 'A body is one message', lines: 'Each line of NDJSON is one', array: 'Each entry of a JSON array is one' })
     .default('no')
-    .meta({
-      title: 'Split a body into messages',
-      description: `lines: each line of NDJSON is a message. array: each entry of a JSON array is. At most ${SPLIT_MAX.toLocaleString('en')}; accepted once all are stored.`,
-    }),
+    .meta({ title: 'Messages in a body', description: `At most ${SPLIT_MAX.toLocaleString('en')}; accepted once all are stored.` }),
   answer,
   limits,
 });
@@ -254,7 +255,7 @@ export const sourceSettingsSchema = z.strictObject({
 export type SourceSettings = z.infer<typeof sourceSettingsSchema>;
 export type AuthSettings = SourceSettings['auth'];
 
-/** Plain http is let through for a key set inside, which the operator's allow-list names; the guard refuses every other inside host. */
+/** Whether plain http may be used the connector says, which knows the operator's allow-list. */
 function isKeySetUrl(text: string): boolean {
   const url = URL.parse(text);
   return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === '' && url.password === '';

@@ -1,6 +1,6 @@
 import type { Secret, SecretRef } from '@vrsky/sdk/connector';
 import type { AuthSettings } from '../settings.ts';
-import type { Authenticator } from './authenticator.ts';
+import { type Authenticator, UnusableSecret } from './authenticator.ts';
 import { createBasicAuthenticator, createTokenAuthenticator } from './credentials.ts';
 import { createJwtAuthenticator, type KeyFetching } from './json-web-token.ts';
 import {
@@ -10,6 +10,22 @@ import {
   createStandardWebhooksAuthenticator,
   createStripeAuthenticator,
 } from './signatures.ts';
+
+/** What is wrong with each version of the connection's secret, in words for the customer; empty when all of them can be used. */
+export function secretProblems(settings: AuthSettings, secretOf: (reference: SecretRef) => Secret, keyFetching: KeyFetching): string[] {
+  const reference = 'secret' in settings ? settings.secret : null;
+  if (reference === null) return [];
+  const secret = secretOf(reference);
+  return secret.versions.flatMap((version) => {
+    try {
+      createAuthenticator(settings, () => ({ ...secret, newest: version, versions: [version] }), keyFetching);
+      return [];
+    } catch (error) {
+      if (!(error instanceof UnusableSecret)) throw error;
+      return [`Version ${version.version}: ${error.message}`];
+    }
+  });
+}
 
 /** How a connection knows its sender; null when it does not ask. Throws UnusableSecret. */
 export function createAuthenticator(settings: AuthSettings, secretOf: (reference: SecretRef) => Secret, keyFetching: KeyFetching): Authenticator | null {

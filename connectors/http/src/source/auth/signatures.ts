@@ -69,6 +69,22 @@ function readSignatures(texts: readonly string[], encoding: 'hex' | 'base64' | '
 
 const textKeys = ({ versions }: Secret): KeyObject[] => versions.map((version) => createSecretKey(version.bytes()));
 
+/** Throws UnusableSecret when no version can be used. One that is mistyped in a rotation must not shut out the sender, who still has the other. */
+function usableKeys<Key>({ versions }: Secret, toKey: (text: string) => Key): Key[] {
+  const keys: Key[] = [];
+  let problem: UnusableSecret | null = null;
+  for (const version of versions) {
+    try {
+      keys.push(toKey(version.text()));
+    } catch (error) {
+      if (!(error instanceof UnusableSecret)) throw error;
+      problem ??= error;
+    }
+  }
+  if (keys.length === 0 && problem !== null) throw problem;
+  return keys;
+}
+
 type Settings<S extends AuthSettings['scheme']> = Extract<AuthSettings, { scheme: S }>;
 
 function createHmacAuthenticator(scheme: Scheme): Authenticator {
@@ -144,7 +160,7 @@ export function createGenericAuthenticator(settings: Settings<'hmac'>, secret: S
   const [before = '', after = ''] = settings.signed.split('{body}');
   return createHmacAuthenticator({
     algorithm: settings.algorithm,
-    keys: secret.versions.map((version) => createSecretKey(decodeKey(version.text(), settings.secretEncoding))),
+    keys: usableKeys(secret, (text) => createSecretKey(decodeKey(text, settings.secretEncoding))),
     toleranceSeconds: settings.toleranceSeconds,
     read(headers) {
       const signatures = readSignatures([withoutPrefix(getHeader(headers, header), settings.prefix, header)], settings.encoding, header);
@@ -172,7 +188,7 @@ function withoutPrefix(value: string, prefix: string, header: string): string {
 
 /** https://www.standardwebhooks.com: `webhook-id`, `webhook-timestamp`, `webhook-signature` over `<id>.<timestamp>.<body>`. */
 export function createStandardWebhooksAuthenticator({ toleranceSeconds }: Settings<'standard-webhooks'>, secret: Secret): Authenticator {
-  const keys = secret.versions.map((version) => toStandardKey(version.text().trim()));
+  const keys = usableKeys(secret, toStandardKey);
   const header = 'webhook-signature';
   const read = (headers: RawHeaders) => {
     const id = getHeader(headers, 'webhook-id');
@@ -218,7 +234,8 @@ export function createStandardWebhooksAuthenticator({ toleranceSeconds }: Settin
 
 const ED25519_BYTES = 32;
 
-function toStandardKey(text: string): { version: 'v1' | 'v1a'; key: KeyObject } {
+function toStandardKey(written: string): { version: 'v1' | 'v1a'; key: KeyObject } {
+  const text = written.trim();
   const isPublic = text.startsWith('whpk_');
   const bytes = findBase64(text.replace(/^wh(?:sec|pk)_/, ''));
   if (isPublic && bytes?.length === ED25519_BYTES)

@@ -18,7 +18,7 @@ const ERRORS_MAX = 50;
 export function checkSettings(schema: SchemaObject, settings: unknown): SettingsError[] {
   const { errors } = new Validator(schema, '2020-12', false).validate(settings);
   const found = new Map<string, SettingsError>();
-  for (const unit of withoutOtherForms(errors, settings)) {
+  for (const unit of withoutOtherForms(errors.map(withPlace), settings)) {
     const error = toError(unit, schema, settings);
     // The first thing that is wrong with a field is enough.
     if (error && !found.has(error.path)) found.set(error.path, error);
@@ -85,6 +85,12 @@ function toError(unit: OutputUnit, schema: SchemaObject, settings: unknown): Set
       // What only groups others says nothing of its own.
       return null;
   }
+}
+
+/** A schema that is `false` is said to stand where the value does; it stands in the keyword that was named just before it. */
+function withPlace(unit: OutputUnit, index: number, units: readonly OutputUnit[]): OutputUnit {
+  const owner = units[index - 1];
+  return unit.keyword === 'false' && owner !== undefined ? { ...unit, keywordLocation: `${owner.keywordLocation}/false` } : unit;
 }
 
 /** Of several possible forms (`oneOf`), only what is wrong with the one that was meant: the one whose fixed values agree. */

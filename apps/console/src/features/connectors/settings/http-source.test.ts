@@ -47,4 +47,8 @@ test('what the connector takes by its defaults the console takes, too, and a mis
   expect(checkSettings(schema, { path, auth: { scheme: 'github', secret: { $secret: 'webhook' } }, methods: ['GET'], limits: { perSecond: 5 } })).toEqual([]);
   expect(checkSettings(schema, { path, limits: { bodyBytes: 2_000_000 } }).map((error) => error.path)).toEqual(['/limits/bodyBytes']);
   expect(checkSettings(schema, { path, auth: { scheme: 'github' } }).map((error) => error.path)).toEqual(['/auth/secret']);
+  expect(checkSettings(schema, { path, auth: { scheme: 'stripe', toleranceSeconds: 60 } })).toEqual([{ path: '/auth/secret', message: 'Fill this in' }]);
+  expect(checkSettings(schema, { path, auth: { scheme: 'github', secret: { $secret: 'a' }, toleranceSeconds: 60 } }).map((error) => error.path)).toEqual([
+    '/auth/toleranceSeconds',
+  ]);
 });

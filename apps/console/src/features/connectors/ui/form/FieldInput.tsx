@@ -62,8 +62,12 @@ function useControl(field: Field, pointer: string) {
   };
 }
 
-function placeholderOf({ fallback, example }: Field): string | undefined {
-  if (typeof fallback === 'string' || typeof fallback === 'number') return `${fallback} unless set`;
+function placeholderOf(field: Field): string | undefined {
+  const { fallback, example } = field;
+  const unit = field.kind === 'number' && field.unit !== null ? ` ${field.unit}` : '';
+  if (typeof fallback === 'number') return `${fallback.toLocaleString('en')}${unit} unless set`;
+  // An empty text is nothing that one could read.
+  if (typeof fallback === 'string' && fallback !== '') return `${fallback} unless set`;
   return example ?? undefined;
 }
 
@@ -136,11 +140,13 @@ function ChoiceField({ field, pointer, value, onChange }: PropsOf<'choice'>) {
 function ChoicesField({ field, pointer, value, onChange }: PropsOf<'choices'>) {
   const control = useControl(field, pointer);
   const chosen = Array.isArray(value) ? value.flatMap((item) => indexOf(field.options, item) ?? []) : [];
+  const fallback = Array.isArray(field.fallback) ? field.options.filter((option) => (field.fallback as Json[]).some((item) => isSame(option.value, item))) : [];
   return (
     <MultiSelect
       {...control}
       size="sm"
       data={choices(field.options)}
+      {...(chosen.length === 0 && fallback.length > 0 && { placeholder: `${fallback.map(({ title }) => title).join(', ')} unless set` })}
       value={chosen}
       onChange={(indexes) =>
         onChange(indexes.length === 0 && !field.required ? undefined : indexes.map((index) => field.options[Number(index)]?.value ?? null))
