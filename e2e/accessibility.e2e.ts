@@ -14,6 +14,7 @@ const pages: Record<string, (dev: DevFile) => string> = {
   'a connector that nobody offers': (dev) => `/t/${dev.tenant.slug}/connectors/nothing`,
   Nodes: (dev) => `/t/${dev.tenant.slug}/nodes`,
   'Test receiver': (dev) => `/t/${dev.tenant.slug}/receiver`,
+  Secrets: (dev) => `/t/${dev.tenant.slug}/secrets`,
   'API keys': (dev) => `/t/${dev.tenant.slug}/api-keys`,
   'an address that leads nowhere': (dev) => `/t/${dev.tenant.slug}/pipelines/pip_00000000000000000000000000`,
 };

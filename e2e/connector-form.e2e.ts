@@ -1,8 +1,14 @@
 import { chmodSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import type { Page } from '@playwright/test';
+import type { DevFile } from '@vrsky/contracts/dev-file';
 import { build } from 'esbuild';
 import { expect, signIn, test } from './app.ts';
 import { violationsOf } from './axe.ts';
+
+const TOKEN = 'kanarie-archive-token-77';
+/** Another one in a stack that was tested before. */
+const KEY = `archive-key-${Date.now().toString(36)}`;
 
 const plugins = () => path.join(path.dirname(process.env.VRSKY_DEV_FILE ?? ''), 'plugins');
 
@@ -61,17 +67,21 @@ test('a connector of the node has a form whose errors land on their fields, whoe
   await expect(page.getByRole('textbox', { name: 'Anything' })).toHaveAccessibleDescription(/not JSON yet/);
   await page.getByRole('textbox', { name: 'Anything' }).fill('{"whole": true}');
 
-  // What only the server knows: a secret that is not there. The line above the graph leads to the field.
-  const token = page.getByRole('textbox', { name: 'Access token' });
-  await token.fill('archive-key');
-  await expect(token).toHaveAccessibleDescription(/There is no secret called “archive-key”/);
+  // A secret is made beside the form, which then offers its name.
+  const [secrets] = await Promise.all([page.waitForEvent('popup'), page.getByRole('link', { name: 'New secret…' }).click()]);
+  await addSecret(secrets, KEY, TOKEN);
+  const token = page.getByRole('combobox', { name: 'Access token' });
+  await token.click();
+  await page.getByRole('option', { name: KEY }).click();
+  await expect(token).toHaveValue(KEY);
+
+  // The line above the graph leads to the field.
   await page.getByRole('button', { name: /Columns 1, name: Fill this in/ }).click();
   const column = page.getByRole('textbox', { name: 'Column name' });
   await expect(column).toBeFocused();
   await expect(column).toHaveAccessibleDescription(/Fill this in/);
   expect(await violationsOf(page), 'a form with problems').toEqual([]);
   await column.fill('id');
-  await token.fill('');
 
   // What only the connector knows.
   const tried = page.getByRole('region', { name: 'Test connection' });
@@ -93,4 +103,45 @@ test('a connector of the node has a form whose errors land on their fields, whoe
   await page.getByRole('link', { name: 'About this connector' }).click();
   await expect(page.getByRole('link', { name: 'Archived' })).toBeVisible();
   await expect(page.getByRole('table', { name: 'Processes' })).toContainText('Running');
+
+  await replaceSecret(secrets, dev);
+  expect(await page.content()).not.toContain(TOKEN);
 });
+
+/** By keyboard. */
+async function addSecret(page: Page, name: string, value: string): Promise<void> {
+  await expect(page.getByRole('heading', { level: 1, name: 'Secrets' })).toBeVisible();
+  await page.getByRole('button', { name: 'Add secret' }).first().press('Enter');
+  const dialog = page.getByRole('dialog', { name: 'Add secret' });
+  await expect(dialog.getByLabel('Name')).toBeFocused();
+  await page.keyboard.type('Archive Key');
+  await page.keyboard.press('Tab');
+  await page.keyboard.type(value);
+  await dialog.getByLabel('Hosts it may be sent to').fill('https://archive.example.com/');
+  await dialog.getByRole('button', { name: 'Add secret' }).press('Enter');
+  await expect(dialog.getByLabel('Name')).toHaveAccessibleDescription(/small letters/);
+  await expect(dialog.getByLabel('Hosts it may be sent to')).toHaveAccessibleDescription(/no https:/);
+  expect(await violationsOf(page), 'a secret that is refused').toEqual([]);
+  await dialog.getByLabel('Name').fill(name);
+  await dialog.getByLabel('Hosts it may be sent to').fill('archive.example.com');
+  await dialog.getByRole('button', { name: 'Add secret' }).click();
+  await expect(page.getByRole('row', { name: new RegExp(`${name} [0-9a-f]{8} 1 archive.example.com nothing`) })).toBeVisible();
+}
+
+/** While a pipeline uses it: a new version beside the old one, which the connector gets without a restart; and it cannot be deleted. */
+async function replaceSecret(page: Page, dev: DevFile): Promise<void> {
+  await page.getByRole('button', { name: `Delete ${KEY}` }).click();
+  await page.getByLabel(`Type ${KEY} to confirm`).fill(KEY);
+  await page.getByRole('button', { name: 'Delete secret' }).click();
+  await expect(page.getByRole('dialog')).toContainText(`“${KEY}” is used by “Archived”`);
+  await page.getByRole('button', { name: 'Cancel' }).click();
+  await page.getByRole('button', { name: `Replace ${KEY}` }).click();
+  const dialog = page.getByRole('dialog', { name: `Replace ${KEY}` });
+  await dialog.getByLabel('New value').fill('kanarie-archive-token-78');
+  await dialog.getByRole('button', { name: 'Replace value' }).click();
+  await expect(page.getByRole('row', { name: new RegExp(`${KEY} [0-9a-f]{8} 2 · 1 too until .* archive.example.com Archived`) })).toBeVisible();
+  expect(await violationsOf(page), 'secrets').toEqual([]);
+  for (const value of [TOKEN, 'kanarie-archive-token-78']) expect(await page.content()).not.toContain(value);
+  await page.getByRole('link', { name: 'Archived' }).click();
+  await expect(page).toHaveURL(new RegExp(`/t/${dev.tenant.slug}/pipelines/pip_`));
+}

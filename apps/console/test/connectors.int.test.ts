@@ -1,10 +1,12 @@
 import type { ConnectorRequest, ConnectorResponse } from '@vrsky/contracts/connector-request';
 import type { ConnectorOffer, ConnectorState } from '@vrsky/contracts/node-status';
-import type { DestinationSpec } from '@vrsky/contracts/pipeline-spec';
+import type { DestinationSpec, HttpSourceSpec } from '@vrsky/contracts/pipeline-spec';
 import { statusKeys } from '@vrsky/contracts/subjects';
 import { withTenant } from '@vrsky/db/client';
 import { eventually } from '@vrsky/testkit/eventually';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import * as z from 'zod';
+import { sourceSettingsSchema } from '../../../connectors/http/src/source/settings.ts';
 import { getConnector, listConnectors } from '../src/features/connectors/server/list-connectors.ts';
 import { getMessage } from '../src/features/messages/server/get-message.ts';
 import { listNodes } from '../src/features/nodes/server/list-nodes.ts';
@@ -267,6 +269,38 @@ describe('a draft with a connector', () => {
     await node.lease();
     await other.lease();
     await eventually(async () => (await offered()).live);
+  });
+
+  it('may set its HTTP source: what the path is the console says, everything else the connector’s own schema and the connector itself', async () => {
+    const { id } = await createPipeline(acme(), { name: 'Signed' });
+    const { draft, draftVersion } = await getPipeline(acme(), { id });
+    const http = files({
+      name: 'http',
+      title: 'HTTP',
+      roles: ['source', 'destination'],
+      settingsSchemas: { source: JSON.stringify(z.toJSONSchema(sourceSettingsSchema, { io: 'input' })), destination: '' },
+      origin: 'built-in',
+    });
+    await other.offers([files(), http]);
+    await offered('http');
+    const settings = (draft.source as HttpSourceSpec).settings;
+    const wrong: HttpSourceSpec = { ...(draft.source as HttpSourceSpec), settings: { ...settings, limits: { bodyBytes: -1 }, typo: true } };
+    const destinations = [target({ folder: '/data' })];
+    const saved = await saveDraft(acme(), { id, draftVersion, draft: { ...draft, source: wrong, destinations } });
+    expect(saved.problems.map(({ path }) => path).sort()).toEqual(['/source/settings/limits/bodyBytes', '/source/settings/typo']);
+    expect(await publishPipeline(acme(), { id, draftVersion: saved.draftVersion })).toMatchObject({ ok: false });
+    const asked: ConnectorRequest[] = [];
+    await using _answers = await answering((request) => {
+      asked.push(request);
+      return fine();
+    });
+    const right: HttpSourceSpec = { ...wrong, settings: { ...settings, methods: ['POST'], limits: { perSecond: 5 } } };
+    const fixed = await saveDraft(acme(), { id, draftVersion: saved.draftVersion, draft: { ...draft, source: right, destinations } });
+    expect(fixed.problems).toEqual([]);
+    expect(await publishPipeline(acme(), { id, draftVersion: fixed.draftVersion })).toMatchObject({ ok: true, warnings: [] });
+    expect(asked.find(({ connector }) => connector === 'http')).toMatchObject({ role: 'source', settings: right.settings });
+    await other.offers([files()]);
+    await eventually(async () => (await listConnectors(acme())).connectors.length === 1);
   });
 
   it('may have another source than HTTP, and its URL comes back with HTTP', async () => {

@@ -11,6 +11,7 @@ import { subjects } from '@vrsky/contracts/subjects';
 import { every } from '@vrsky/kernel/lifecycle';
 import { encodeBatch } from '@vrsky/proto/message-codec';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { createApiKey } from '../src/features/tenancy/server/create-api-key.ts';
 import { serveRest } from '../src/server/serve-rest.ts';
 import { projectedMessage } from './fixtures.ts';
 import { type Rig, startRig } from './rig.ts';
@@ -85,13 +86,20 @@ it('the examples of docs/api/README.md work as printed, from top to bottom', asy
   const reporting = every(200, nodeApplies, stop.signal, (error) => console.error(error));
   try {
     const { stdout } = await promisify(execFile)('bash', ['-euo', 'pipefail', '-c', script], {
-      env: { ...process.env, VRSKY_API: `${address()}/api/v1`, VRSKY_API_KEY: rig.acme.apiKey },
+      env: {
+        ...process.env,
+        VRSKY_API: `${address()}/api/v1`,
+        VRSKY_API_KEY: rig.acme.apiKey,
+        VRSKY_ADMIN_KEY: (await createApiKey(rig.acme.context, { name: 'docs', role: 'admin' })).secret,
+      },
       timeout: 60_000,
     });
     expect(stdout).toContain('"problems":[]');
     expect(stdout).toContain('"revision":1');
     expect(stdout).toContain('"destinationName":"HTTP request"');
     expect(stdout).toMatch(/\{"messageId":"msg_\w+"\}/);
+    expect(stdout).toMatch(/"name":"shop-token".*"versions":\[\{"number":2,.*\{"number":1,/);
+    expect(stdout).not.toContain('the-old-value');
     expect(stdout).toContain('"code":"PIPELINE.NOT_FOUND"');
     expect(stdout.match(/"status":[45]\d\d/g)).toEqual(['"status":404']);
   } finally {

@@ -45,6 +45,8 @@ export interface Rig extends AsyncDisposable {
   /** As a superuser: for breaking things. */
   adminDb: Db;
   bus: BusAdmin;
+  /** Where NATS stores what it holds. */
+  natsDir: string;
   acme: TestTenant;
   globex: TestTenant;
   /** Signs in one more member of a tenant and gives back the cookie. */
@@ -111,6 +113,7 @@ export async function startRig(options: { receiverUrl?: string; ingestUrl?: stri
     db,
     adminDb,
     bus,
+    natsDir: server.dir,
     acme,
     globex,
     async addMember(tenant, role) {

@@ -1,3 +1,6 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
 import { createConfigBucket } from '@vrsky/bus/config-bucket';
 import { limits } from '@vrsky/contracts/limits';
 import type { ConnectorOffer } from '@vrsky/contracts/node-status';
@@ -6,6 +9,7 @@ import { documentPlace, requestPlace, secretSetHash } from '@vrsky/contracts/sea
 import { configKeys } from '@vrsky/contracts/subjects';
 import { createDb, type Db } from '@vrsky/db/client';
 import { eventually } from '@vrsky/testkit/eventually';
+import { findLeaks } from '@vrsky/testkit/find-leaks';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { listConnectors } from '../src/features/connectors/server/list-connectors.ts';
 import { createPipeline } from '../src/features/pipelines/server/create-pipeline.ts';
@@ -14,6 +18,7 @@ import { getPipeline } from '../src/features/pipelines/server/get-pipeline.ts';
 import { publishPipeline } from '../src/features/pipelines/server/publish-pipeline.ts';
 import { saveDraft } from '../src/features/pipelines/server/save-draft.ts';
 import type { SecretView } from '../src/features/secrets/types.ts';
+import { createApiKey } from '../src/features/tenancy/server/create-api-key.ts';
 import { rest, trpc } from './calls.ts';
 import { type Rig, startRig, type TestTenant } from './rig.ts';
 import { enrolTestNode, startWorker, type TestNode, type TestWorker } from './worker-rig.ts';
@@ -24,6 +29,8 @@ let node: TestNode;
 let other: TestNode;
 /** As a superuser in the console's database: for what nobody of ours may do. */
 let admin: Db;
+/** Of Acme. */
+let adminKey: string;
 
 const digest = `sha256:${'a'.repeat(64)}`;
 const offer: ConnectorOffer = {
@@ -51,8 +58,7 @@ beforeAll(async () => {
     await one.lease();
     await one.offers([offer]);
   }
-  // Keys that act as admin: only those may write secrets.
-  await admin.pool.query("UPDATE api_key SET role = 'admin'");
+  ({ secret: adminKey } = await createApiKey(rig.acme.context, { name: 'admin', role: 'admin' }));
   await eventually(async () => (await listConnectors(rig.acme.context)).connectors.some(({ name }) => name === 'files'), { what: 'the offer' });
   await answering(rig.acme);
   await answering(rig.globex);
@@ -137,7 +143,8 @@ describe('secrets of a tenant', () => {
   });
 
   it('are changed over REST by whoever has seen their state, and a repeated call changes nothing twice', async () => {
-    const key = rig.acme.apiKey;
+    const key = adminKey;
+    expect(await rest('POST', '/secrets', { key: rig.acme.apiKey, body: { name: 'by-rest', value: 'eins' } })).toMatchObject({ status: 403 });
     const call = { key, body: { name: 'by-rest', value: 'eins' }, headers: { 'idempotency-key': 'create-1' } };
     const [first, again] = [await rest('POST', '/secrets', call), await rest('POST', '/secrets', call)];
     expect(first).toMatchObject({ status: 201, body: { name: 'by-rest' } });
@@ -320,3 +327,44 @@ describe('replacing', () => {
     await deletePipeline(rig.acme.context, { id });
   });
 });
+
+describe('a value', () => {
+  it('lies nowhere readable: database, NATS, books of the calls, answers; and it would be found', async () => {
+    const canaries = { first: 'kanarie-value-52c1', second: 'kanarie-value-9b07', plain: 'kanarie-no-secret' };
+    await create('canary', canaries.first, { hosts: ['canary.test'] });
+    const body = { name: 'canary-rest', value: canaries.second };
+    const answers = [await rest('POST', '/secrets', { key: adminKey, body, headers: { 'idempotency-key': 'canary' } })];
+    const id = await publish({ note: canaries.plain, token: { $secret: 'canary' }, other: { $secret: 'canary-rest' } });
+    await replace('canary', { value: canaries.second });
+    expect((await given(node, ({ canary }) => canary?.length === 2)).values['canary']).toEqual([canaries.second, canaries.first]);
+    answers.push(await rest('GET', '/secrets', { key: rig.acme.apiKey }), await rest('GET', `/pipelines/${id}`, { key: rig.acme.apiKey }));
+    const pages = await Promise.all(['secrets.list', 'pipelines.list', 'nodes.list'].map((name) => trpc('query', name, as(rig.acme))));
+    const places = { database: await dump(), NATS: filesIn(rig.natsDir), answers: JSON.stringify([answers, pages]) };
+    expect(findLeaks(places, canaries)).toEqual([
+      { where: 'database', canary: 'plain' },
+      { where: 'NATS', canary: 'plain' },
+      { where: 'answers', canary: 'plain' },
+    ]);
+    // Not even a hash of it that could be tried out.
+    for (const value of [canaries.first, canaries.second])
+      for (const text of [value, JSON.stringify(value), `createSecret {}\n${JSON.stringify(body)}`])
+        expect(places.database).not.toContain(createHash('sha256').update(text).digest('hex').slice(0, 8));
+    await deletePipeline(rig.acme.context, { id });
+  });
+});
+
+/** Every row of every table, as text; binary columns in hexadecimal. */
+async function dump(): Promise<string> {
+  const tables = await admin.pool.query<{ name: string }>(
+    "SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables WHERE schemaname IN ('public', 'parts')",
+  );
+  const texts = await Promise.all(
+    tables.rows.map(async ({ name }) => (await admin.pool.query<{ text: string }>(`SELECT string_agg(t::text, E'\\n') AS text FROM ${name} t`)).rows[0]?.text),
+  );
+  return texts.join('\n');
+}
+
+function filesIn(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return files.map((entry) => readFileSync(path.join(entry.parentPath, entry.name), 'latin1')).join('\n');
+}

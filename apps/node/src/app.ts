@@ -109,7 +109,11 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     });
   };
   const destination = startConnector('destination', { VRSKY_EGRESS_ALLOW: config.egressAllow.join(',') });
-  const source = startConnector('source', { VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}` });
+  const source = startConnector('source', {
+    VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}`,
+    // It fetches the keys of those who issue tokens.
+    VRSKY_EGRESS_ALLOW: config.egressAllow.join(','),
+  });
   const shared = { http: { source, destination } };
   const catalog = createConnectorCatalog({
     dir: config.pluginDir,

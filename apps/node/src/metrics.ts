@@ -9,6 +9,8 @@ const tenantsMax = 50;
 const pipelinesMax = 200;
 /** Versions of connectors. */
 const releasesMax = 100;
+/** Reasons of sources; the codes are the connectors' own. */
+const refusalsMax = 40;
 
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
@@ -29,6 +31,7 @@ export function createMetrics() {
     tenantLabel: createLabelBudget(tenantsMax),
     pipelineLabel: createLabelBudget(pipelinesMax),
     releaseLabel: createLabelBudget(releasesMax),
+    refusalLabel: createLabelBudget(refusalsMax),
     intake: counter('vrsky_intake_messages_total', 'Messages that a source connector handed over, by what it was told.', ['tenant', 'status']),
     intakeWaiting: gauge('vrsky_intake_waiting_messages', 'Messages that wait to be stored.'),
     packMessages: histogram('vrsky_pack_messages', 'Messages in one stored pack.', [1, 2, 4, 8, 16, 32, 64, 128, 256]),
@@ -79,6 +82,11 @@ export function createMetrics() {
       'version',
       'tenant',
       'direction',
+    ]),
+    sourceRefused: counter('vrsky_source_refused_requests_total', 'Requests that sources refused by their settings, by the code that the sender was told.', [
+      'connector',
+      'tenant',
+      'reason',
     ]),
     pluginRpcSeconds: histogram('vrsky_plugin_rpc_duration_seconds', 'Single calls to connectors; streams are not timed.', rpcBuckets, ['connector', 'method']),
     pluginRpcFailures: counter('vrsky_plugin_rpc_failures_total', 'Calls and streams that did not end with OK.', ['connector', 'method', 'status']),

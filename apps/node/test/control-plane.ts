@@ -16,9 +16,10 @@ import { type ConnectorRequest, type ConnectorResponse, connectorResponseSchema 
 import { type EnrolmentRequest, type EnrolmentResponse, enrolmentRequestSchema } from '@vrsky/contracts/enrolment';
 import { newId, newInletPath } from '@vrsky/contracts/ids';
 import { type Lease, type Offers, offersSchema, type Report, reportSchema } from '@vrsky/contracts/node-status';
-import { isHttp, type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
+import { type HttpSourceSettings, isHttp, type PipelineSpec, pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
 import type { RunRequest, RunResponse } from '@vrsky/contracts/run';
 import { seal } from '@vrsky/contracts/seal';
+import { documentPlace, requestPlace, type SealedSecretRecord, type SecretsDocument, sealSecret, secretSetHash } from '@vrsky/contracts/sealed-secrets';
 import { generateSigningKey, type SignedPurpose, signEnvelope, signingKeyFromSeed } from '@vrsky/contracts/signed';
 import { configKeys, consumerNames, statusKeys, streamNames, subjects } from '@vrsky/contracts/subjects';
 import { type TrailMessage, type TrailRecord, trailRecordSchema } from '@vrsky/contracts/trail';
@@ -36,10 +37,12 @@ export interface StepInput {
 }
 
 export interface PipelineInput {
+  /** Settings of the HTTP source, beside its path. */
+  from?: Record<string, HttpSourceSettings[string]>;
   /** Destinations by id; each gets the result. */
   to: Record<string, { url: string; headers?: { name: string; value: string }[]; timeoutMs?: number }>;
   /** Destinations of other connectors, by id. */
-  through?: Record<string, { connector: string; release?: string; settings: Record<string, string | number | boolean> }>;
+  through?: Record<string, { connector: string; release?: string; settings: Record<string, string | number | boolean | { $secret: string }> }>;
   steps?: StepInput[];
   retry?: { attempts: number; initialMs: number; maxMs: number };
 }
@@ -52,6 +55,9 @@ export interface TestPipeline {
   readonly revision: number;
   readonly bundlePipeline: BundlePipeline;
 }
+
+/** By name, where it may be sent to and its valid values, the newest first with the highest number. */
+export type TestSecrets = Record<string, { hosts?: string[]; values: [version: number, value: string][] }>;
 
 export interface TestTenant {
   readonly tenantId: string;
@@ -74,7 +80,9 @@ export interface ControlPlane {
   /** A pipeline with its consumers, not yet published. With `of`, its next revision. */
   pipeline(tenant: TestTenant, input: PipelineInput, of?: TestPipeline): Promise<TestPipeline>;
   /** Signs and writes bundle, grants and head, and gives back the fence. */
-  publish(tenant: TestTenant, pipelines: TestPipeline[], policy?: Bundle['policy']): Promise<Fence>;
+  publish(tenant: TestTenant, pipelines: TestPipeline[], policy?: Bundle['policy'], secrets?: TestSecrets): Promise<Fence>;
+  /** What is sealed to each node for a request, as the console does it for a draft. */
+  sealedForRequest(tenant: TestTenant, secrets: TestSecrets, issuedAtMs: number): ConnectorRequest['secrets'];
   /** A new head that leaves this tenant out. */
   leaveOut(tenant: TestTenant): Promise<void>;
   /** The text of a signed bundle, for tests that write it elsewhere. */
@@ -128,6 +136,31 @@ export async function startControlPlane(): Promise<ControlPlane> {
       sealedProofKey: seal(node.request.sealKey, grantSealContext(node.nodeId, tenant.tenantId), tenant.proofKey),
     };
     await (await config()).put(configKeys.grant(node.nodeId, tenant.tenantId), sign('grant', grant));
+  };
+
+  const sealTo = (
+    { nodeId, request }: ControlPlane['enrolled'][number],
+    { tenantId }: TestTenant,
+    secrets: TestSecrets,
+    within: string,
+  ): SealedSecretRecord[] =>
+    Object.entries(secrets).map(([name, { hosts = [], values }]) => ({
+      ...{ id: `sec_${name}`, name, hosts },
+      versions: values.map(([version, value]) => ({
+        version,
+        ...sealSecret(request.sealKey, { nodeId, tenantId, within }, { id: `sec_${name}`, name, version }, Buffer.from(value)),
+      })),
+    }));
+  const putSecrets = async (tenant: TestTenant, secrets: TestSecrets): Promise<string> => {
+    let hash = '';
+    for (const node of enrolled) {
+      const fence = nextFence();
+      const sealed = sealTo(node, tenant, secrets, documentPlace(fence));
+      hash = secretSetHash(sealed);
+      const document: SecretsDocument = { v: 1, nodeId: node.nodeId, tenantId: tenant.tenantId, ...fence, secrets: sealed };
+      await (await config()).put(configKeys.secrets(node.nodeId, tenant.tenantId), sign('secrets', document));
+    }
+    return hash;
   };
 
   const putHead = async (): Promise<void> => {
@@ -212,7 +245,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
       const path = source && isHttp(source) ? source.settings.path : newInletPath();
       const spec = pipelineSpecSchema.parse({
         v: 1,
-        source: { id: 'in', name: 'Webhook', connector: 'http', settings: { path } },
+        source: { id: 'in', name: 'Webhook', connector: 'http', settings: { ...input.from, path } },
         steps: (input.steps ?? []).map(({ id, kind, source }) => ({ id, name: id, kind, language: 'typescript', source })),
         destinations: [
           ...Object.entries(input.to).map(([id, settings]) => ({ id, name: id, connector: 'http', settings })),
@@ -229,9 +262,10 @@ export async function startControlPlane(): Promise<ControlPlane> {
         bundlePipeline: { pipelineId, name: 'Test', revision, hash: contentHash(canonicalJson(spec)), spec, modules },
       };
     },
-    async publish(tenant, pipelines, policy) {
+    async publish(tenant, pipelines, policy, secrets) {
       const entry = tenants.get(tenant.tenantId);
       if (!entry) throw new Error('this tenant is not one of ours');
+      const set = secrets && (await putSecrets(tenant, secrets));
       const fence = nextFence();
       const bundle: Bundle = {
         v: 1,
@@ -240,6 +274,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
         ...fence,
         issuedAt: new Date().toISOString(),
         ...(policy === undefined ? {} : { policy }),
+        ...(set === undefined ? {} : { secrets: set }),
         pipelines: pipelines.map(({ bundlePipeline }) => bundlePipeline),
       };
       const isFirst = entry.fence === null;
@@ -249,6 +284,8 @@ export async function startControlPlane(): Promise<ControlPlane> {
       await putHead();
       return fence;
     },
+    sealedForRequest: (tenant, secrets, issuedAtMs) =>
+      Object.fromEntries(enrolled.map((node) => [node.nodeId, sealTo(node, tenant, secrets, requestPlace(issuedAtMs))])),
     async leaveOut({ tenantId }) {
       tenants.delete(tenantId);
       await putHead();

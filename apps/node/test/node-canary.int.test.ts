@@ -1,21 +1,27 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
+import path from 'node:path';
 import { getStored } from '@vrsky/bus/stored';
 import { streamNames } from '@vrsky/contracts/subjects';
 import { eventually } from '@vrsky/testkit/eventually';
+import { findLeaks } from '@vrsky/testkit/find-leaks';
 import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
+import { scratchDir } from '@vrsky/testkit/scratch';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { bundleEcho, installEcho } from '../src/plugins/fixtures/echo-bundle.test-support.ts';
 import { type ControlPlane, startControlPlane, type TestPipeline, type TestTenant } from './control-plane.ts';
-import { findLeaks } from './find-leaks.ts';
 import { type NodeProcess, startNode } from './node-process.ts';
 
 // A real node and its real connectors carry values that must be seen nowhere but where they were sent: a payload, a sender's header, a
 // secret in a destination's settings. One connector is killed in between. Then everything that anybody can read is searched.
 
-const canaries = { payload: 'kanarie-payload-7f3a', header: 'kanarie-header-91c2', setting: 'kanarie-setting-d05e' };
+/** A tenant's secret, sealed to the node and told to a connector. */
+const secret = { secret: 'kanarie-tenant-secret-b81d', replaced: 'kanarie-replaced-secret-40aa' };
+const canaries = { ...secret, payload: 'kanarie-payload-7f3a', header: 'kanarie-header-91c2', setting: 'kanarie-setting-d05e' };
 
 let plane: ControlPlane;
 let bin: RequestBin;
@@ -35,12 +41,18 @@ beforeAll(async () => {
   plane = await startControlPlane();
   bin = await requestBin();
   tenant = await plane.addTenant();
+  const plugins = scratchDir('plugins');
+  mkdirSync(plugins, { recursive: true });
+  const bundle = path.join(scratchDir('build'), 'echo.mjs');
+  await bundleEcho(bundle);
+  await installEcho(bundle, path.join(plugins, 'echo'), '1.0.0');
   node = await startNode(plane, {
     egressAllow: [`127.0.0.1:${bin.port}`],
     env: {
       OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
       OTEL_BSP_SCHEDULE_DELAY: '100',
       VRSKY_LOG_LEVEL: 'trace',
+      VRSKY_PLUGIN_DIR: plugins,
     },
   });
   made = await plane.pipeline(tenant, {
@@ -48,10 +60,18 @@ beforeAll(async () => {
       good: { url: `${bin.url}/good`, headers: [{ name: 'Authorization', value: `Bearer ${canaries.setting}` }] },
       bad: { url: `${bin.url}/bad`, headers: [{ name: 'Authorization', value: `Bearer ${canaries.setting}` }] },
     },
+    through: { keyed: { connector: 'echo', settings: { key: { $secret: 'api' } } } },
     steps: [{ id: 'same', kind: 'convert', source: 'export default (message: Message) => message.text();' }],
     retry: { attempts: 1, initialMs: 50, maxMs: 50 },
   });
-  const fence = await plane.publish(tenant, [made]);
+  const fence = await plane.publish(tenant, [made], undefined, {
+    api: {
+      values: [
+        [2, secret.secret],
+        [1, secret.replaced],
+      ],
+    },
+  });
   await plane.waitForReport(tenant, (report) => report.applied?.generation === fence.generation);
   bin.behave(({ url }) => (url === '/bad' ? { status: 400, body: 'refused' } : {}));
   outsider = spawn('/bin/sleep', ['1000'], { env: { CANARY: canaries.payload }, stdio: 'ignore' });
@@ -75,28 +95,36 @@ function processTexts(pid: number): Record<string, string> {
   );
 }
 
+/** All that lies in a folder, as one text. */
+function filesIn(folder: string): string {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  expect(files.length).toBeGreaterThan(0);
+  return files.map((entry) => readFileSync(path.join(entry.parentPath, entry.name), 'latin1')).join('\n');
+}
+
 async function deliver(): Promise<void> {
   const answer = await node.post(made.path, JSON.stringify({ text: canaries.payload }), { 'x-confidential': canaries.header });
   expect(answer.status).toBe(202);
   const outcome = await plane.waitForOutcome(tenant, String(answer.body['messageId']), ({ destinations }) =>
     destinations.every(({ state }) => state !== 'retrying'),
   );
-  expect(outcome.destinations.map(({ state }) => state).sort()).toEqual(['dead_lettered', 'delivered']);
+  expect(outcome.destinations.map(({ state }) => state).sort()).toEqual(['dead_lettered', 'delivered', 'delivered']);
 }
 
+const hashOf = (value: string) => createHash('sha256').update(value).digest('hex').slice(0, 12);
 const stateOf = async (name: string) => (await plane.lease(String(plane.enrolled[0]?.nodeId)))?.connectors.find((one) => one.name === name);
 
 test('a payload, a header and a secret in settings are seen nowhere: environment, arguments, log, traces, metrics, books, status', async () => {
   await deliver();
-  const before = await eventually(async () => (await stateOf('http destination')) ?? false);
-  process.kill(before.pid as number, 'SIGKILL');
-  await eventually(async () => (await stateOf('http destination'))?.restarts === 1 && (await stateOf('http destination'))?.state === 'running', {
-    timeoutMs: 30_000,
-  });
+  for (const name of ['http destination', 'echo']) {
+    const before = await eventually(async () => (await stateOf(name)) ?? false);
+    process.kill(before.pid as number, 'SIGKILL');
+    await eventually(async () => (await stateOf(name))?.restarts === 1 && (await stateOf(name))?.state === 'running', { timeoutMs: 30_000 });
+  }
   await deliver();
 
   const processes = processTexts(node.child().pid);
-  expect(Object.keys(processes).length).toBeGreaterThanOrEqual(6); // the node and both connectors, with two texts each
+  expect(Object.keys(processes).length).toBeGreaterThanOrEqual(8); // the node and its connectors, with two texts each
   const metrics = await node.metrics();
   const { checks } = await node.ready();
   const status = JSON.stringify([
@@ -116,6 +144,8 @@ test('a payload, a header and a secret in settings are seen nowhere: environment
   expect(metrics).toMatch(/^vrsky_plugin_messages_total\{connector="http".* [1-9]/m);
   expect(metrics).toMatch(/^vrsky_plugin_restarts_total\{connector="http",version="[^"]+",role="destination",tenant="_shared"\} 1$/m);
   expect(node.child().output()).toContain('the connector is up');
+  // What is stored holds payloads and settings by design; a tenant's secret it holds as ciphertext alone.
+  expect(findLeaks({ disk: filesIn(node.stateDir), NATS: filesIn(plane.nats.dir) }, secret)).toEqual([]);
   expect(findLeaks({ ...processes, metrics, status, traces, calls, log: node.child().output(), trail: JSON.stringify(tenant.trail) }, canaries)).toEqual([]);
 });
 
@@ -129,6 +159,13 @@ test('they would be found: each arrived where it was sent, and a process that ho
     { where: 'receiver', canary: 'setting' },
     { where: 'stream', canary: 'payload' },
     { where: 'stream', canary: 'header' },
+  ]);
+  const told = tenant.trail.flatMap(({ messages }) => messages).flatMap(({ destinations }) => destinations.filter(({ id }) => id === 'keyed'));
+  const hashes = [`2:${hashOf(secret.secret)}`, `1:${hashOf(secret.replaced)}`].join(' ');
+  expect(told.map(({ peerAnswer = '' }) => peerAnswer.slice(9))).toEqual([hashes, hashes]); // before and after the crash
+  expect(findLeaks({ disk: filesIn(node.stateDir), NATS: filesIn(plane.nats.dir) }, { setting: canaries.setting })).toEqual([
+    { where: 'disk', canary: 'setting' },
+    { where: 'NATS', canary: 'setting' },
   ]);
   expect(findLeaks(processTexts(outsider.pid as number), canaries)).toEqual([{ where: `environment of ${outsider.pid}`, canary: 'payload' }]);
 });

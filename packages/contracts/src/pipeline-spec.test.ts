@@ -24,6 +24,17 @@ test('defaults are filled in, so that a stored spec says everything', () => {
   });
 });
 
+test('of an HTTP source the path alone is checked here: the rest is the connector’s, and stays as it is', () => {
+  const settings = { path: newInletPath(), auth: { scheme: 'github', secret: { $secret: 'webhook' } }, methods: ['POST'] };
+  expect(pipelineSpecSchema.parse(spec({ source: { ...source, settings } })).source.settings).toEqual(settings);
+  expect(problems(spec({ source: { ...source, settings: { ...settings, path: 'orders' } } }))).toEqual([
+    'source.settings.path: A source path is made by the console',
+  ]);
+  expect(problems(spec({ source: { ...source, settings: { ...settings, note: 'x'.repeat(limits.settingsCharsMax) } } }))).toEqual([
+    expect.stringContaining('source.settings: Settings have at most'),
+  ]);
+});
+
 test('a pipeline without a destination cannot be published but can be drafted', () => {
   expect(problems(spec({ destinations: [] }))).toEqual(['destinations: Add a destination: where should messages go?']);
   expect(pipelineDraftSchema.safeParse(spec({ destinations: [] })).success).toBe(true);

@@ -8,10 +8,13 @@ const partIdSchema = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'An id is lower
 
 export const httpMethods = ['POST', 'PUT', 'PATCH', 'DELETE', 'GET'] as const;
 
-export const httpSourceSettingsSchema = z.strictObject({
-  /** The secret part of the URL: `<ingest>/in/<path>`. */
-  path: z.string().regex(/^in_[0-9a-hjkmnp-tv-z]{24}$/, 'A source path is made by the console'),
-});
+/** Only the path is the platform's: who may send, what is taken and how it is answered the connector's own schema says, and checks. */
+export const httpSourceSettingsSchema = z
+  .object({
+    /** The secret part of the URL: `<ingest>/in/<path>`. */
+    path: z.string().regex(/^in_[0-9a-hjkmnp-tv-z]{24}$/, 'A source path is made by the console'),
+  })
+  .catchall(z.json());
 
 const headerNameSchema = z.string().regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}$/, 'A header name has only letters, digits and -');
 const headerValueSchema = z

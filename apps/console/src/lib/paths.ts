@@ -22,6 +22,7 @@ export const paths = {
   connector: (slug: string, name: string) => `/t/${slug}/connectors/${name}`,
   nodes: (slug: string) => `/t/${slug}/nodes`,
   receiver: (slug: string, requestKey?: string) => `/t/${slug}/receiver${query({ request: requestKey })}`,
+  secrets: (slug: string) => `/t/${slug}/secrets`,
   apiKeys: (slug: string) => `/t/${slug}/api-keys`,
   openApi: '/api/v1/openapi.json',
 } as const;

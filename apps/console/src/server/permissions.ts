@@ -1,4 +1,4 @@
-import type { Permission, Role } from '../features/tenancy/types.ts';
+import type { ApiKeyRole, Permission, Role } from '../features/tenancy/types.ts';
 
 const reading: Permission[] = ['pipeline.read', 'message.read', 'node.read', 'connector.read'];
 const running: Permission[] = [...reading, 'message.resend'];
@@ -15,8 +15,8 @@ export const rolePermissions: Record<Role, readonly Permission[]> = {
   auditor: [...reading, 'apikey.read'],
 };
 
-/** API keys work for machines that build, run and watch pipelines; they do not make further keys. */
-export const apiKeyRole: Role = 'developer';
+/** API keys work for machines that build, run and watch pipelines, and as admin also write secrets. No route lets a key make further keys. */
+export const apiKeyRole: ApiKeyRole = 'developer';
 
 export function isAllowed(role: Role, permission: Permission): boolean {
   return rolePermissions[role].includes(permission);

@@ -30,6 +30,8 @@ export interface ConnectionPlan {
   /** The bytes that must run; undefined: the newest release that the node has. */
   release: string | undefined;
   role: 'source' | 'destination';
+  /** What people call it: `“Webhook” of the pipeline “Orders”`. */
+  title?: string;
   settings: unknown;
   /** What the settings refer to, and nothing else of the tenant's secrets. */
   secrets: readonly SealedSecret[];
@@ -72,13 +74,14 @@ function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipel
   const connectionOf = (
     connectionId: string,
     role: ConnectionPlan['role'],
-    { connector, release, settings }: SourceSpec | DestinationSpec,
+    { name, connector, release, settings }: SourceSpec | DestinationSpec,
   ): ConnectionPlan => ({
     connectionId,
     tenantId,
     connector,
     release,
     role,
+    title: `“${name}” of the pipeline “${pipeline.name}”`,
     settings,
     secrets: secretsFor(settings, secrets),
     sandboxMinimum,

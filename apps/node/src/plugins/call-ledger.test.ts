@@ -249,6 +249,55 @@ describe('a refused call', () => {
   });
 });
 
+describe('requests that a source refused', () => {
+  const events = (records: ConnectorCalls[]) => records.at(-1)?.events.map(({ kind, reason }) => `${kind}: ${reason}`);
+
+  test('are told to their tenant alone, the first at once and the rest of the minute together', async () => {
+    const { ledger, clock, flush, of } = open({ flushEveryMs: 5 });
+    const process = ledger.process(shared);
+    process.serves(new Set(['cus_a', 'cus_b']));
+    await ledger.start?.(new AbortController().signal);
+    process.refusedRequests('cus_a', '“Webhook” of the pipeline “Orders”', { timestamp_too_old: 1, signature_mismatch: 2 });
+    await eventually(() => of('cus_a').length > 0);
+    for (let i = 0; i < 3; i++) process.refusedRequests('cus_a', '“Webhook” of the pipeline “Orders”', { signature_mismatch: 10 });
+    const first =
+      'refused: “Webhook” of the pipeline “Orders” refused 3 requests: signature mismatch (2), timestamp too old (1). The sender was told why; nothing was taken in.';
+    expect(events(of('cus_a'))).toEqual([first]);
+    clock.ms += MINUTE_MS;
+    await flush();
+    expect(events(of('cus_a').filter(({ minuteMs }) => minuteMs === FIRST))).toEqual([
+      first,
+      expect.stringContaining('refused 30 more requests: signature mismatch (30).'),
+    ]);
+    expect(of('cus_b')).toEqual([]);
+  });
+
+  test('keep their places in the minute, whatever else happens to the process, and leave room for it', async () => {
+    const { ledger, flush, of } = open();
+    const process = ledger.process(shared);
+    process.serves(new Set(['cus_a', 'cus_b']));
+    process.refusedRequests('cus_a', 'first', { too_many: 1 });
+    await flush();
+    process.event('ended', 'It ended.');
+    for (let i = 0; i < 100; i++) process.refusedRequests('cus_a', `source ${i}`, { too_many: 1 });
+    await flush();
+    expect(of('cus_a').at(-1)?.events).toHaveLength(17);
+    expect(events(of('cus_a'))?.slice(0, 3)).toEqual([
+      expect.stringContaining('first refused 1 request:'),
+      'ended: It ended.',
+      expect.stringContaining('source 0'),
+    ]);
+    expect(events(of('cus_b'))).toEqual(['ended: It ended.']);
+  });
+
+  test('are counted by reason for the metrics', () => {
+    const counted: unknown[] = [];
+    const { ledger } = open({ onRefusedRequests: ({ connector }, tenantId, reason, count) => counted.push([connector, tenantId, reason, count]) });
+    ledger.process(shared).refusedRequests('cus_a', 'x', { signature_mismatch: 2 });
+    expect(counted).toEqual([['http', 'cus_a', 'signature_mismatch', 2]]);
+  });
+});
+
 describe('while NATS is away', () => {
   test('records wait and arrive later, each minute in its last revision', async () => {
     const { ledger, clock, stream, flush, of } = open();

@@ -29,6 +29,8 @@ export interface ProcessCalls {
   serves(tenantIds: ReadonlySet<string>): void;
   /** A turn in its life, in words for the customer. */
   event(kind: ConnectorEvent['kind'], reason: string, version?: string): void;
+  /** A source of this tenant, by what people call it, refused requests: how many for each reason. Only this tenant hears of it. */
+  refusedRequests(tenantId: string, source: string, reasons: Readonly<Record<string, number>>): void;
   /** Which version it turned out to be. */
   named(version: string): void;
   /** It is gone; what was counted is still sent. */
@@ -67,6 +69,7 @@ export interface CallLedgerOptions {
   /** Hears of every call that ends, for metrics. */
   onCall?(process: ProcessName, method: string, status: string, durationUs: number): void;
   onRefused?(process: ProcessName, method: string): void;
+  onRefusedRequests?(process: ProcessName, tenantId: string, reason: string, count: number): void;
   /** Hears now and then how many messages passed, and from `settle`; never of a single one. */
   onMessages?(process: ProcessName, direction: 'sent' | 'received', count: number): void;
   flushEveryMs?: number;
@@ -80,6 +83,10 @@ const KEEP_MS = 3_600_000;
 const WAITING_MAX = 20_000;
 const PUBLISHES_AT_ONCE = 32;
 const EVENTS_MAX = 64;
+/** Of one minute, that are one tenant's alone. */
+const OWN_EVENTS_MAX = 16;
+/** Sources whose refusals are kept apart until they are written. */
+const REFUSING_SOURCES_MAX = 1_000;
 const REASON_CHARS_MAX = 1_000;
 const VERSION_CHARS_MAX = 64;
 const SET_BACK_MS = 300_000;
@@ -261,6 +268,13 @@ interface Share {
   receivedBytes: number;
 }
 
+/** Requests that one source refused and nobody was told of yet. */
+interface RefusedRequests {
+  tenantId: string;
+  source: string;
+  reasons: Map<string, number>;
+}
+
 /** One process's books: what has been counted in all, what it was at the minute's begin, and whose messages they were. */
 class Book implements ProcessCalls {
   readonly #name: ProcessName;
@@ -273,7 +287,11 @@ class Book implements ProcessCalls {
   readonly #revisions = new Map<string, { revision: number; weight: number }>();
   readonly #passed = { sent: 0, received: 0 };
   #tenants: ReadonlySet<string> = new Set();
-  #events: ConnectorEvent[] = [];
+  /** Only ever appended to in a minute: an event is stored under its place. `tenantId` is null for what everybody hears. */
+  #events: { tenantId: string | null; event: ConnectorEvent }[] = [];
+  readonly #refused = new Map<string, RefusedRequests>();
+  /** Sources that an event of this minute speaks of. */
+  readonly #refusing = new Set<string>();
   isClosed = false;
 
   constructor(name: ProcessName, options: CallLedgerOptions) {
@@ -314,10 +332,36 @@ class Book implements ProcessCalls {
   }
 
   event(kind: ConnectorEvent['kind'], reason: string, version?: string): void {
+    this.#tell(null, EVENTS_MAX, kind, reason, version);
+  }
+
+  refusedRequests(tenantId: string, source: string, reasons: Readonly<Record<string, number>>): void {
+    const key = `${tenantId} ${source}`;
+    const known = this.#refused.get(key) ?? { tenantId, source, reasons: new Map<string, number>() };
+    if (this.#refused.size < REFUSING_SOURCES_MAX) this.#refused.set(key, known);
+    for (const [reason, count] of Object.entries(reasons)) {
+      known.reasons.set(reason, (known.reasons.get(reason) ?? 0) + count);
+      this.#options.onRefusedRequests?.(this.#name, tenantId, reason, count);
+    }
+  }
+
+  #tell(tenantId: string | null, max: number, kind: ConnectorEvent['kind'], reason: string, version?: string): void {
     const text = reason.slice(0, REASON_CHARS_MAX);
+    const theirs = this.#events.filter((row) => row.tenantId === tenantId);
     // The same again in the same minute says nothing new, and a plugin must not fill the books.
-    if (this.#events.length >= EVENTS_MAX || this.#events.some((event) => event.kind === kind && event.reason === text)) return;
-    this.#events.push({ atMs: (this.#options.nowMs ?? Date.now)(), kind, version: version?.slice(0, VERSION_CHARS_MAX) || this.#name.version, reason: text });
+    if (theirs.length >= max || theirs.some(({ event }) => event.kind === kind && event.reason === text)) return;
+    const atMs = (this.#options.nowMs ?? Date.now)();
+    this.#events.push({ tenantId, event: { atMs, kind, version: version?.slice(0, VERSION_CHARS_MAX) || this.#name.version, reason: text } });
+  }
+
+  /** The first of a minute are told at once, so that whoever sets a sender up sees them; the rest together when the minute ends. */
+  #tellRefused(what: 'news' | 'all'): void {
+    for (const [key, { tenantId, source, reasons }] of this.#refused) {
+      if (what === 'news' && this.#refusing.has(key)) continue;
+      this.#refused.delete(key);
+      this.#tell(tenantId, OWN_EVENTS_MAX, 'refused', refusedWords(source, reasons, this.#refusing.has(key)));
+      this.#refusing.add(key);
+    }
   }
 
   named(version: string): void {
@@ -338,6 +382,7 @@ class Book implements ProcessCalls {
 
   /** The records of this minute that say more than those before them; `news` leaves out that the process is well. */
   write(nodeId: string, minuteMs: number, what: 'news' | 'all'): ConnectorCalls[] {
+    this.#tellRefused(what);
     const deltas = this.#counters.list().flatMap((counter) => deltaOf(counter, this.#before.get(counter.method)) ?? []);
     const common = sharedTallies(deltas, undefined);
     const records: ConnectorCalls[] = [];
@@ -345,18 +390,19 @@ class Book implements ProcessCalls {
       const isOwn = this.#name.tenantId === tenantId;
       const share = this.#shares.get(tenantId);
       const methods = isOwn ? ownTallies(deltas, share) : share === undefined ? common : sharedTallies(deltas, share);
-      const isNews = this.#events.length > 0 || methods.some(({ method }) => method !== HEALTH);
+      const events = this.#events.flatMap((row) => (row.tenantId === null || row.tenantId === tenantId ? [row.event] : [])).slice(0, EVENTS_MAX);
+      const isNews = events.length > 0 || methods.some(({ method }) => method !== HEALTH);
       // That a process is well is worth a line a minute to its own tenant, and nothing to those who share it.
       if (!isNews && !(isOwn && what === 'all' && methods.length > 0)) continue;
       const known = this.#revisions.get(tenantId) ?? { revision: 0, weight: 0 };
-      const weight = weightOf(what === 'all' ? methods : methods.filter(({ method }) => method !== HEALTH)) + this.#events.length;
+      const weight = weightOf(what === 'all' ? methods : methods.filter(({ method }) => method !== HEALTH)) + events.length;
       if (weight <= known.weight) continue;
       const revision = known.revision + 1;
       this.#revisions.set(tenantId, { revision, weight });
       const { processId, connector, version, digest } = this.#name;
       records.push({
         ...{ v: 1, nodeId, tenantId, connector, version, digest, processId, shared: this.#name.tenantId === null },
-        ...{ minuteMs, revision, methods, events: this.#events.slice() },
+        ...{ minuteMs, revision, methods, events },
       });
     }
     return records;
@@ -370,7 +416,17 @@ class Book implements ProcessCalls {
     this.#shares.clear();
     this.#revisions.clear();
     this.#events = [];
+    this.#refusing.clear();
   }
+}
+
+/** For the customer: how many, of which source, and why, most first. The reasons are the codes that the senders were answered with. */
+function refusedWords(source: string, reasons: ReadonlyMap<string, number>, isMore: boolean): string {
+  const sorted = [...reasons].sort(([, a], [, b]) => b - a);
+  const total = sorted.reduce((sum, [, count]) => sum + count, 0);
+  const why = sorted.map(([reason, count]) => `${reason.replaceAll('_', ' ')} (${count})`).join(', ');
+  const requests = `${total}${isMore ? ' more' : ''} ${total === 1 ? 'request' : 'requests'}`;
+  return `${source} refused ${requests}: ${why}. The sender was told why; nothing was taken in.`;
 }
 const METHOD_CHARS_SHOWN = 100;
 

@@ -18,6 +18,7 @@ import {
 } from './connector-session.ts';
 import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import { findProcessStats, type ProcessStats } from './process-stats.ts';
+import { findRefusedRequests, type RefusedRequests } from './refused-requests.ts';
 import type { Release } from './release-store.ts';
 import { createRestartPolicy } from './restart-policy.ts';
 import { createSends, type OutgoingMessage, type SendOutcome, type Sends } from './sends.ts';
@@ -153,6 +154,12 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     lastStats = NO_STATS;
   };
 
+  /** A connector speaks for connections that it was given, and for no others. */
+  const bookRefused = (calls: ProcessCalls | undefined, { connectionId, reasons }: RefusedRequests): void => {
+    const connection = desired?.connections.find((one) => one.connectionId === connectionId && one.role === 'source');
+    if (connection !== undefined) calls?.refusedRequests(connection.tenantId, connection.title ?? connectionId, reasons);
+  };
+
   const open = async (of: Release, isSuccessor = false): Promise<ConnectorSession> => {
     const calls = options.openCalls?.(of);
     try {
@@ -166,6 +173,8 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
         onResults: sends.settle,
         onLog: ({ level, message, module, fields, dropped = 0 }: PluginLogRecord) => {
           logBytesDropped += dropped;
+          const refused = findRefusedRequests(fields);
+          if (refused !== null) bookRefused(calls, refused);
           log[level]({ plugin: { name, module, fields } }, message);
         },
       });

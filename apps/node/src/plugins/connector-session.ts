@@ -35,6 +35,8 @@ export interface ConnectorConnection {
   /** The tenant it is for. */
   tenantId: string;
   role: 'source' | 'destination';
+  /** What people call it, for words to its tenant. */
+  title?: string;
   settings: unknown;
   /** What the settings refer to by name. They are opened for `Configure` and `Validate` alone. */
   secrets?: readonly SealedSecret[];

@@ -149,7 +149,7 @@ export function createProcessMetrics(metrics: NodeMetrics, observed: ObservedPro
 }
 
 /** Counts calls and messages of connectors, as the ledger tells of them. */
-export function createCallMetrics(metrics: NodeMetrics): Required<Pick<CallLedgerOptions, 'onCall' | 'onRefused' | 'onMessages'>> {
+export function createCallMetrics(metrics: NodeMetrics): Required<Pick<CallLedgerOptions, 'onCall' | 'onRefused' | 'onRefusedRequests' | 'onMessages'>> {
   const known = connectorCalls();
   return {
     onCall({ connector, version }, method, status, durationUs) {
@@ -160,6 +160,10 @@ export function createCallMetrics(metrics: NodeMetrics): Required<Pick<CallLedge
     },
     onRefused({ connector, version }, method) {
       metrics.pluginRpcRefused.inc({ connector: releaseLabels(metrics, connector, version).connector, method: known.has(method) ? method : 'other' });
+    },
+    onRefusedRequests({ connector, version }, tenantId, reason, count) {
+      const { connector: label } = releaseLabels(metrics, connector, version);
+      metrics.sourceRefused.inc({ connector: label, tenant: metrics.tenantLabel(tenantId), reason: metrics.refusalLabel(reason) }, count);
     },
     onMessages({ connector, version, tenantId }, direction, count) {
       const tenant = tenantId === null ? SHARED : metrics.tenantLabel(tenantId);

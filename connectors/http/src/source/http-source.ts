@@ -135,6 +135,11 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     if (rawHeaders.length > own.headers * 2 || (own.headerBytes < HEADER_BYTES_MAX && bytesOf(rawHeaders) > own.headerBytes))
       return refuseFor(route, request, response, headersProblem(own));
     const headers = readHeaders(rawHeaders);
+    // Two of them, or none: somebody between here and the sender may have understood another request (RFC 9112 §3.2).
+    if (headers.hosts > 1 || (headers.hosts === 0 && request.httpVersion === '1.1')) {
+      response.shouldKeepAlive = false;
+      return refuseFor(route, request, response, problems.badRequest);
+    }
     if (route.contentTypes !== null && !isTaken(route.contentTypes, headers.contentType)) return refuseFor(route, request, response, problems.contentType);
     if (authenticator !== null && authenticator.credentialHeaders.length > 0)
       headers.passed = headers.passed.filter(([name]) => !authenticator.credentialHeaders.includes(name));
@@ -312,6 +317,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       keepAliveTimeout: limits.idleMs,
       noDelay: true,
       insecureHTTPParser: false,
+      requireHostHeader: false, // ours has a reason, and needs no object of all headers
     },
     onRequest,
   );

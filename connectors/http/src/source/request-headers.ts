@@ -1,5 +1,7 @@
 /** What we need of a request's headers, read in one pass. */
 export interface RequestHeaders {
+  /** How many `Host` headers there are. */
+  hosts: number;
   contentType: string;
   /** -1 when there is none. */
   contentLength: number;
@@ -12,7 +14,7 @@ export interface RequestHeaders {
 
 const TRACESTATE_CHARS_MAX = 512;
 
-type Use = 'pass' | 'drop' | 'contentType' | 'contentLength' | 'contentEncoding' | 'traceparent' | 'tracestate' | 'connection';
+type Use = 'pass' | 'drop' | 'host' | 'contentType' | 'contentLength' | 'contentEncoding' | 'traceparent' | 'tracestate' | 'connection';
 
 /**
  * Never passed on: who somebody is (a pipeline's steps and receivers must not get the sender's credentials), what only concerns this
@@ -22,9 +24,10 @@ const uses: ReadonlyMap<string, Use> = new Map<string, Use>([
   ...['authorization', 'proxy-authorization', 'cookie', 'x-api-key', 'api-key', 'x-auth-token', 'x-access-token', 'customer-id', 'idempotency-key'].map(
     (name): [string, Use] => [name, 'drop'],
   ),
-  ...['keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'host', 'expect', 'accept', 'accept-encoding', 'accept-language'].map(
+  ...['keep-alive', 'proxy-connection', 'te', 'trailer', 'transfer-encoding', 'upgrade', 'expect', 'accept', 'accept-encoding', 'accept-language'].map(
     (name): [string, Use] => [name, 'drop'],
   ),
+  ['host', 'host'],
   ['content-type', 'contentType'],
   ['content-length', 'contentLength'],
   ['content-encoding', 'contentEncoding'],
@@ -41,7 +44,7 @@ const KNOWN_NAME_CHARS_MAX = 64;
 
 /** `raw` is Node's list of names and values in turn. */
 export function readHeaders(raw: readonly string[]): RequestHeaders {
-  const headers: RequestHeaders = { contentType: '', contentLength: -1, contentEncoding: '', traceparent: '', tracestate: '', passed: [] };
+  const headers: RequestHeaders = { hosts: 0, contentType: '', contentLength: -1, contentEncoding: '', traceparent: '', tracestate: '', passed: [] };
   let traceparents = 0;
   let connection = '';
   for (let i = 0; i + 1 < raw.length; i += 2) {
@@ -50,6 +53,9 @@ export function readHeaders(raw: readonly string[]): RequestHeaders {
     switch (use) {
       case 'pass':
         headers.passed.push([name, value]);
+        break;
+      case 'host':
+        headers.hosts++;
         break;
       case 'contentType':
         headers.contentType ||= value;

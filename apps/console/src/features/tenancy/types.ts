@@ -26,11 +26,17 @@ export interface SessionView {
   permissions: Permission[];
 }
 
+/** What a program may act as. */
+export const apiKeyRoles = ['developer', 'admin'] as const;
+export type ApiKeyRole = (typeof apiKeyRoles)[number];
+
 export interface ApiKeyView {
   id: string;
   name: string;
   /** First characters, to recognise it; the rest is shown once, when it is made. */
   prefix: string;
+  /** What it may do is what a person of this role may. */
+  role: Role;
   createdAt: string;
   lastUsedAt: string | null;
 }

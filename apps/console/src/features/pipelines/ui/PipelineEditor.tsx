@@ -130,7 +130,7 @@ function SelectedForm({ selected, pipeline, editor, focus }: SelectedFormProps) 
   if (selected.kind === 'source') {
     const before = <SourceConnectorSelect source={selected.part} pipeline={pipeline} onChange={(source) => edit({ ...draft, source })} />;
     const onChange = (change: object) => edit(updateSource(draft, change));
-    if (isHttp(part)) return <SourceForm source={part} pipeline={pipeline} onChange={onChange} before={before} />;
+    if (isHttp(selected.part)) return <SourceForm key={part.id} source={selected.part} pipeline={pipeline} {...common} onChange={onChange} before={before} />;
     return <ConnectorPartForm key={`${part.id} ${part.connector}`} part={part} connectorRole="source" {...common} onChange={onChange} before={before} />;
   }
   const onChange = (change: object) => edit(updateDestination(draft, part.id, change));

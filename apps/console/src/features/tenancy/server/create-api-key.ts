@@ -3,11 +3,15 @@ import { AppError } from '@vrsky/kernel/errors';
 import { createApiKeyToken } from '../../../server/api-key-token.ts';
 import type { TenantContext } from '../../../server/context.ts';
 import { apiKeyRole } from '../../../server/permissions.ts';
+import type { ApiKeyRole } from '../types.ts';
 
 const KEYS_MAX = 50;
 
 /** A new key of the tenant. `secret` is the whole key and is shown this once; only its hash is kept. */
-export async function createApiKey(ctx: TenantContext, { name }: { name: string }): Promise<{ id: string; secret: string }> {
+export async function createApiKey(
+  ctx: TenantContext,
+  { name, role = apiKeyRole }: { name: string; role?: ApiKeyRole | undefined },
+): Promise<{ id: string; secret: string }> {
   const key = createApiKeyToken();
   await withTenant(ctx.db, ctx.tenantId, async (tx) => {
     if ((await tx.apiKey.count({ where: { tenantId: ctx.tenantId, revokedAt: null } })) >= KEYS_MAX) {
@@ -19,7 +23,7 @@ export async function createApiKey(ctx: TenantContext, { name }: { name: string 
       });
     }
     await tx.apiKey.create({
-      data: { tenantId: ctx.tenantId, id: key.id, name, prefix: key.prefix, secretHash: key.secretHash, role: apiKeyRole, createdBy: ctx.actor.id },
+      data: { tenantId: ctx.tenantId, id: key.id, name, prefix: key.prefix, secretHash: key.secretHash, role, createdBy: ctx.actor.id },
     });
   });
   return { id: key.id, secret: key.token };

@@ -39,7 +39,7 @@ export function ApiKeysPage() {
     <>
       <PageHeader
         title="API keys"
-        lead="For programs that build, run and watch pipelines over the REST API. A key acts as a developer of this organisation."
+        lead="For programs that build, run and watch pipelines over the REST API. A key acts as a developer or an admin of this organisation."
         actions={createButton}
       />
       <Body
@@ -109,6 +109,7 @@ function columns(canRevoke: boolean, onRevoke: (key: ApiKeyView) => void): Colum
       narrow: 'title',
       compare: (a, b) => a.name.localeCompare(b.name),
     },
+    { id: 'role', header: 'Acts as', cell: (key) => key.role, narrow: 'meta', narrowLabel: 'Acts as', width: 110 },
     { id: 'prefix', header: 'Begins with', cell: (key) => <code style={{ fontSize: 13 }}>{key.prefix}…</code>, narrow: 'full' },
     {
       id: 'created',

@@ -1,6 +1,6 @@
 'use client';
 
-import { Alert, Button, Group, Modal, Text, TextInput } from '@mantine/core';
+import { Alert, Button, Group, Modal, Select, Text, TextInput } from '@mantine/core';
 import { useForm } from '@mantine/form';
 import { IconAlertTriangle } from '@tabler/icons-react';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
@@ -8,6 +8,7 @@ import { fieldErrorsOf, toErrorView } from '../../../trpc/to-error-view.ts';
 import { useTRPC } from '../../../trpc/trpc-context.ts';
 import { CodeBlock } from '../../../ui/CodeBlock.tsx';
 import { ErrorState } from '../../../ui/ErrorState.tsx';
+import type { ApiKeyRole } from '../types.ts';
 
 /** Name it → the secret, once. */
 export function CreateApiKey({ onClose }: { onClose: () => void }) {
@@ -15,7 +16,7 @@ export function CreateApiKey({ onClose }: { onClose: () => void }) {
   const queryClient = useQueryClient();
   const form = useForm({
     mode: 'uncontrolled',
-    initialValues: { name: '' },
+    initialValues: { name: '', role: 'developer' as ApiKeyRole },
     validate: { name: (name) => (name.trim() === '' ? 'Give it a name, such as the program that will use it' : null) },
   });
   const create = useMutation(
@@ -31,7 +32,7 @@ export function CreateApiKey({ onClose }: { onClose: () => void }) {
   if (create.data) return <SecretOnce secret={create.data.secret} onClose={onClose} />;
   return (
     <Modal opened onClose={onClose} title="Create API key">
-      <form onSubmit={form.onSubmit(({ name }) => create.mutate({ name: name.trim() }))} noValidate>
+      <form onSubmit={form.onSubmit(({ name, role }) => create.mutate({ name: name.trim(), role }))} noValidate>
         <TextInput
           label="Name"
           description="Which program will use it? You see this name in the list and in the audit."
@@ -39,6 +40,18 @@ export function CreateApiKey({ onClose }: { onClose: () => void }) {
           data-autofocus
           key={form.key('name')}
           {...form.getInputProps('name')}
+        />
+        <Select
+          mt="md"
+          label="Acts as"
+          description="A developer builds, publishes and watches pipelines. An admin also adds, replaces and deletes secrets. Take the lesser one that does."
+          data={[
+            { value: 'developer', label: 'Developer' },
+            { value: 'admin', label: 'Admin' },
+          ]}
+          allowDeselect={false}
+          key={form.key('role')}
+          {...form.getInputProps('role')}
         />
         {create.error && !form.errors.name && (
           <div style={{ marginTop: 12 }}>

@@ -1,4 +1,15 @@
-import { type Icon, IconArrowsSplit2, IconInbox, IconKey, IconLayoutDashboard, IconMailX, IconMessages, IconPlug, IconServer2 } from '@tabler/icons-react';
+import {
+  type Icon,
+  IconArrowsSplit2,
+  IconInbox,
+  IconKey,
+  IconLayoutDashboard,
+  IconMailX,
+  IconMessages,
+  IconPlug,
+  IconServer2,
+  IconShieldLock,
+} from '@tabler/icons-react';
 import { paths } from '../../../lib/paths.ts';
 
 export interface Place {
@@ -21,6 +32,7 @@ export const places: Place[][] = [
   ],
   [
     { label: 'Connectors', icon: IconPlug, href: paths.connectors, key: 'c', also: 'plugins integrations sources destinations' },
+    { label: 'Secrets', icon: IconShieldLock, href: paths.secrets, key: 's', also: 'passwords keys tokens credentials vault rotation' },
     { label: 'Nodes', icon: IconServer2, href: paths.nodes, key: 'n', also: 'machines sandbox health' },
     { label: 'Test receiver', icon: IconInbox, href: (slug) => paths.receiver(slug), key: 'r', also: 'request bin requests' },
     { label: 'API keys', icon: IconKey, href: paths.apiKeys, key: 'a', also: 'tokens rest credentials' },

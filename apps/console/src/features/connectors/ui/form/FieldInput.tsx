@@ -1,7 +1,11 @@
 'use client';
 
-import { Checkbox, MultiSelect, NumberInput, Select, Textarea, TextInput } from '@mantine/core';
+import { Anchor, Checkbox, MultiSelect, NumberInput, Select, Textarea, TextInput } from '@mantine/core';
 import { IconKey } from '@tabler/icons-react';
+import Link from 'next/link';
+import { paths } from '../../../../lib/paths.ts';
+import { useSecretNames } from '../../../secrets/api.tsx';
+import { useSlug } from '../../../tenancy/api.tsx';
 import { isSecretReference, type SecretReference } from '../../settings/secret-reference.ts';
 import type { Field, Json, Option } from '../../settings/to-form.ts';
 import { type FieldInputProps, useFormContext } from './form-context.ts';
@@ -148,18 +152,33 @@ function ChoicesField({ field, pointer, value, onChange }: PropsOf<'choices'>) {
 /** Only the name: values are kept elsewhere, sealed, and reach the connector on its node. */
 function SecretField({ field, pointer, value, onChange }: PropsOf<'secret'>) {
   const control = useControl(field, pointer);
-  const rule = 'The name of a secret, such as api-token. Never type its value here: the node hands it to the connector.';
+  const slug = useSlug();
+  const names = useSecretNames();
+  const chosen = isSecretReference(value) ? value.$secret : null;
+  const isMissing = chosen !== null && names !== undefined && !names.includes(chosen);
+  const rule = 'One of your organisation’s secrets. Its value is told to the connector alone.';
   return (
-    <TextInput
-      {...control}
-      description={field.help ? `${field.help} ${rule}` : rule}
-      maw={420}
-      leftSection={<IconKey size={16} aria-hidden />}
-      autoComplete="off"
-      spellCheck={false}
-      value={isSecretReference(value) ? value.$secret : ''}
-      onChange={(event) => onChange(event.currentTarget.value === '' ? undefined : toReference(event.currentTarget.value))}
-    />
+    <div>
+      <Select
+        {...control}
+        description={field.help ? `${field.help} ${rule}` : rule}
+        maw={420}
+        leftSection={<IconKey size={16} aria-hidden />}
+        // A name that there is no secret for stays to be seen, with what is wrong about it.
+        data={[...(names ?? []), ...(chosen !== null && !names?.includes(chosen) ? [chosen] : [])]}
+        error={control.error ?? (isMissing ? `There is no secret called “${chosen}”` : undefined)}
+        placeholder={names?.length === 0 ? 'There are no secrets yet' : 'Choose a secret'}
+        searchable
+        clearable={!field.required}
+        allowDeselect={!field.required}
+        nothingFoundMessage="No secret has such a name"
+        value={chosen}
+        onChange={(name) => onChange(name === null ? undefined : toReference(name))}
+      />
+      <Anchor component={Link} href={paths.secrets(slug)} target="_blank" size="sm" mt={4} display="inline-block">
+        New secret…
+      </Anchor>
+    </div>
   );
 }
 
