@@ -1,5 +1,6 @@
 import http from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
+import https from 'node:https';
 import net, { type AddressInfo } from 'node:net';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { createIdentity } from '@vrsky/plugin/certificate';
@@ -254,10 +255,30 @@ describe('HTTP/2', () => {
   test('is spoken where the destination allows it, many requests on few connections', async () => {
     const { url, ca, versions, sessions } = await openHttp2();
     const { send } = open({ url, tls: { ca }, http2: true }, { names });
-    await send();
-    const results = await Promise.all(Array.from({ length: 60 }, () => send()));
+    const results = await Promise.all(Array.from({ length: 200 }, () => send()));
     expect(results.every(({ status }) => status === 'ok')).toBe(true);
-    expect([new Set(versions), sessions()]).toEqual([new Set(['2.0']), 1]);
+    expect([new Set(versions), sessions()]).toEqual([new Set(['2.0']), 8]);
+  });
+
+  test('is not needed: a receiver that does not offer it gets as many connections as any other', async () => {
+    const { keyPem, certPem } = createIdentity();
+    let most = 0;
+    let running = 0;
+    const server = https.createServer({ key: keyPem, cert: certPem }, (request, response) => {
+      most = Math.max(most, ++running);
+      request.resume().on('end', () =>
+        setTimeout(() => {
+          running--;
+          response.end('ok');
+        }, 20),
+      );
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    cleanups.push(() => server.close());
+    const { send } = open({ url: `https://localhost:${(server.address() as AddressInfo).port}/`, tls: { ca: certPem }, http2: true }, { names });
+    const results = await Promise.all(Array.from({ length: 200 }, () => send()));
+    expect(results.every(({ status }) => status === 'ok')).toBe(true);
+    expect(most).toBeGreaterThan(8);
   });
 
   test('is not spoken otherwise', async () => {

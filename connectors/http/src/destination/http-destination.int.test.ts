@@ -50,17 +50,18 @@ describe('a message', () => {
     });
   });
 
-  test('has the destination’s content type and user agent when it names them, once', async () => {
+  test('has the destination’s content type, user agent and ids when it names them, once', async () => {
     const bin = await openBin();
     const { send } = open(bin.url, {
       method: 'PUT',
       headers: [
         { name: 'Content-Type', value: 'text/plain' },
         { name: 'User-Agent', value: 'mine' },
+        { name: 'X-Request-Id', value: 'ours' },
       ],
     });
-    await send();
-    expect(bin.requests[0]).toMatchObject({ method: 'PUT', headers: { 'content-type': 'text/plain', 'user-agent': 'mine' } });
+    await send({ headers: [['x-request-id', 'theirs']] });
+    expect(bin.requests[0]).toMatchObject({ method: 'PUT', headers: { 'content-type': 'text/plain', 'user-agent': 'mine', 'x-request-id': 'ours' } });
   });
 
   test.each([0, 1, 1_048_576])('of %i bytes arrives byte for byte', async (length) => {

@@ -70,6 +70,8 @@ export function createLanes(options: LanesOptions): Lanes {
   };
 }
 
+/** To a receiver that may speak HTTP/2, as long as it has not said that it does not: each one may carry many. */
+const WIDE_CONNECTIONS_MAX = 8;
 /** On one connection of HTTP/2; every receiver allows at least this many (RFC 9113 §6.5.2 asks for 100). */
 const STREAMS_MAX = 64;
 
@@ -78,15 +80,21 @@ function createLane(origin: string, way: Way, { egress, connectionsMax }: LanesO
   const free: Client[] = [];
   const clients: Client[] = [];
   let slots = 0;
+  let clientsMax = way.http2 ? Math.min(WIDE_CONNECTIONS_MAX, connectionsMax) : connectionsMax;
   let queue: ((client: Client) => void)[] = [];
   /** Where the queue begins; moving every element up at each turn would cost more than it holds. */
   let head = 0;
 
   const makeClient = (): Client => {
     let isWide = false;
-    /** That it is HTTP/2 shows when it is connected: from then on it carries several at a time. */
+    /** What is spoken shows when it is connected. HTTP/2 carries several at a time from then on; otherwise there may be more connections. */
     const widen = (socket: Socket): void => {
-      if (isWide || (socket as TLSSocket).alpnProtocol !== 'h2') return;
+      if (isWide) return;
+      if ((socket as TLSSocket).alpnProtocol !== 'h2') {
+        clientsMax = connectionsMax;
+        while (queue[head] !== undefined && clients.length < clientsMax) offer(makeClient());
+        return;
+      }
       isWide = true;
       slots += STREAMS_MAX - 1;
       for (let i = 1; i < STREAMS_MAX; i++) offer(client);
@@ -124,7 +132,7 @@ function createLane(origin: string, way: Way, { egress, connectionsMax }: LanesO
   return {
     acquire(run) {
       // The one used last: its connection is the most likely to be still open, and unneeded ones get the time to close.
-      const client = free.pop() ?? (clients.length < connectionsMax ? makeClient() : undefined);
+      const client = free.pop() ?? (clients.length < clientsMax ? makeClient() : undefined);
       if (client !== undefined) run(client);
       else queue.push(run);
     },

@@ -27,6 +27,8 @@ export interface RequestPlan {
   /** Names and values in turn: what is the same for every message. */
   fixedHeaders: readonly string[];
   hasContentType: boolean;
+  /** In lower case, the names that the destination's own headers have: what the sender's are is then not passed on. */
+  named: ReadonlySet<string>;
   body: { format: BodyFormat; template: Template } | null;
   signer: WebhookSigner | null;
   compress: boolean;
@@ -73,7 +75,7 @@ export function makeRequest(plan: RequestPlan, delivery: Delivery): OutgoingRequ
   if (delivery.tracestate !== '' && VALUE.test(delivery.tracestate)) headers.push('tracestate', delivery.tracestate);
   const isSigned = plan.signer !== null;
   for (const [name, value] of delivery.headers) {
-    if (passedOn.has(name) && VALUE.test(value) && !(isSigned && name.startsWith('webhook-'))) headers.push(name, value);
+    if (passedOn.has(name) && !plan.named.has(name) && VALUE.test(value) && !(isSigned && name.startsWith('webhook-'))) headers.push(name, value);
   }
   if (isSigned) addSignature(headers, plan.signer as WebhookSigner, delivery.messageId, body);
   return { origin: plan.origin, method, path: plan.path.render(values), headers, body };

@@ -102,6 +102,7 @@ function toPlan(settings: DestinationSettings, origin: string, path: RequestPlan
       ...headers.flatMap(([name, value]) => (value.isFixed ? [name, value.render(noValues)] : [])),
     ],
     hasContentType: names.has('content-type'),
+    named: names,
     body: settings.body === undefined ? null : { format: settings.body.format, template: compileBody(settings.body.format, settings.body.template) },
     signer: settings.signing === undefined ? null : createWebhookSigner(secret(settings.signing.key)),
     compress,
