@@ -246,14 +246,24 @@ describe('a tenant who tries the doors of another', () => {
         .replace('{id}', path.startsWith('/messages') ? messageId : pipeline.id)
         .replace('{messageId}', messageId)
         .replace('{destinationId}', 'out')
-        .replace('{stepId}', 'convert');
+        .replace('{stepId}', 'convert')
+        .replace('{name}', 'files');
       if (method === 'POST' && path === '/pipelines') continue; // makes one of their own
       const headers = { 'if-match': '*' };
       const step = { kind: 'convert', language: 'typescript', source: 'export default () => "mine now"' };
-      const body = method === 'PATCH' ? { body: { name: 'Mine now' }, headers } : method === 'PUT' ? { body: step, headers } : {};
-      const answer = await globex.call(method, concrete, body);
       const name = `${method} ${path}`;
-      if (path.includes('{')) expect(answer, name).toMatchObject({ status: 404, body: { status: 404, requestId: expect.any(String) } });
+      const body: Record<string, unknown> = {
+        'POST /connectors/{name}/test': { role: 'destination', settings: {} },
+        'POST /secrets': { name: 'mine', value: 'now' },
+        'PATCH /secrets/{name}': { value: 'mine now' },
+      };
+      const sent = body[name] ?? { PATCH: { name: 'Mine now' }, PUT: step }[method];
+      const answer = await globex.call(method, concrete, sent === undefined ? {} : { body: sent, headers });
+      // Their key acts as a developer, who writes no secrets: refused before anything is looked for.
+      if (path.startsWith('/secrets') && method !== 'GET') expect(answer.status, name).toBe(403);
+      // Under a connector's name, which is everybody's, each finds what it did for them.
+      else if (path === '/connectors/{name}/calls') expect(answer, name).toMatchObject({ status: 200, body: { processes: [] } });
+      else if (path.includes('{')) expect(answer, name).toMatchObject({ status: 404, body: { status: 404, requestId: expect.any(String) } });
       else expect(answer.status, name).toBe(200);
       expect(JSON.stringify(answer.body), name).not.toMatch(secrets);
     }

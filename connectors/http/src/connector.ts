@@ -12,7 +12,7 @@ import {
 } from '@vrsky/sdk/connector';
 import { Agent } from 'undici';
 import type { HttpConnectorConfig } from './config.ts';
-import { createEgress, createGuard, type Way } from './destination/egress.ts';
+import { createEgress, createGuard, endpointOf, type Way } from './destination/egress.ts';
 import { createHttpDestination } from './destination/http-destination.ts';
 import { destinationSettingsSchema } from './destination/settings.ts';
 import { destinationProblems, toTarget, usualWay } from './destination/target.ts';
