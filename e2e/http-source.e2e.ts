@@ -11,7 +11,8 @@ test('a source is told to ask who sends; who does not show it is refused, and th
 
   // What is not set is shown as what it is by itself.
   const scheme = page.getByRole('combobox', { name: 'Form of Authentication' });
-  await expect(scheme).toHaveValue('None');
+  // The code of the form comes when a form is shown.
+  await expect(scheme).toHaveValue('None', { timeout: 60_000 });
   await scheme.click();
   await page.getByRole('option', { name: 'JSON Web Token' }).click();
   await page.getByRole('textbox', { name: 'URL of the keys' }).fill('ftp://issuer.test/keys');
