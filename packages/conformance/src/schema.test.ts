@@ -28,7 +28,11 @@ describe('a mark', () => {
   test('is found wherever it is, also behind a reference and in a list', () => {
     const schema = read({
       $defs: { key: { ...reference, 'x-vrsky': 'secret' } },
-      properties: { a: { $ref: '#/$defs/key' }, 'b/c': { type: 'array', items: { ...reference, 'x-vrsky': 'secret' } } },
+      properties: {
+        note: { type: 'string', 'x-vrsky': 'long-text' },
+        a: { $ref: '#/$defs/key' },
+        'b/c': { type: 'array', items: { ...reference, 'x-vrsky': 'secret' } },
+      },
     });
     expect(schema.marks).toEqual([
       { pointer: '/$defs/key', problem: null },
@@ -37,7 +41,7 @@ describe('a mark', () => {
   });
 
   test.each([
-    [{ ...reference, 'x-vrsky': 'password' }, 'the only mark is "secret"'],
+    [{ ...reference, 'x-vrsky': 'password' }, 'the marks are "secret" and "long-text"'],
     [{ type: 'string', 'x-vrsky': 'secret' }, 'it does not take {"$secret": "name"}'],
     [{ 'x-vrsky': 'secret' }, 'it takes a plain text'],
   ])('%j is not well-formed', (property, problem) => {

@@ -41,14 +41,19 @@ function sayErrors(errors: ErrorObject[] | null | undefined): string {
 
 function listMarks(schema: unknown, pointer = ''): { pointer: string; mark: unknown }[] {
   if (typeof schema !== 'object' || schema === null) return [];
-  const here = Object.hasOwn(schema, MARK) ? [{ pointer, mark: (schema as Record<string, unknown>)[MARK] }] : [];
+  const here =
+    Object.hasOwn(schema, MARK) && !FORM_MARKS.has((schema as Record<string, unknown>)[MARK])
+      ? [{ pointer, mark: (schema as Record<string, unknown>)[MARK] }]
+      : [];
   return [...here, ...Object.entries(schema).flatMap(([key, value]) => listMarks(value, `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`))];
 }
 const MARK = 'x-vrsky';
+/** What only concerns how a form shows a setting. */
+const FORM_MARKS: ReadonlySet<unknown> = new Set(['long-text']);
 
 /** A marked place takes a reference and nothing that could be a value. */
 function problemOf(pointer: string, mark: unknown, root: SettingsSchema['root']): string | null {
-  if (mark !== 'secret') return `"${MARK}" is ${JSON.stringify(mark)}: the only mark is "secret"`;
+  if (mark !== 'secret') return `"${MARK}" is ${JSON.stringify(mark)}: the marks are "secret" and "long-text"`;
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   const id = 'https://conformance.invalid/settings';
   ajv.addSchema({ ...root, $id: id } as AnySchema);
