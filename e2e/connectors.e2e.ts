@@ -69,7 +69,7 @@ test.describe(missing === null ? 'a Go connector' : `a Go connector (skipped: ${
       await page.getByRole('menuitem', { name: 'HTTP request to the test receiver' }).click();
       await page.getByRole('button', { name: 'Add part' }).click();
       await page.getByRole('menuitem', { name: 'My connector' }).click();
-      await expect(page.getByLabel('Signing key')).toBeVisible();
+      await expect(page.getByRole('combobox', { name: 'Signing key' })).toBeVisible();
       await page.getByRole('button', { name: 'Test connection' }).click();
       await expect(page.getByText('It works.')).toBeVisible({ timeout: 30_000 });
       await expect(page.getByText('There is nothing to reach yet.')).toBeVisible();
