@@ -60,8 +60,8 @@ export function SourceForm({ source, pipeline, at, problems, focus, onChange, be
           </div>
         ) : (
           <p className={classes.help}>
-            Requests have to show who sends them. docs/http-source.md has one that works for each way; what was refused, and why, is on the page of the
-            connector HTTP.
+            Requests have to show who sends them. docs/http has a page for each way, with a request that works as printed. What was refused, and why, shows
+            above within seconds.
           </p>
         )}
         <SourceSettings source={source} at={at} problems={problems} focus={focus} onChange={onChange} />
