@@ -107,7 +107,9 @@ test('a connector of the node has a form whose errors land on their fields, whoe
   await expect(page.getByRole('link', { name: 'Archived' })).toBeVisible();
   await expect(page.getByRole('table', { name: 'Processes' })).toContainText('Running');
 
-  await replaceSecret(secrets, dev);
+  expect(await page.content()).not.toContain(TOKEN);
+  await page.goto(`/t/${dev.tenant.slug}/secrets`);
+  await replaceSecret(page, dev);
   expect(await page.content()).not.toContain(TOKEN);
   // Database, NATS, the node's disk and every log are in this folder.
   const found = findLeaksInFiles(path.dirname(process.env.VRSKY_DEV_FILE ?? ''), { TOKEN, NEXT_TOKEN, plain: PLAIN });

@@ -1,6 +1,6 @@
 'use client';
 
-import { Anchor } from '@mantine/core';
+import { Anchor, VisuallyHidden } from '@mantine/core';
 import { IconAlertTriangle, IconCircleCheck, IconRefresh } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import type { PipelineDraft } from '@vrsky/contracts/pipeline-spec';
@@ -21,12 +21,20 @@ import classes from './Notices.module.css';
 export function DestinationNotices({ pipelineId, draft }: { pipelineId: string; draft: PipelineDraft }) {
   const { data } = useQuery(useTRPC().messages.waiting.queryOptions({ pipelineId }));
   return (
-    <div aria-live="polite">
+    <>
+      {/* Said once; the times in the notices go on ticking. */}
+      <VisuallyHidden role="status">{data?.map((health) => wordsOf(health, draft).title).join('. ')}</VisuallyHidden>
       {data?.map((health) => (
         <DestinationNotice key={health.destinationId} health={health} pipelineId={pipelineId} draft={draft} />
       ))}
-    </div>
+    </>
   );
+}
+
+function wordsOf(health: DestinationHealth, draft: PipelineDraft) {
+  const destination = draft.destinations.find(({ id }) => id === health.destinationId);
+  const name = destination?.name ?? health.destinationId;
+  return { name, ...destinationWords(name, health, destination?.retry) };
 }
 
 const looks = {
@@ -37,9 +45,7 @@ const looks = {
 
 function DestinationNotice({ health, pipelineId, draft }: { health: DestinationHealth; pipelineId: string; draft: PipelineDraft }) {
   const slug = useSlug();
-  const destination = draft.destinations.find(({ id }) => id === health.destinationId);
-  const name = destination?.name ?? health.destinationId;
-  const { title, todo } = destinationWords(name, health, destination?.retry);
+  const { name, title, todo } = wordsOf(health, draft);
   const { state, waiting, failure, dead } = health;
   const { tone, icon: NoticeIcon } = looks[state];
   return (
@@ -77,7 +83,7 @@ function Times({ health: { state, waiting, since, failure, nextAt, caughtUp, del
   // A time that has just passed is the attempt that runs now.
   if (waiting > 0 && nextAt) facts.push(['Next attempt', Date.parse(nextAt) > now ? <RelativeTime key="next" at={nextAt} /> : 'now']);
   if (state !== 'failing' && deliveredAt) facts.push(['Last delivery', <RelativeTime key="delivered" at={deliveredAt} />]);
-  if (caughtUp > 0) facts.push(['Delivered by a later attempt in the last 10 minutes', formatCount(caughtUp, 'message')]);
+  if (state !== 'failing' && caughtUp > 0) facts.push(['Delivered by a later attempt in the last 10 minutes', formatCount(caughtUp, 'message')]);
   if (facts.length === 0) return null;
   return (
     <p className={classes.times}>

@@ -1,6 +1,6 @@
 'use client';
 
-import { Anchor } from '@mantine/core';
+import { Anchor, VisuallyHidden } from '@mantine/core';
 import { IconBan } from '@tabler/icons-react';
 import { useQuery } from '@tanstack/react-query';
 import type { SourceSpec } from '@vrsky/contracts/pipeline-spec';
@@ -11,6 +11,7 @@ import { formatCount } from '../../../ui/format.ts';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { refusalWords } from '../../connectors/api.tsx';
 import { useSlug } from '../../tenancy/api.tsx';
+import { schemeOf } from '../open-source.ts';
 import { toned } from './DestinationNotices.tsx';
 import classes from './Notices.module.css';
 
@@ -20,13 +21,16 @@ export function RefusalsNotice({ pipelineId, source }: { pipelineId: string; sou
   const { data = [] } = useQuery(useTRPC().connectors.refusals.queryOptions({ pipelineId }));
   const refusals = data.filter(({ sourceId }) => sourceId === source.id);
   const total = refusals.reduce((sum, { count }) => sum + count, 0);
+  const title = total > 0 ? `${formatCount(total, 'request')} refused in the last 24 hours` : '';
   return (
-    <div aria-live="polite">
+    <>
+      {/* Said once; the times in the notice go on ticking. */}
+      <VisuallyHidden role="status">{title}</VisuallyHidden>
       {total > 0 && (
         <section className={classes.notice} style={toned('wait')} aria-label="Refused requests">
           <IconBan size={17} aria-hidden />
           <div className={classes.body}>
-            <h2>{formatCount(total, 'request')} refused in the last 24 hours</h2>
+            <h2>{title}</h2>
             <ul className={classes.reasons}>
               {refusals.map(({ reason, count, lastAt }) => {
                 const { what, todo } = refusalWords(reason, schemeOf(source));
@@ -53,11 +57,6 @@ export function RefusalsNotice({ pipelineId, source }: { pipelineId: string; sou
           </div>
         </section>
       )}
-    </div>
+    </>
   );
-}
-
-function schemeOf({ settings }: SourceSpec): string {
-  const { auth } = settings as { auth?: { scheme?: unknown } };
-  return typeof auth?.scheme === 'string' ? auth.scheme : 'none';
 }

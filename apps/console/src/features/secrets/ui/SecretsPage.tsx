@@ -193,14 +193,8 @@ function Versions({ secret, needsWrite, onEndOverlap }: { secret: SecretView } &
           · {last.number} too until <RelativeTime at={last.validUntil} />{' '}
           <NeedsRole role={needsWrite}>
             {(disabled) => (
-              <Button
-                size="compact-xs"
-                variant="subtle"
-                disabled={disabled}
-                onClick={() => onEndOverlap(secret)}
-                aria-label={`End the overlap of ${secret.name}`}
-              >
-                End it…
+              <Button size="compact-xs" variant="default" disabled={disabled} onClick={() => onEndOverlap(secret)} aria-label={`End overlap of ${secret.name}`}>
+                End overlap…
               </Button>
             )}
           </NeedsRole>
