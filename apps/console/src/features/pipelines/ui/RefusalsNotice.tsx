@@ -11,9 +11,11 @@ import { formatCount } from '../../../ui/format.ts';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { refusalWords } from '../../connectors/api.tsx';
 import { useSlug } from '../../tenancy/api.tsx';
-import { schemeOf } from '../open-source.ts';
+import { isOpenSource, schemeOf } from '../open-source.ts';
 import { toned } from './DestinationNotices.tsx';
 import classes from './Notices.module.css';
+
+const FRESH_MS = 3_600_000;
 
 /** What the source refused in the last 24 hours, why, and what to do. Nothing while it refused nothing. */
 export function RefusalsNotice({ pipelineId, source }: { pipelineId: string; source: SourceSpec }) {
@@ -21,6 +23,7 @@ export function RefusalsNotice({ pipelineId, source }: { pipelineId: string; sou
   const { data = [] } = useQuery(useTRPC().connectors.refusals.queryOptions({ pipelineId }));
   const refusals = data.filter(({ sourceId }) => sourceId === source.id);
   const total = refusals.reduce((sum, { count }) => sum + count, 0);
+  const lastMs = Math.max(0, ...refusals.map(({ lastAt }) => Date.parse(lastAt)));
   const title = total > 0 ? `${formatCount(total, 'request')} refused in the last 24 hours` : '';
   return (
     <>
@@ -29,8 +32,11 @@ export function RefusalsNotice({ pipelineId, source }: { pipelineId: string; sou
       {total > 0 && (
         <section className={classes.notice} style={toned('wait')} aria-label="Refused requests">
           <IconBan size={17} aria-hidden />
-          <div className={classes.body}>
-            <h2>{title}</h2>
+          {/* Out of the way when it is an old story. */}
+          <details className={classes.body} open={Date.now() - lastMs < FRESH_MS}>
+            <summary>
+              <h2>{title}</h2>
+            </summary>
             <ul className={classes.reasons}>
               {refusals.map(({ reason, count, lastAt }) => {
                 const { what, todo } = refusalWords(reason, schemeOf(source));
@@ -48,13 +54,18 @@ export function RefusalsNotice({ pipelineId, source }: { pipelineId: string; sou
                 );
               })}
             </ul>
-            <p>
-              Nothing of them was taken in, and the sender was told why.{' '}
+            <p>Nothing of them was taken in, and the sender was told why.</p>
+            <p className={classes.times}>
+              {!isOpenSource(source) && (
+                <Anchor component={Link} href={paths.secrets(slug)} size="sm" underline="always">
+                  Secrets
+                </Anchor>
+              )}
               <Anchor component={Link} href={paths.connector(slug, source.connector)} size="sm" underline="always">
                 All events of the connector
               </Anchor>
             </p>
-          </div>
+          </details>
         </section>
       )}
     </>
