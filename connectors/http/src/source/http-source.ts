@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Intake, Receipt } from '@vrsky/sdk/connector';
 import { sendAccepted } from './answer.ts';
 import { type Denial, Denied } from './auth/authenticator.ts';
+import { createOldestFirst, type Place, unlisted } from './oldest-first.ts';
 import { denialProblem, headersProblem, methodProblem, type Problem, problemBody, problems, rawProblem, sizeProblem, splitProblem } from './problem.ts';
 import { type RequestHeaders, readHeaders } from './request-headers.ts';
 import { isTaken, type Route } from './route.ts';
@@ -71,12 +72,12 @@ interface Admitted {
   headers: RequestHeaders;
 }
 /** A request that waits for the platform's word. */
-interface Waiting {
+interface Waiting extends Place {
   response: ServerResponse;
   atMs: number;
 }
 /** A body that is on its way. */
-interface Receiving {
+interface Receiving extends Place {
   untilMs: number;
   cut(): void;
 }
@@ -91,8 +92,8 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   let draining = false;
   let bodyBytes = 0;
   /** Those that wait for the platform's word, oldest first. */
-  const waiting = new Set<Waiting>();
-  const receiving = new Set<Receiving>();
+  const waiting = createOldestFirst<Waiting>();
+  const receiving = createOldestFirst<Receiving>();
   const sockets = new Set<HttpSocket>();
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
@@ -177,6 +178,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       bodyBytes -= length;
     };
     const entry: Receiving = {
+      ...unlisted(),
       untilMs: performance.now() + bodyMs,
       cut() {
         release();
@@ -242,7 +244,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       if (error instanceof UnsplittableBody) return refuseTaken(splitProblem(error.message));
       throw error;
     }
-    const entry: Waiting = { response, atMs: performance.now() };
+    const entry: Waiting = { ...unlisted(), response, atMs: performance.now() };
     waiting.add(entry);
     const isSplit = split !== 'no';
     const settle = (messageIds: readonly string[], refused: Receipt | null, duplicate: boolean): void => {
