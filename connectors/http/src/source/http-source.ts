@@ -3,6 +3,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Intake, Receipt } from '@vrsky/sdk/connector';
 import { sendAccepted } from './answer.ts';
 import { type Denial, Denied } from './auth/authenticator.ts';
+import { createGathering, type Heard } from './gathering.ts';
 import { createOldestFirst, type Place, unlisted } from './oldest-first.ts';
 import { denialProblem, headersProblem, methodProblem, type Problem, problemBody, problems, rawProblem, sizeProblem, splitProblem } from './problem.ts';
 import { type RequestHeaders, readHeaders } from './request-headers.ts';
@@ -32,6 +33,8 @@ export interface SourceLimits {
   receiptMs: number;
   /** Bodies in memory, of all requests together. */
   bodyBytes: number;
+  /** The longest that a request waits for others to go on with; 0: none waits. */
+  gatherMs: number;
 }
 
 const defaults: SourceLimits = {
@@ -42,6 +45,7 @@ const defaults: SourceLimits = {
   idleMs: 65_000,
   receiptMs: 20_000,
   bodyBytes: 128 * 1_048_576,
+  gatherMs: 8,
 };
 
 /** Webhooks in: a request to `/in/<path>` is answered 202 after the platform has stored the message, and with a problem otherwise. */
@@ -83,7 +87,7 @@ interface Receiving extends Place {
 }
 /** The oldest response of a connection that was not sent yet, or one that was. */
 const responseOf = Symbol('response');
-type HttpSocket = Socket & { [responseOf]?: ServerResponse };
+type HttpSocket = Socket & Heard & { [responseOf]?: ServerResponse };
 
 export async function listenHttpSource(options: HttpSourceOptions): Promise<HttpSource> {
   const limits = { ...defaults, ...options.limits };
@@ -95,6 +99,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   const waiting = createOldestFirst<Waiting>();
   const receiving = createOldestFirst<Receiving>();
   const sockets = new Set<HttpSocket>();
+  const gathering = createGathering(limits.gatherMs);
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
     admit(request, response, (admitted) => receiveBody(request, response, admitted));
@@ -246,9 +251,11 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     }
     const entry: Waiting = { ...unlisted(), response, atMs: performance.now() };
     waiting.add(entry);
+    gathering.heard(request.socket as HttpSocket);
     const isSplit = split !== 'no';
     const settle = (messageIds: readonly string[], refused: Receipt | null, duplicate: boolean): void => {
       if (!waiting.delete(entry)) return; // answered before: it took too long
+      gathering.answered();
       if (draining) response.shouldKeepAlive = false;
       if (response.destroyed) return; // the sender did not wait
       if (refused === null) sendAccepted(response, route.answer, { messageIds, isSplit, duplicate });
@@ -263,11 +270,13 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
         return;
       }
     }
-    offer(parts, { route, headers }, (messageIds, refused) => {
-      release();
-      if (id !== '') seen?.settle(id, refused === null ? messageIds : null, Date.now());
-      settle(messageIds, refused, false);
-    });
+    gathering.add(() =>
+      offer(parts, { route, headers }, (messageIds, refused) => {
+        release();
+        if (id !== '') seen?.settle(id, refused === null ? messageIds : null, Date.now());
+        settle(messageIds, refused, false);
+      }),
+    );
   };
 
   /** Offers all parts at once, so that they share a frame and a pack. Stored is what is stored whole: one part that is not refuses all. */
@@ -306,6 +315,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     for (const entry of waiting) {
       if (entry.atMs > nowMs - limits.receiptMs) return;
       waiting.delete(entry);
+      gathering.answered();
       if (!entry.response.destroyed) answerRefused(entry.response, UNAVAILABLE);
     }
   };
@@ -349,6 +359,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     },
     async drain() {
       draining = true;
+      gathering.stop();
       const ended = closed();
       // Node does not count a connection as idle that never sent anything.
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
@@ -358,6 +369,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     },
     async close() {
       clearInterval(expiry);
+      gathering.stop();
       const ended = closed();
       server.closeAllConnections();
       await ended;
