@@ -16,6 +16,7 @@ test('a customer’s hour: a signed source, a secret that is rotated while reque
   page,
   dev,
 }) => {
+  test.setTimeout(180_000);
   const api = await startOrdersApi(dev.ownReceiver);
   try {
     await signIn(page, dev.user);
