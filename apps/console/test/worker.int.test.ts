@@ -320,7 +320,7 @@ describe('the projector', () => {
     const down = await eventually(async () => (await waiting()).find(({ failure }) => failure?.at === new Date(startMs + 10_000).toISOString()) ?? false);
     const at = (ms: number) => new Date(startMs + ms).toISOString();
     expect(down).toEqual({
-      ...{ destinationId: 'out', state: 'failing', waiting: 2, since: at(0), nextAt: at(95_000), deliveredAt: null, caughtUp: 0, dead: null },
+      ...{ destinationId: 'out', state: 'failing', waiting: 2, moreWait: false, since: at(0), nextAt: at(95_000), deliveredAt: null, caughtUp: 0, dead: null },
       failure: { at: at(10_000), code: 'connect_refused', reason: 'Nothing accepts connections.', peerStatus: null },
     });
     expect(await waiting(rig.globex, 'globex')).toEqual([]);

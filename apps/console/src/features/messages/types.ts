@@ -43,8 +43,10 @@ export interface DestinationHealth {
   destinationId: string;
   /** `recovering`: it takes messages again, and some still wait for their time. */
   state: 'failing' | 'recovering' | 'recovered';
-  /** Messages that wait for their next attempt; counted up to WAITING_MAX. */
+  /** Messages that wait for their next attempt. */
   waiting: number;
+  /** There are more than were counted. */
+  moreWait: boolean;
   /** The first failed attempt of those that wait. */
   since: string | null;
   /** The last failed attempt of those that wait. */

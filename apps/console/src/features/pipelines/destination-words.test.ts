@@ -8,6 +8,7 @@ const failing: DestinationHealth = {
   destinationId: 'out',
   state: 'failing',
   waiting: 3,
+  moreWait: false,
   since: at,
   failure: { at, code: 'connect_refused', reason: 'Nothing accepts connections at shop.example.', peerStatus: null },
   nextAt: at,
@@ -23,6 +24,10 @@ const words = (change: Partial<DestinationHealth> = {}) => {
 test('a receiver that is down: how many wait, what to do, and that nothing is lost', () => {
   expect(words().title).toBe('“Shop” does not take messages: 3 messages wait');
   expect(words().todo).toContain('Start the receiver, or correct the URL of the destination. Nothing is lost: each message is tried 6 times in all');
+});
+
+test('of very many it is said that there are more', () => {
+  expect(words({ waiting: 1_000, moreWait: true }).title).toBe('“Shop” does not take messages: more than 1,000 messages wait');
 });
 
 test('a receiver that answers 429 is not down: it asks for time', () => {

@@ -13,14 +13,14 @@ export function destinationWords(name: string, health: DestinationHealth, retry:
   const called = `“${name}”`;
   const todo = [causeOf(health), nothingIsLost(health, retry), deadOf(health)].filter((part) => part !== null);
   if (health.state === 'recovered') return { title: `${called} takes messages again`, todo };
-  if (health.state === 'recovering') return { title: `${called} takes messages again; ${waitOf(health.waiting)} for the next attempt`, todo };
+  if (health.state === 'recovering') return { title: `${called} takes messages again; ${waitOf(health)} for the next attempt`, todo };
   if (health.waiting === 0) return { title: `${called} could not take ${formatCount(health.dead?.count ?? 0, 'message')}`, todo };
   const asked = health.failure?.peerStatus === 429;
-  return { title: `${called} ${asked ? 'asks to slow down' : 'does not take messages'}: ${waitOf(health.waiting)}`, todo };
+  return { title: `${called} ${asked ? 'asks to slow down' : 'does not take messages'}: ${waitOf(health)}`, todo };
 }
 
-function waitOf(count: number): string {
-  return `${formatCount(count, 'message')} ${count === 1 ? 'waits' : 'wait'}`;
+function waitOf({ waiting, moreWait }: DestinationHealth): string {
+  return `${moreWait ? 'more than ' : ''}${formatCount(waiting, 'message')} ${waiting === 1 ? 'waits' : 'wait'}`;
 }
 
 /** By the code of the last failure. */

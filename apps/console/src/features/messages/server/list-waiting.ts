@@ -4,7 +4,7 @@ import type { StoredAttempt } from '../stored-trail.ts';
 import type { DestinationHealth } from '../types.ts';
 
 /** Waiting messages that are looked at, the oldest first: from here on it is many. */
-export const WAITING_MAX = 10_000;
+const WAITING_MAX = 1_000;
 /** Newest messages in which a delivery is looked for. */
 const RECENT_MAX = 1_000;
 const RECENT_MS = 3_600_000;
@@ -45,7 +45,8 @@ function toHealth(destinationId: string, row: Row | undefined, dead: Destination
   return {
     destinationId,
     state: waiting > 0 ? (delivers ? 'recovering' : 'failing') : delivers ? 'recovered' : 'failing',
-    waiting,
+    waiting: Math.min(waiting, WAITING_MAX),
+    moreWait: waiting > WAITING_MAX,
     since: toTime(sinceMs),
     failure: last && {
       at: new Date(last.startedAtMs || last.atMs).toISOString(),
@@ -66,7 +67,7 @@ async function readDestinations(tx: TenantTx, tenantId: string, pipelineId: stri
   return tx.$queryRaw<Row[]>`
     WITH looked_at AS (
       (SELECT destinations FROM message
-        WHERE tenant_id = ${tenantId} AND state = 'retrying' AND pipeline_id = ${pipelineId} ORDER BY received_at LIMIT ${WAITING_MAX})
+        WHERE tenant_id = ${tenantId} AND state = 'retrying' AND pipeline_id = ${pipelineId} ORDER BY received_at LIMIT ${WAITING_MAX + 1})
       UNION ALL
       (SELECT destinations FROM message
         WHERE tenant_id = ${tenantId} AND pipeline_id = ${pipelineId} AND state <> 'retrying' AND received_at >= ${recent}

@@ -21,3 +21,6 @@ CREATE POLICY tenant ON source_refusal USING (tenant_id = app_tenant()) WITH CHE
 CREATE POLICY platform ON source_refusal TO vrsky_platform USING (true) WITH CHECK (true);
 GRANT SELECT ON source_refusal TO vrsky_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON source_refusal TO vrsky_platform;
+
+-- The pipeline's page asks again and again what waits there; of all messages only few do.
+CREATE INDEX message_waiting_idx ON message (tenant_id, pipeline_id, received_at) WHERE state = 'retrying';
