@@ -330,7 +330,11 @@ describe('the projector', () => {
     await node.writeTrail(tenantId, record(rig.acme, pipelineId, [late], delivered(2)));
     await eventually(async () => (await waiting())[0]?.state === 'recovered');
     expect(await waiting()).toMatchObject([{ waiting: 0, caughtUp: 2, since: null, nextAt: null, failure: null }]);
-    const dead = newId('msg');
+    const [dead, inStep] = [newId('msg'), newId('msg')];
+    await node.writeTrail(
+      tenantId,
+      record(rig.acme, pipelineId, [inStep], { id: 'out', state: 'dead_lettered', attempt: 0, code: 'step_failed', reason: 'It threw.', dlqSeq: 44 }),
+    );
     await node.writeTrail(
       tenantId,
       record(rig.acme, pipelineId, [dead], { id: 'out', state: 'dead_lettered', attempt: 1, code: 'http_404', reason: 'There is nothing.', dlqSeq: 43 }),

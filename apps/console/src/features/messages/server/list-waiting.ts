@@ -87,10 +87,11 @@ async function readDestinations(tx: TenantTx, tenantId: string, pipelineId: stri
     FROM tried GROUP BY id`;
 }
 
+/** Without what ended in a step: the destination has no part in that. */
 async function readDead(tx: TenantTx, tenantId: string, pipelineId: string, since: Date): Promise<Map<string, NonNullable<DestinationHealth['dead']>>> {
   const rows = await tx.$queryRaw<{ id: string; count: number; at: Date; reason: string }[]>`
     SELECT destination_id AS id, count(*)::int AS count, max(at) AS at, (array_agg(reason ORDER BY at DESC))[1] AS reason
-    FROM dead_letter WHERE tenant_id = ${tenantId} AND pipeline_id = ${pipelineId} AND at >= ${since} AND resent_at IS NULL GROUP BY destination_id`;
+    FROM dead_letter WHERE tenant_id = ${tenantId} AND pipeline_id = ${pipelineId} AND at >= ${since} AND resent_at IS NULL AND attempts > 0 GROUP BY destination_id`;
   return new Map(rows.map(({ id, count, at, reason }) => [id, { count, at: at.toISOString(), reason }]));
 }
 
