@@ -72,6 +72,14 @@ test('as soon as every sender heard lately waits for its answer, nothing waits a
   ]);
 });
 
+test('when eight have come together they go on', () => {
+  const { request, handedOver, senders } = withSenders(30);
+  for (const sender of senders.slice(0, 8)) request('waits', sender);
+  expect(handedOver).toHaveLength(1);
+  request('the eighth that waits', senders[8] as Heard);
+  expect(handedOver.map(([, atMs]) => atMs)).toEqual(Array.from({ length: 9 }, () => 20));
+});
+
 test('a sender that goes on only after each answer is never slowed down', () => {
   const { gathering, request, handedOver } = start();
   const sender: Heard = {};

@@ -21,6 +21,8 @@ export interface Heard {
   heardIn?: number;
 }
 
+/** With so many together, another one saves next to nothing more. */
+const ENOUGH = 8;
 /** Senders are counted by spans of this length; who was heard in this span or the last one counts. */
 const SPAN_MS = 64;
 
@@ -63,7 +65,7 @@ export function createGathering(gatherMs: number, nowMs: () => number = () => pe
     },
     add(handOver) {
       if (stopped) return handOver();
-      const waits = isWorthIt();
+      const waits = gathered.length + 1 < ENOUGH && isWorthIt();
       gathered.push(handOver);
       if (!waits) handOverAll();
       else timer ??= setTimeout(handOverAll, gatherMs);
