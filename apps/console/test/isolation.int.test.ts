@@ -63,12 +63,14 @@ const nameless = new Set([
   'pipelines.compileStep',
   'pipelines.stepFiles',
   'messages.list',
+  'messages.waiting',
   'deadLetters.list',
   'nodes.list',
   'nodes.protection',
   'nodes.setProtection',
   'connectors.calls', // a connector's name is everybody's; what it did is the caller's own
   'connectors.list',
+  'connectors.refusals',
   'receiver.info',
   'receiver.list',
   'apiKeys.list',
@@ -77,6 +79,9 @@ const nameless = new Set([
   'secrets.create',
   'live.changes',
 ]);
+
+/** Lists of one pipeline: of somebody else's they are empty. */
+const ofPipeline = new Set(['messages.list', 'messages.waiting', 'deadLetters.list', 'connectors.refusals']);
 
 describe('tRPC', () => {
   it('every procedure is in one of the two lists of this test', () => {
@@ -109,14 +114,16 @@ describe('tRPC', () => {
       'overview.get',
       'pipelines.list',
       'messages.list',
+      'messages.waiting',
       'deadLetters.list',
       'nodes.list',
       'connectors.calls',
       'connectors.list',
+      'connectors.refusals',
       'apiKeys.list',
       'secrets.list',
     ]) {
-      const input = name === 'connectors.calls' ? { connector: 'http' } : name === 'messages.list' || name === 'deadLetters.list' ? { pipelineId } : undefined;
+      const input = name === 'connectors.calls' ? { connector: 'http' } : ofPipeline.has(name) ? { pipelineId } : undefined;
       const answer = await trpc('query', name, { cookie: rig.globex.cookie, tenant: 'globex', input });
       expect(answer.status, name).toBe(200);
       expect(JSON.stringify(answer.data), name).not.toMatch(new RegExp(`Secret plans|${messageId}|${apiKeyId}|${rig.acme.context.tenantId}`));
@@ -169,12 +176,14 @@ describe('roles', () => {
         "connectors.calls": "owner admin developer operator viewer auditor",
         "connectors.get": "owner admin developer operator viewer auditor",
         "connectors.list": "owner admin developer operator viewer auditor",
+        "connectors.refusals": "owner admin developer operator viewer auditor",
         "connectors.test": "owner admin developer",
         "deadLetters.list": "owner admin developer operator viewer auditor",
         "deadLetters.resend": "owner admin developer operator",
         "messages.get": "owner admin developer operator viewer auditor",
         "messages.list": "owner admin developer operator viewer auditor",
         "messages.payloads": "owner admin developer operator viewer auditor",
+        "messages.waiting": "owner admin developer operator viewer auditor",
         "nodes.list": "owner admin developer operator viewer auditor",
         "nodes.protection": "owner admin developer operator viewer auditor",
         "nodes.setProtection": "owner admin",
