@@ -124,7 +124,11 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       : {
           settings: destinationSettingsSchema,
           configure(connections) {
-            destination.setTargets(new Map(connections.map(({ connectionId, settings, secret }) => [connectionId, toTarget({ settings, secret, post })])));
+            destination.setTargets(
+              new Map(
+                connections.map(({ connectionId, settings, answerBytesMax, secret }) => [connectionId, toTarget({ settings, answerBytesMax, secret, post })]),
+              ),
+            );
           },
           send: destination.send,
         },
