@@ -21,6 +21,9 @@ export const packHeaders = {
   storedAt: 'Vrsky-Stored-At',
   /** On a message that was sent again: the sequence of the dead letter. */
   replayOf: 'Vrsky-Replay-Of',
+  /** Of answers that are the input of the next stage: which destination gave them, and to which messages, in the order of the entries. */
+  answerOf: 'Vrsky-Answer-Of',
+  answerTo: 'Vrsky-Answer-To',
   /** In the DLQ: why, and a stable code. */
   reason: 'Vrsky-Reason',
   reasonCode: 'Vrsky-Reason-Code',
@@ -31,3 +34,5 @@ export const packHeaders = {
 export const CUSTOMER_ID = 'Customer-ID';
 /** The same on every attempt for one message and destination, so that a receiver can drop repeats. */
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
+/** On a message that is an answer, for its steps: the status with which the receiver gave it. */
+export const ANSWER_STATUS = 'vrsky-answer-status';

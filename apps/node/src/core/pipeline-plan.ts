@@ -1,7 +1,8 @@
 import type { Bundle, BundlePipeline, ModuleFormat } from '@vrsky/contracts/bundle';
 import { limits } from '@vrsky/contracts/limits';
-import { type DestinationSpec, isHttp, type RetryPolicy, type SourceSpec } from '@vrsky/contracts/pipeline-spec';
+import { type DestinationSpec, isHttp, type RetryPolicy, type SourceSpec, type StepSpec } from '@vrsky/contracts/pipeline-spec';
 import { secretNames } from '@vrsky/contracts/secrets';
+import { listStages } from '@vrsky/contracts/stages';
 
 import type { SealedSecret, TenantSecrets } from './sealed-secret.ts';
 
@@ -21,6 +22,14 @@ export interface DestinationPlan {
   policy: RetryPolicy;
   /** When the node gives up on the connector's answer: its own timeout and some for the way through it. */
   deadlineMs: number;
+  /** How much of its answer goes on, because something takes it as its input; 0: nothing does. */
+  answerBytesMax: number;
+}
+
+/** What runs on one input. */
+export interface StagePlan {
+  steps: StepPlan[];
+  destinations: DestinationPlan[];
 }
 
 export interface ConnectionPlan {
@@ -48,8 +57,8 @@ export interface PipelinePlan {
   name: string;
   revision: number;
   sourceConnectionId: string;
-  steps: StepPlan[];
-  destinations: DestinationPlan[];
+  /** By the destination whose answer is the input; the stage of what comes in has the empty name. */
+  stages: ReadonlyMap<string, StagePlan>;
   connections: ConnectionPlan[];
 }
 
@@ -89,28 +98,42 @@ function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipel
     sandboxMinimum,
   });
   const sourceConnectionId = `${pipelineId}/${spec.source.id}`;
-  const destinations = spec.destinations.map((destination) => ({
+  const stages = listStages(spec);
+  const goOn = new Set(stages.map(({ after }) => after));
+  const answerBytesMaxOf = ({ id }: DestinationSpec): number => (goOn.has(id) ? limits.wholeAnswerBytesMax : 0);
+  const planStep = (step: StepSpec): StepPlan => {
+    const module = modules.get(step.id);
+    if (!module) throw new Error(`bug: a verified bundle has no code for step ${step.id}`);
+    return { stepId: step.id, name: step.name, kind: step.kind, sha256: module.sha256, format: module.format, code: module.code };
+  };
+  const planDestination = (destination: DestinationSpec): DestinationPlan => ({
     id: destination.id,
     name: destination.name,
     connectionId: `${pipelineId}/${destination.id}`,
     policy: destination.retry,
     deadlineMs: deadlineOf(destination),
-  }));
+    answerBytesMax: answerBytesMaxOf(destination),
+  });
   return {
     tenantId,
     pipelineId,
     name: pipeline.name,
     revision: pipeline.revision,
     sourceConnectionId,
-    steps: spec.steps.map((step) => {
-      const module = modules.get(step.id);
-      if (!module) throw new Error(`bug: a verified bundle has no code for step ${step.id}`);
-      return { stepId: step.id, name: step.name, kind: step.kind, sha256: module.sha256, format: module.format, code: module.code };
-    }),
-    destinations,
+    stages: new Map(
+      stages.map(({ after, steps, destinations }) => [after ?? '', { steps: steps.map(planStep), destinations: destinations.map(planDestination) }]),
+    ),
     connections: [
       connectionOf(sourceConnectionId, 'source', spec.source),
-      ...spec.destinations.map((destination) => connectionOf(`${pipelineId}/${destination.id}`, 'destination', destination)),
+      ...spec.destinations.map((destination) => ({
+        ...connectionOf(`${pipelineId}/${destination.id}`, 'destination', destination),
+        answerBytesMax: answerBytesMaxOf(destination),
+      })),
     ],
   };
+}
+
+/** The destinations of all stages. */
+export function listDestinations({ stages }: Pick<PipelinePlan, 'stages'>): DestinationPlan[] {
+  return [...stages.values()].flatMap(({ destinations }) => destinations);
 }

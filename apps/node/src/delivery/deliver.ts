@@ -1,8 +1,10 @@
+import { limits } from '@vrsky/contracts/limits';
 import type { TrailDestination } from '@vrsky/contracts/trail';
-import { judgeAttempt } from '../core/attempts.ts';
+import { judgeAttempt, type Verdict } from '../core/attempts.ts';
 import type { DestinationPlan } from '../core/pipeline-plan.ts';
 import { answerText, reasonText } from '../core/trail-text.ts';
 import { SpanKind } from '../tracing.ts';
+import type { Answers } from './answers.ts';
 import { type PackJob, type Pass, throwIfStopped } from './pack-job.ts';
 import type { SendOutcome } from './ports.ts';
 import { deadLetter, scheduleRetry } from './travel-alone.ts';
@@ -13,10 +15,51 @@ export interface Body {
   contentType: string;
 }
 
-/** One attempt, made again while only the connector is to blame. */
-export async function deliver(job: PackJob, pass: Pass, destination: DestinationPlan, body: Body): Promise<TrailDestination> {
-  const { pauses, stop, tally } = job;
+/** One attempt and what follows from it. Where its answer goes on, that is stored first. */
+export async function deliver(job: PackJob, pass: Pass, destination: DestinationPlan, body: Body, answers: Answers | null): Promise<TrailDestination> {
   const attempt = pass.lane.attemptsMade + 1;
+  const { outcome, verdict } = await tryOnce(job, pass, destination, attempt, body).catch((error: unknown) => {
+    answers?.skip(destination.id);
+    throw error;
+  });
+  const facts = attemptFacts(destination.id, attempt, outcome, pass.packSize);
+  if (verdict.kind === 'delivered' && destination.answerBytesMax > 0 && answers !== null) {
+    if (!outcome.peerAnswerCut) return { ...facts, state: 'delivered', answerId: await answers.store(pass, destination, outcome) };
+    answers.skip(destination.id);
+    return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, ...answerTooLarge })) };
+  }
+  answers?.skip(destination.id);
+  switch (verdict.kind) {
+    case 'delivered':
+      return { ...facts, state: 'delivered' };
+    case 'retry':
+      await scheduleRetry(job, pass, destination.id, attempt, verdict.atMs);
+      return { ...facts, state: 'retrying', code: verdict.code, reason: reasonText(verdict.reason), nextAtMs: verdict.atMs };
+    case 'dead':
+      return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, code: verdict.code, reason: verdict.reason })) };
+  }
+}
+
+const answerTooLarge = {
+  code: 'answer_too_large',
+  reason: `The receiver has the message, but its answer is longer than ${limits.wholeAnswerBytesMax.toLocaleString('en')} bytes, so it cannot be the input of what comes next.`,
+};
+
+type Decided = Exclude<Verdict, { kind: 'wait' }>;
+
+/** One attempt, made again while only the connector is to blame. */
+async function tryOnce(
+  job: PackJob,
+  pass: Pass,
+  destination: DestinationPlan,
+  attempt: number,
+  body: Body,
+): Promise<{ outcome: SendOutcome; verdict: Decided }> {
+  const { pauses, stop, tally } = job;
+  if (destination.answerBytesMax > 0) {
+    await job.answerRoom.free();
+    throwIfStopped(stop);
+  }
   for (let connectorFailures = 0; ; ) {
     const outcome = await send(job, pass, destination, attempt, body);
     tally.attempt(outcome);
@@ -30,16 +73,7 @@ export async function deliver(job: PackJob, pass: Pass, destination: Destination
       throwIfStopped(stop);
       continue;
     }
-    const facts = attemptFacts(destination.id, attempt, outcome, pass.packSize);
-    switch (verdict.kind) {
-      case 'delivered':
-        return { ...facts, state: 'delivered' };
-      case 'retry':
-        await scheduleRetry(job, pass, destination.id, attempt, verdict.atMs);
-        return { ...facts, state: 'retrying', code: verdict.code, reason: reasonText(verdict.reason), nextAtMs: verdict.atMs };
-      case 'dead':
-        return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, code: verdict.code, reason: verdict.reason })) };
-    }
+    return { outcome, verdict };
   }
 }
 
@@ -58,6 +92,7 @@ async function send({ sender, tenant, plan }: PackJob, pass: Pass, destination: 
       headers: message.headers,
       payload: body.payload,
       contentType: body.contentType,
+      ...(destination.answerBytesMax > 0 ? { answerBytesMax: destination.answerBytesMax } : {}),
     },
     destination.deadlineMs,
   );

@@ -5,6 +5,7 @@ import type { Message } from '@vrsky/proto/message-codec';
 import type { PipelinePlan } from '../core/pipeline-plan.ts';
 import type { Tenant } from '../tenant.ts';
 import type { NodeSpan, Tracing } from '../tracing.ts';
+import type { AnswerRoom } from './answers.ts';
 import type { Pause } from './pause.ts';
 import type { Sender, StepRunner } from './ports.ts';
 import type { Tally } from './tally.ts';
@@ -28,6 +29,7 @@ export interface PackJob {
   log: Log;
   /** Shared waits: for a connector that is away, for the steps' workers, for NATS. */
   pauses: { connector: Pause; steps: Pause; bus: Pause };
+  answerRoom: AnswerRoom;
   /** Called once for each message when nothing is left to do for it but the books. */
   onMessageDone(): void;
   stop: AbortSignal;
@@ -61,6 +63,10 @@ export interface Lane {
   readonly origin: string;
   readonly storedAt: string;
   readonly replayOf: string;
+  /** The destination whose answers the messages are; empty when they are none. */
+  readonly answerOf: string;
+  /** The message that each one answers, by its index. */
+  readonly answerTo: readonly string[];
 }
 
 export function traceIdOf({ span, trace }: Pass): string {

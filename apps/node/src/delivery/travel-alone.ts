@@ -49,6 +49,7 @@ function aloneHeaders({ tenant, plan, pack }: PackJob, pass: Pass, destinationId
     [packHeaders.origin]: lane.origin === '' ? formatOrigin({ seq: pack.seq, index }) : lane.origin,
     [packHeaders.storedAt]: lane.storedAt === '' ? String(pack.storedAtMs) : lane.storedAt,
     ...(lane.replayOf === '' ? {} : { [packHeaders.replayOf]: lane.replayOf }),
+    ...(lane.answerOf === '' ? {} : { [packHeaders.answerOf]: lane.answerOf, [packHeaders.answerTo]: lane.answerTo[index] ?? '' }),
   };
 }
 
