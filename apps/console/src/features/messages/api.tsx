@@ -14,12 +14,12 @@ export function messageColumns(short = false): Column<MessageSummary>[] {
       id: 'id',
       header: 'Message',
       cell: (message) => (
-        <>
+        <span style={{ whiteSpace: 'nowrap' }}>
           <IdPlain value={message.id} />
           {message.isAnswer && <AnswerMark />}
-        </>
+        </span>
       ),
-      width: 162,
+      width: 172,
       narrow: 'title',
     },
     { id: 'state', header: 'State', cell: (message) => <StateBadge state={message.state} />, width: 136, narrow: 'side' },
