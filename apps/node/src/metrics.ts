@@ -88,6 +88,11 @@ export function createMetrics() {
       'tenant',
       'reason',
     ]),
+    sourceUnwrittenIds: counter(
+      'vrsky_source_unwritten_ids_total',
+      'Ids of senders that a source has in memory alone because the disk did not take them: after a restart what comes again is a message again.',
+      ['connector', 'tenant'],
+    ),
     pluginRpcSeconds: histogram('vrsky_plugin_rpc_duration_seconds', 'Single calls to connectors; streams are not timed.', rpcBuckets, ['connector', 'method']),
     pluginRpcFailures: counter('vrsky_plugin_rpc_failures_total', 'Calls and streams that did not end with OK.', ['connector', 'method', 'status']),
     pluginRpcRefused: counter('vrsky_plugin_rpc_refused_total', 'Calls that are not on the list and were not sent.', ['connector', 'method']),
