@@ -64,6 +64,11 @@ export function createMetrics() {
       'tenant',
       'pipeline',
     ]),
+    orderedBlocked: gauge(
+      'vrsky_ordered_blocked_seconds',
+      'Age of the oldest message in strict order that waits for its next attempt, with all later ones behind it, of the pipelines with the oldest.',
+      ['tenant', 'pipeline'],
+    ),
     queuePending: gauge('vrsky_queue_pending_packs', 'Packs in the stream that no node has taken, of the pipelines with the most.', ['tenant', 'pipeline']),
     generation: gauge('vrsky_config_generation', 'Generation of the bundle: desired by the control plane, applied by this node.', ['tenant', 'state']),
     rejectedBundles: counter('vrsky_config_rejected_total', 'Configuration documents that were refused.', ['code']),

@@ -19,6 +19,8 @@ export interface DestinationPlan {
   name: string;
   connectionId: string;
   policy: RetryPolicy;
+  /** Messages in the order in which they were stored, also over retries. */
+  isStrict: boolean;
   /** When the node gives up on the connector's answer: its own timeout and some for the way through it. */
   deadlineMs: number;
 }
@@ -92,6 +94,7 @@ function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipel
     name: destination.name,
     connectionId: `${pipelineId}/${destination.id}`,
     policy: destination.retry,
+    isStrict: destination.order === 'strict',
     deadlineMs: deadlineOf(destination),
   }));
   return {

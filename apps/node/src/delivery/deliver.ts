@@ -13,10 +13,31 @@ export interface Body {
   contentType: string;
 }
 
-/** One attempt, made again while only the connector is to blame. */
+/** One attempt; what has to be tried again goes into the retry lane. */
 export async function deliver(job: PackJob, pass: Pass, destination: DestinationPlan, body: Body): Promise<TrailDestination> {
-  const { pauses, stop, tally } = job;
   const attempt = pass.lane.attemptsMade + 1;
+  const { verdict, facts } = await makeAttempt(job, pass, { destination, attempt, body });
+  switch (verdict.kind) {
+    case 'delivered':
+      return { ...facts, state: 'delivered' };
+    case 'retry':
+      await scheduleRetry(job, pass, destination.id, attempt, verdict.atMs);
+      return { ...facts, state: 'retrying', code: verdict.code, reason: reasonText(verdict.reason), nextAtMs: verdict.atMs };
+    case 'dead':
+      return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, code: verdict.code, reason: verdict.reason })) };
+  }
+}
+
+export interface Attempt {
+  destination: DestinationPlan;
+  /** From 1. */
+  attempt: number;
+  body: Body;
+}
+
+/** One attempt, made again while only the connector is to blame; what came of it, and what it says in the trail. */
+export async function makeAttempt(job: PackJob, pass: Pass, { destination, attempt, body }: Attempt) {
+  const { pauses, stop, tally } = job;
   for (let connectorFailures = 0; ; ) {
     const outcome = await send(job, pass, destination, attempt, body);
     tally.attempt(outcome);
@@ -30,16 +51,7 @@ export async function deliver(job: PackJob, pass: Pass, destination: Destination
       throwIfStopped(stop);
       continue;
     }
-    const facts = attemptFacts(destination.id, attempt, outcome, pass.packSize);
-    switch (verdict.kind) {
-      case 'delivered':
-        return { ...facts, state: 'delivered' };
-      case 'retry':
-        await scheduleRetry(job, pass, destination.id, attempt, verdict.atMs);
-        return { ...facts, state: 'retrying', code: verdict.code, reason: reasonText(verdict.reason), nextAtMs: verdict.atMs };
-      case 'dead':
-        return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, code: verdict.code, reason: verdict.reason })) };
-    }
+    return { verdict, facts: attemptFacts(destination.id, attempt, outcome, pass.packSize) };
   }
 }
 

@@ -53,7 +53,8 @@ async function quarantine(job: PackJob, problem: string): Promise<void> {
 function readLane({ pack, plan, stream }: PackJob, [entry]: { message: Message }[]): Lane {
   const destinationId = () => pack.header(packHeaders.destination) || (entry?.message.destinationId ?? '');
   const replayOf = pack.header(packHeaders.replayOf);
-  if (pack.subject === subjects.resend(plan.pipelineId)) return { ...firstPass, destinationId: destinationId(), replayOf };
+  const resent: string[] = [subjects.resend(plan.pipelineId), subjects.orderedResend(plan.pipelineId)];
+  if (resent.includes(pack.subject)) return { ...firstPass, destinationId: destinationId(), replayOf };
   if (stream !== streamNames.retry) return firstPass;
   return {
     attemptsMade: Math.max(0, Number(pack.header(packHeaders.attempt)) || 0),

@@ -1,13 +1,16 @@
+import { packHeaders } from '@vrsky/contracts/message-headers';
+import { streamNames } from '@vrsky/contracts/subjects';
 import type { TrailDestination, TrailMessage } from '@vrsky/contracts/trail';
 import type { LogicResult } from '@vrsky/logic/pool';
+import { readOrdered } from '../core/pack-headers.ts';
 import type { DestinationPlan, PipelinePlan } from '../core/pipeline-plan.ts';
-import { reasonText } from '../core/trail-text.ts';
 import { deliver } from './deliver.ts';
+import { destinationRemoved, endedBySteps, waitsForItsTurn } from './ended-without-delivery.ts';
 import { openPack } from './open-pack.ts';
-import type { PackJob, Pass } from './pack-job.ts';
+import { ORDERED, type PackJob, type Pass } from './pack-job.ts';
 import { toTrail } from './pack-trail.ts';
+import { processInOrder } from './process-in-order.ts';
 import { runSteps } from './run-steps.ts';
-import { deadLetter } from './travel-alone.ts';
 
 /**
  * Brings every message of a pack to an outcome at each destination, or into the retry lane, and writes it into the trail.
@@ -16,27 +19,25 @@ import { deadLetter } from './travel-alone.ts';
 export async function processPack(job: PackJob): Promise<void> {
   const passes = await openPack(job);
   if (passes === null) return;
-  const results = await runSteps(job, passes);
-  const messages = await Promise.all(passes.map((pass, i) => finish(job, pass, results?.[i] ?? null)));
+  const ordered = readOrdered(job.pack.header(packHeaders.ordered));
+  if (job.stream === ORDERED) return processInOrder(job, passes, ordered);
+  const results = needsSteps(job, ordered) ? await runSteps(job, passes) : null;
+  const messages = await Promise.all(passes.map((pass, i) => finish(job, pass, results?.[i] ?? null, ordered)));
   await job.trail.add(`${job.stream}:${job.pack.seq}:${job.pack.storedAtMs}`, job.plan.revision, messages);
   job.tally.flush();
 }
 
 /** Everything that is left for one message once its steps have run. */
-async function finish(job: PackJob, pass: Pass, result: LogicResult | null): Promise<TrailMessage> {
+async function finish(job: PackJob, pass: Pass, result: LogicResult | null, ordered: readonly string[]): Promise<TrailMessage> {
   const { message, span, lane } = pass;
   const targets = targetsOf(job.plan, lane.destinationId);
   const body = result?.outcome === 'ok' ? result : message;
   const destinations = await Promise.all(
     targets.map((target): Promise<TrailDestination> | TrailDestination => {
-      if (result?.outcome === 'filtered') return { id: target.id, state: 'filtered', attempt: 0, code: result.code, reason: reasonText(result.reason) };
-      if (result?.outcome === 'failed') return deadLetter(job, pass, target.id, { attempt: 0, code: result.code, reason: stepReason(job.plan, result) });
-      if (target.plan === null)
-        return deadLetter(job, pass, target.id, {
-          attempt: lane.attemptsMade,
-          code: 'destination_removed',
-          reason: 'This destination is no longer part of the pipeline.',
-        });
+      if (job.stream !== streamNames.retry && ordered.includes(target.id)) return waitsForItsTurn(target.id);
+      const ended = endedBySteps(job, pass, target.id, result);
+      if (ended !== null) return ended;
+      if (target.plan === null) return destinationRemoved(job, pass, target.id, lane.attemptsMade);
       return deliver(job, pass, target.plan, body);
     }),
   );
@@ -52,7 +53,8 @@ function targetsOf(plan: PipelinePlan, only: string): { id: string; plan: Destin
   return [{ id: only, plan: plan.destinations.find(({ id }) => id === only) ?? null }];
 }
 
-function stepReason(plan: PipelinePlan, result: { stepId: string; reason: string }): string {
-  const name = plan.steps.find(({ stepId }) => stepId === result.stepId)?.name ?? result.stepId;
-  return reasonText(`Step "${name}": ${result.reason}`);
+/** Whether there is anybody here to get what the steps make. */
+function needsSteps({ plan, stream, pack }: PackJob, ordered: readonly string[]): boolean {
+  if (ordered.length === 0 || stream === streamNames.retry) return true;
+  return pack.header(packHeaders.destination) === '' && plan.destinations.some(({ id }) => !ordered.includes(id));
 }

@@ -19,6 +19,8 @@ export interface StoredAttempt {
   code?: string;
   reason?: string;
   nextAtMs?: number;
+  /** In strict order: at least so many messages wait behind this one. */
+  behind?: number;
 }
 
 /** `message.destinations`: by destination, its tries in order. */

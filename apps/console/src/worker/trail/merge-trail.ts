@@ -102,8 +102,17 @@ function firstSeen(record: TrailRecord, message: TrailMessage): MessageState {
 /** The last attempt decides; of the same attempt, the later word. */
 function mergeDestination(known: StoredDestination, attempt: StoredAttempt): StoredDestination {
   if (known.attempts.some((item) => isSame(item, attempt))) return known;
-  const attempts = [...known.attempts, attempt].sort((a, b) => a.attempt - b.attempt || a.atMs - b.atMs).slice(-ATTEMPTS_KEPT_MAX);
+  const attempts = [...known.attempts, attempt].sort((a, b) => rankOf(a) - rankOf(b) || a.atMs - b.atMs).slice(-ATTEMPTS_KEPT_MAX);
   return { id: known.id, state: (attempts.at(-1) as StoredAttempt).state, attempts };
+}
+
+/**
+ * That a message waits for its turn was true before anything else came of it, whenever it was written down; and who writes that it expired does not
+ * always know how often it was tried.
+ */
+function rankOf({ attempt, state }: StoredAttempt): number {
+  if (state === 'expired') return Number.MAX_SAFE_INTEGER;
+  return attempt === 0 && state === 'retrying' ? -1 : attempt;
 }
 
 /** Several times what a retry policy allows: the rest are repeats after crashes. */
