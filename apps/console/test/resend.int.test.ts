@@ -92,6 +92,15 @@ it('a dead letter goes out again as a new message to its one destination, stampe
   expect(listed.body.items[0]).toMatchObject({ messageId, resentAs: again, resentAt: expect.any(String) });
 });
 
+it('to a destination in strict order it goes behind those that wait', async () => {
+  const { id: pipelineId } = await publishedPipeline(rig.acme, 'In order', { order: 'strict' });
+  const { messageId } = await deadLetter(pipelineId);
+  expect((await rest('POST', `/dead-letters/${messageId}/out/resend`, { key: rig.acme.apiKey })).status).toBe(202);
+  const stored = await lastStored();
+  expect(stored?.subject).toBe(subjects.orderedResend(pipelineId));
+  expect(stored?.headers).toMatchObject({ [packHeaders.destination]: 'out', [packHeaders.ordered]: 'out' });
+});
+
 it('a double click sends one message', async () => {
   const { id: pipelineId } = await publishedPipeline(rig.acme);
   const { messageId } = await deadLetter(pipelineId);

@@ -77,10 +77,9 @@ export function updateDestination(draft: PipelineDraft, id: string, change: Part
   return { ...draft, destinations: draft.destinations.map((destination) => (destination.id === id ? changed(destination, change) : destination)) };
 }
 
-/** A release that is taken back leaves no trace: the draft is then what it was before. */
+/** What is taken back, a release or an order, leaves no trace: the draft is then what it was before. */
 function changed<Part extends SourceSpec | DestinationSpec>(part: Part, change: Partial<Part>): Part {
-  const { release, ...rest } = { ...part, ...change };
-  return (release === undefined ? rest : { ...rest, release }) as Part;
+  return Object.fromEntries(Object.entries({ ...part, ...change }).filter(([, value]) => value !== undefined)) as unknown as Part;
 }
 
 /** The JSON Pointer under which the server reports problems of a part. */

@@ -10,8 +10,12 @@ import { type SettingsError, TestConnection } from '../../connectors/api.tsx';
 import { useSlug } from '../../tenancy/api.tsx';
 import type { DraftProblem } from '../types.ts';
 import { HttpDestinationSettings } from './HttpDestinationSettings.tsx';
+import { OrderField } from './OrderField.tsx';
 import classes from './PipelineEditor.module.css';
 import { RetryFields } from './RetryFields.tsx';
+
+/** Without an order it has none of its own. */
+type DestinationChange = Partial<Omit<HttpDestinationSpec, 'order'>> & { order?: HttpDestinationSpec['order'] | undefined };
 
 interface DestinationFormProps {
   destination: HttpDestinationSpec;
@@ -21,7 +25,7 @@ interface DestinationFormProps {
   at: string;
   /** The field that is to have the keyboard, as a JSON Pointer into the draft; a new object each time. */
   focus: { path: string } | null;
-  onChange: (change: Partial<HttpDestinationSpec>) => void;
+  onChange: (change: DestinationChange) => void;
 }
 
 /** Where and how a destination sends, and how often it tries. */
@@ -151,6 +155,7 @@ export function DestinationForm({ destination, problems, receiverUrl, at, focus,
             size="sm"
           />
         </RetryFields>
+        <OrderField order={destination.order} onChange={(order) => onChange({ order })} />
         <TestConnection connector="http" release={destination.release} connectorRole="destination" settings={settings} onErrors={setTested} />
       </Stack>
     </section>

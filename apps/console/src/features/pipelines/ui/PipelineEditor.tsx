@@ -14,6 +14,7 @@ import type { DraftProblem, PipelineDetail } from '../types.ts';
 import { ConnectorPartForm } from './ConnectorPartForm.tsx';
 import { DestinationForm } from './DestinationForm.tsx';
 import { EditorHeader } from './EditorHeader.tsx';
+import { OrderField } from './OrderField.tsx';
 import { PartList } from './PartList.tsx';
 import classes from './PipelineEditor.module.css';
 import { PipelineMessages } from './PipelineMessages.tsx';
@@ -143,7 +144,12 @@ function SelectedForm({ selected, pipeline, editor, focus }: SelectedFormProps) 
       connectorRole="destination"
       {...common}
       onChange={onChange}
-      after={<RetryFields retry={selected.part.retry} errors={retryErrors(common)} onChange={(retry) => onChange({ retry })} />}
+      after={
+        <>
+          <RetryFields retry={selected.part.retry} errors={retryErrors(common)} onChange={(retry) => onChange({ retry })} />
+          <OrderField order={selected.part.order} onChange={(order) => onChange({ order })} />
+        </>
+      }
     />
   );
 }
