@@ -4,7 +4,7 @@ import { decodeMessage, type Message, splitBatch } from '@vrsky/proto/message-co
 import { findPackProblem, formatOrigin, headerText } from '../core/pack-headers.ts';
 import { formatTraceparent, isTraceparent, traceContextOfId } from '../core/trace-context.ts';
 import { SpanKind } from '../tracing.ts';
-import type { Lane, PackJob, Pass } from './pack-job.ts';
+import { type Lane, ORDERED, type PackJob, type Pass } from './pack-job.ts';
 import { publishUntilStored } from './publish-until-stored.ts';
 
 const firstPass: Lane = { attemptsMade: 0, destinationId: '', origin: '', storedAt: '', replayOf: '' };
@@ -34,6 +34,7 @@ function readEntries({ pack, tenant, plan }: PackJob): { message: Message; raw: 
 }
 
 async function quarantine(job: PackJob, problem: string): Promise<void> {
+  if (job.stream === ORDERED) return; // the other queue has the same pack and sets it aside
   const { tenant, plan, pack, log, tally } = job;
   const messages = Math.max(1, Number(pack.header(packHeaders.pack)) || 1);
   log.error({ tenantId: tenant.tenantId, pipelineId: plan.pipelineId, seq: pack.seq, messages, problem }, 'a pack was set aside');
