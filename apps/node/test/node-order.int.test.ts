@@ -146,12 +146,10 @@ test('a stop does not wait for the next attempt; who goes on knows what was done
   refuse({ 3: 1 }, { status: 503, headers: { 'retry-after': '600' } });
   const ids = await post(1, 5);
   await plane.waitForOutcome(tenant, ids[2] as string, ({ destinations }) => destinations[0]?.attempt === 1);
-  for (const node of nodes) {
-    const startedMs = performance.now();
-    await node.stop();
-    expect(performance.now() - startedMs).toBeLessThan(4_000);
-    await node.start();
-  }
+  const startedMs = performance.now();
+  await Promise.all(nodes.map((node) => node.stop()));
+  expect(performance.now() - startedMs).toBeLessThan(4_000);
+  await Promise.all(nodes.map((node) => node.start()));
   await eventually(async () =>
     (await Promise.all(nodes.map((node) => node.metrics()))).join('\n').includes(`vrsky_queue_age_seconds{tenant="${tenant.tenantId}"`),
   );

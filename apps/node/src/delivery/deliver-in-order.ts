@@ -12,7 +12,7 @@ export interface InOrder {
   body: Body;
   attemptsMade: number;
   notBeforeMs: number;
-  /** Resolves when it is written down that the message waits for its next attempt. */
+  /** Resolves when it is written down that the message waits for its next attempt. Called again every now and then: what waits behind it changes. */
   onWaiting(waiting: TrailDestination): Promise<void>;
 }
 
@@ -21,12 +21,14 @@ export interface InOrder {
  * and a new revision ends the wait for it, since it may be the cure. Throws Abandoned when it is stopped between two attempts.
  */
 export async function deliverInOrder(job: PackJob, pass: Pass, { id, body, notBeforeMs, onWaiting, ...from }: InOrder): Promise<TrailDestination> {
-  const { ordering, stop, pack } = job;
+  const { ordering, stop } = job;
   let { attemptsMade } = from;
-  if (attemptsMade > 0) await waitUntil(job, notBeforeMs);
+  // Whoever had it before has written that it waits.
+  if (attemptsMade > 0) await waitUntil(job, notBeforeMs, async () => undefined);
   for (;;) {
     throwIfStopped(stop);
-    const destination = ordering.plan().destinations.find((one) => one.id === id);
+    const { revision, destinations } = ordering.plan();
+    const destination = destinations.find((one) => one.id === id);
     if (destination === undefined) return destinationRemoved(job, pass, id, attemptsMade);
     if (!destination.isStrict) return deliver(job, { ...pass, lane: { ...pass.lane, attemptsMade } }, destination, body);
     const attempt = attemptsMade + 1;
@@ -34,16 +36,29 @@ export async function deliverInOrder(job: PackJob, pass: Pass, { id, body, notBe
     if (verdict.kind === 'delivered') return { ...facts, state: 'delivered' };
     if (verdict.kind === 'dead') return { ...facts, ...(await deadLetter(job, pass, id, { attempt, code: verdict.code, reason: verdict.reason })) };
     attemptsMade = attempt;
-    const unblock = ordering.blocked(pack.storedAtMs);
-    try {
-      const { code, reason, atMs: nextAtMs } = verdict;
-      await Promise.all([onWaiting({ ...facts, state: 'retrying', code, reason: reasonText(reason), nextAtMs }), waitUntil(job, nextAtMs)]);
-    } finally {
-      unblock();
-    }
+    const { code, reason, atMs: nextAtMs } = verdict;
+    const waiting = { ...facts, state: 'retrying', code, reason: reasonText(reason), nextAtMs } as const;
+    // One that came while this attempt was made is no reason to wait either.
+    if (ordering.plan().revision === revision) await waitUntil(job, nextAtMs, () => onWaiting(waiting));
+    else await onWaiting(waiting);
   }
 }
 
-async function waitUntil({ ordering }: PackJob, atMs: number): Promise<void> {
-  await sleep(Math.max(0, atMs - Date.now()), ordering.wake());
+/** How often it is told anew that a message waits. */
+const TELL_EVERY_MS = 10_000;
+
+async function waitUntil({ ordering, pack }: PackJob, atMs: number, tell: () => Promise<void>): Promise<void> {
+  const wake = ordering.wake();
+  const unblock = ordering.blocked(pack.storedAtMs);
+  try {
+    while (!wake.aborted) {
+      await tell();
+      const restMs = atMs - Date.now();
+      if (restMs <= 0) return;
+      await sleep(Math.min(restMs, TELL_EVERY_MS), wake);
+      if (restMs <= TELL_EVERY_MS) return;
+    }
+  } finally {
+    unblock();
+  }
 }

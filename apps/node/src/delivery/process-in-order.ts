@@ -63,10 +63,14 @@ async function workOff(job: PackJob, { id, passes, results, onDone }: Chain): Pr
         const result = results?.[index] ?? null;
         const progress = index === from.index ? from : { attemptsMade: 0, notBeforeMs: 0 };
         const body: Body = result?.outcome === 'ok' ? result : pass.message;
+        let told = '';
         const onWaiting = async (waiting: TrailDestination): Promise<void> => {
           tally.flush();
           const behind = passes.length - 1 - index + (await ordering.packsBehind());
-          await write(`${index}:${waiting.attempt}:${waiting.startedAtMs}`, [...done, toMessage(pass, { ...waiting, behind })]);
+          const news = `${waiting.attempt} ${behind}`;
+          if (news === told) return;
+          told = news;
+          await write(`${index}:${waiting.attempt}:${Date.now()}`, [...done, toMessage(pass, { ...waiting, behind })]);
         };
         const destination = await (endedBySteps(job, pass, id, result) ?? deliverInOrder(job, pass, { id, body, ...progress, onWaiting }));
         tally.outcome(destination.state);

@@ -56,6 +56,15 @@ describe('what is known of a message', () => {
       expect(merge(passes).state).toBe(state);
   });
 
+  it('has one line for a wait that is told again and again, with what was told last', () => {
+    const waits = (atMs: number, behind: number): Pass => [record(atMs), message(attempt('a', 'retrying', 1, 1_900, { behind, nextAtMs: 90_000 }))];
+    for (const passes of [
+      [waits(2_000, 0), waits(12_000, 4)],
+      [waits(12_000, 4), waits(2_000, 0), waits(12_000, 4)],
+    ])
+      expect(merge(passes).destinations[0]?.attempts).toMatchObject([{ attempt: 1, behind: 4, atMs: 12_000 }]);
+  });
+
   it('has expired, however often it was tried before', () => {
     expect(merge([first, [record(9_000, 'control-plane'), message({ id: 'a', state: 'expired', attempt: 0 })]]).state).toBe('expired');
   });
