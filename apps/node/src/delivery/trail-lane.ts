@@ -30,7 +30,7 @@ interface Batch {
   readonly timer: NodeJS.Timeout;
 }
 
-const lingerMsDefault = 20;
+const lingerMsDefault = 100;
 
 export function createTrailLane({
   nodeId,

@@ -3,6 +3,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Intake, Receipt } from '@vrsky/sdk/connector';
 import { sendAccepted } from './answer.ts';
 import { type Denial, Denied } from './auth/authenticator.ts';
+import { createGathering, type Heard } from './gathering.ts';
+import { createOldestFirst, type Place, unlisted } from './oldest-first.ts';
 import { denialProblem, headersProblem, methodProblem, type Problem, problemBody, problems, rawProblem, sizeProblem, splitProblem } from './problem.ts';
 import { type RequestHeaders, readHeaders } from './request-headers.ts';
 import { isTaken, type Route } from './route.ts';
@@ -31,6 +33,8 @@ export interface SourceLimits {
   receiptMs: number;
   /** Bodies in memory, of all requests together. */
   bodyBytes: number;
+  /** The longest that a request waits for others to go on with; 0: none waits. */
+  gatherMs: number;
 }
 
 const defaults: SourceLimits = {
@@ -41,6 +45,7 @@ const defaults: SourceLimits = {
   idleMs: 65_000,
   receiptMs: 20_000,
   bodyBytes: 128 * 1_048_576,
+  gatherMs: 8,
 };
 
 /** Webhooks in: a request to `/in/<path>` is answered 202 after the platform has stored the message, and with a problem otherwise. */
@@ -71,18 +76,18 @@ interface Admitted {
   headers: RequestHeaders;
 }
 /** A request that waits for the platform's word. */
-interface Waiting {
+interface Waiting extends Place {
   response: ServerResponse;
   atMs: number;
 }
 /** A body that is on its way. */
-interface Receiving {
+interface Receiving extends Place {
   untilMs: number;
   cut(): void;
 }
 /** The oldest response of a connection that was not sent yet, or one that was. */
 const responseOf = Symbol('response');
-type HttpSocket = Socket & { [responseOf]?: ServerResponse };
+type HttpSocket = Socket & Heard & { [responseOf]?: ServerResponse };
 
 export async function listenHttpSource(options: HttpSourceOptions): Promise<HttpSource> {
   const limits = { ...defaults, ...options.limits };
@@ -91,9 +96,10 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   let draining = false;
   let bodyBytes = 0;
   /** Those that wait for the platform's word, oldest first. */
-  const waiting = new Set<Waiting>();
-  const receiving = new Set<Receiving>();
+  const waiting = createOldestFirst<Waiting>();
+  const receiving = createOldestFirst<Receiving>();
   const sockets = new Set<HttpSocket>();
+  const gathering = createGathering(limits.gatherMs);
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
     admit(request, response, (admitted) => receiveBody(request, response, admitted));
@@ -177,6 +183,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       bodyBytes -= length;
     };
     const entry: Receiving = {
+      ...unlisted(),
       untilMs: performance.now() + bodyMs,
       cut() {
         release();
@@ -245,11 +252,13 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       if (error instanceof UnsplittableBody) return refuseTaken(splitProblem(error.message));
       throw error;
     }
-    const entry: Waiting = { response, atMs: performance.now() };
+    const entry: Waiting = { ...unlisted(), response, atMs: performance.now() };
     waiting.add(entry);
+    gathering.heard(request.socket as HttpSocket);
     const isSplit = split !== 'no';
     const settle = (messageIds: readonly string[], refused: Receipt | null, duplicate: boolean): void => {
       if (!waiting.delete(entry)) return; // answered before: it took too long
+      gathering.answered();
       if (draining) response.shouldKeepAlive = false;
       if (response.destroyed) return; // the sender did not wait
       if (refused === null) sendAccepted(response, route.answer, { messageIds, isSplit, duplicate });
@@ -264,12 +273,14 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
         return;
       }
     }
-    offer(parts, { route, headers }, (messageIds, refused) => {
-      release();
-      const answer = (): void => settle(messageIds, refused, false);
-      if (key === '' || seen === null) answer();
-      else seen.settle(key, refused === null ? messageIds : null, Date.now(), answer);
-    });
+    gathering.add(() =>
+      offer(parts, { route, headers }, (messageIds, refused) => {
+        release();
+        const answer = (): void => settle(messageIds, refused, false);
+        if (key === '' || seen === null) answer();
+        else seen.settle(key, refused === null ? messageIds : null, Date.now(), answer);
+      }),
+    );
   };
 
   /** Offers all parts at once, so that they share a frame and a pack. Stored is what is stored whole: one part that is not refuses all. */
@@ -308,6 +319,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     for (const entry of waiting) {
       if (entry.atMs > nowMs - limits.receiptMs) return;
       waiting.delete(entry);
+      gathering.answered();
       if (!entry.response.destroyed) answerRefused(entry.response, UNAVAILABLE);
     }
   };
@@ -351,6 +363,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     },
     async drain() {
       draining = true;
+      gathering.stop();
       const ended = closed();
       // Node does not count a connection as idle that never sent anything.
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
@@ -360,6 +373,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     },
     async close() {
       clearInterval(expiry);
+      gathering.stop();
       const ended = closed();
       server.closeAllConnections();
       await ended;

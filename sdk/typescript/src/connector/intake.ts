@@ -1,4 +1,5 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { createInFlight } from '@vrsky/kernel/in-flight';
 import { createBatcher } from '@vrsky/plugin/batcher';
 import { type AckBatch, decodeAckBatch } from '@vrsky/proto/ack-codec';
 import { encodeBatch, type Message } from '@vrsky/proto/message-codec';
@@ -24,14 +25,13 @@ export function createIntake(log: ConnectorLog): SourceSide {
   let lastSeq = 0;
   /** The most messages that may wait; the node sets it when it opens the stream. */
   let window = 0;
-  const waiting = new Map<number, (receipt: Receipt) => void>();
+  const waiting = createInFlight<(receipt: Receipt) => void>();
   const batcher = createBatcher<Partial<Message>>((messages) => (stream === null ? true : stream.write(encodeBatch(messages))));
 
   const acknowledge = (batch: AckBatch): void => {
     for (const ack of batch.acks) {
-      const onReceipt = waiting.get(ack.seq);
+      const onReceipt = waiting.take(ack.seq);
       if (onReceipt === undefined) continue;
-      waiting.delete(ack.seq);
       // A word of a newer node that we do not know: the sender comes again, nothing is lost.
       onReceipt(ack.status === 'unspecified' ? unavailable(ack.retryAfterMs) : (ack as Receipt));
     }
@@ -43,9 +43,7 @@ export function createIntake(log: ConnectorLog): SourceSide {
     stream = null;
     window = 0;
     batcher.clear();
-    const callbacks = [...waiting.values()];
-    waiting.clear();
-    for (const onReceipt of callbacks) onReceipt(unavailable(NO_NODE_RETRY_MS));
+    for (const onReceipt of waiting.clear()) onReceipt(unavailable(NO_NODE_RETRY_MS));
   };
 
   const offer: Intake['offer'] = (message, onReceipt) => {
@@ -54,7 +52,7 @@ export function createIntake(log: ConnectorLog): SourceSide {
       return;
     }
     const seq = ++lastSeq;
-    waiting.set(seq, onReceipt);
+    waiting.add(seq, onReceipt);
     batcher.add(
       {
         seq,
