@@ -20,9 +20,22 @@ export interface InOrder {
  * All attempts, in place: who calls this goes on with the next message when it has resolved. Each attempt is made by the revision of that moment,
  * and a new revision ends the wait for it, since it may be the cure. Throws Abandoned when it is stopped between two attempts.
  */
-export async function deliverInOrder(job: PackJob, pass: Pass, { id, body, notBeforeMs, onWaiting, ...from }: InOrder): Promise<TrailDestination> {
+export async function deliverInOrder(job: PackJob, pass: Pass, order: InOrder): Promise<TrailDestination> {
+  let unblock: (() => void) | null = null;
+  try {
+    return await makeAttempts(job, pass, order, () => {
+      unblock ??= job.ordering.blocked(job.pack.storedAtMs);
+    });
+  } finally {
+    (unblock as (() => void) | null)?.();
+  }
+}
+
+/** `onFailed` hears of each attempt after which there is another one. */
+async function makeAttempts(job: PackJob, pass: Pass, { id, body, notBeforeMs, onWaiting, ...from }: InOrder, onFailed: () => void): Promise<TrailDestination> {
   const { ordering, stop } = job;
   let { attemptsMade } = from;
+  if (attemptsMade > 0) onFailed();
   // Whoever had it before has written that it waits.
   if (attemptsMade > 0) await waitUntil(job, notBeforeMs, async () => undefined);
   for (;;) {
@@ -36,6 +49,7 @@ export async function deliverInOrder(job: PackJob, pass: Pass, { id, body, notBe
     if (verdict.kind === 'delivered') return { ...facts, state: 'delivered' };
     if (verdict.kind === 'dead') return { ...facts, ...(await deadLetter(job, pass, id, { attempt, code: verdict.code, reason: verdict.reason })) };
     attemptsMade = attempt;
+    onFailed();
     const { code, reason, atMs: nextAtMs } = verdict;
     const waiting = { ...facts, state: 'retrying', code, reason: reasonText(reason), nextAtMs } as const;
     // One that came while this attempt was made is no reason to wait either.
@@ -47,18 +61,13 @@ export async function deliverInOrder(job: PackJob, pass: Pass, { id, body, notBe
 /** How often it is told anew that a message waits. */
 const TELL_EVERY_MS = 10_000;
 
-async function waitUntil({ ordering, pack }: PackJob, atMs: number, tell: () => Promise<void>): Promise<void> {
+async function waitUntil({ ordering }: PackJob, atMs: number, tell: () => Promise<void>): Promise<void> {
   const wake = ordering.wake();
-  const unblock = ordering.blocked(pack.storedAtMs);
-  try {
-    while (!wake.aborted) {
-      await tell();
-      const restMs = atMs - Date.now();
-      if (restMs <= 0) return;
-      await sleep(Math.min(restMs, TELL_EVERY_MS), wake);
-      if (restMs <= TELL_EVERY_MS) return;
-    }
-  } finally {
-    unblock();
+  while (!wake.aborted) {
+    await tell();
+    const restMs = atMs - Date.now();
+    if (restMs <= 0) return;
+    await sleep(Math.min(restMs, TELL_EVERY_MS), wake);
+    if (restMs <= TELL_EVERY_MS) return;
   }
 }

@@ -1,5 +1,5 @@
 import { packHeaders } from '@vrsky/contracts/message-headers';
-import { streamNames } from '@vrsky/contracts/subjects';
+import { subjects } from '@vrsky/contracts/subjects';
 import type { TrailDestination, TrailMessage } from '@vrsky/contracts/trail';
 import type { LogicResult } from '@vrsky/logic/pool';
 import { readOrdered } from '../core/pack-headers.ts';
@@ -19,7 +19,7 @@ import { runSteps } from './run-steps.ts';
 export async function processPack(job: PackJob): Promise<void> {
   const passes = await openPack(job);
   if (passes === null) return;
-  const ordered = readOrdered(job.pack.header(packHeaders.ordered));
+  const ordered = orderedOf(job);
   if (job.stream === ORDERED) return processInOrder(job, passes, ordered);
   const results = needsSteps(job, ordered) ? await runSteps(job, passes) : null;
   const messages = await Promise.all(passes.map((pass, i) => finish(job, pass, results?.[i] ?? null, ordered)));
@@ -34,7 +34,7 @@ async function finish(job: PackJob, pass: Pass, result: LogicResult | null, orde
   const body = result?.outcome === 'ok' ? result : message;
   const destinations = await Promise.all(
     targets.map((target): Promise<TrailDestination> | TrailDestination => {
-      if (job.stream !== streamNames.retry && ordered.includes(target.id)) return waitsForItsTurn(target.id);
+      if (ordered.includes(target.id)) return waitsForItsTurn(target.id);
       const ended = endedBySteps(job, pass, target.id, result);
       if (ended !== null) return ended;
       if (target.plan === null) return destinationRemoved(job, pass, target.id, lane.attemptsMade);
@@ -53,8 +53,14 @@ function targetsOf(plan: PipelinePlan, only: string): { id: string; plan: Destin
   return [{ id: only, plan: plan.destinations.find(({ id }) => id === only) ?? null }];
 }
 
+/** Which destinations get a pack in strict order; said by its header, and believed where a queue for them has it. */
+function orderedOf({ plan, pack }: PackJob): string[] {
+  const withQueue: string[] = [subjects.ordered(plan.pipelineId), subjects.orderedResend(plan.pipelineId)];
+  return withQueue.includes(pack.subject) ? readOrdered(pack.header(packHeaders.ordered)) : [];
+}
+
 /** Whether there is anybody here to get what the steps make. */
-function needsSteps({ plan, stream, pack }: PackJob, ordered: readonly string[]): boolean {
-  if (ordered.length === 0 || stream === streamNames.retry) return true;
+function needsSteps({ plan, pack }: PackJob, ordered: readonly string[]): boolean {
+  if (ordered.length === 0) return true;
   return pack.header(packHeaders.destination) === '' && plan.destinations.some(({ id }) => !ordered.includes(id));
 }

@@ -31,13 +31,16 @@ export function expirePack(pipeline: RetiredPipeline, left: LeftPack, nowMs: num
 
 function toExpired(pipeline: RetiredPipeline, { pack, isOrdered }: LeftPack, message: Message, index: number): TrailMessage {
   const { pipelineId } = pipeline;
-  const ordered = pack.header(packHeaders.ordered).split(',');
+  const ordered = pack
+    .header(packHeaders.ordered)
+    .split(',')
+    .filter((id) => id !== '');
   const isRetry = pack.subject === subjects.retry(pipelineId);
   const travelsAlone = isRetry || pack.subject === subjects.resend(pipelineId) || pack.subject === subjects.orderedResend(pipelineId);
   const destination = travelsAlone ? pack.header(packHeaders.destination) || message.destinationId : '';
   const [originSeq, originIndex] = isRetry ? pack.header(packHeaders.origin).split('.').map(Number) : [];
   const replayOf = Number(pack.header(packHeaders.replayOf));
-  const ids = destination === '' ? pipeline.destinationIds : [destination];
+  const ids = destination !== '' ? [destination] : isOrdered ? ordered : pipeline.destinationIds;
   return {
     id: message.messageId,
     seq: originSeq || pack.seq,
@@ -50,7 +53,7 @@ function toExpired(pipeline: RetiredPipeline, { pack, isOrdered }: LeftPack, mes
     ...(travelsAlone && replayOf > 0 ? { replayOf } : {}),
     steps: [],
     destinations: ids
-      .filter((id) => isRetry || ordered.includes(id) === isOrdered)
+      .filter((id) => ordered.includes(id) === isOrdered)
       .map((id) => ({
         id,
         state: 'expired',
