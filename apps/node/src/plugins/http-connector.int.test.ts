@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createLog } from '@vrsky/kernel/log';
@@ -144,6 +145,16 @@ test('what comes again is known after kill -9: the same message, stored once', a
   expect(stored).toHaveLength(2);
 });
 
+test('a folder that takes nothing costs no message: ids are remembered in memory, and the node counts them', async () => {
+  const noFolder = join(scratchDir('data'), 'file');
+  await writeFile(noFolder, '');
+  const { host, url } = await start({ deduplicate: { by: 'header', header: 'Idempotency-Key' }, dataDir: noFolder });
+  const send = () => post(url, 'x', { 'idempotency-key': 'a' });
+  expect(JSON.parse((await send()).body)).toEqual({ messageId: 'msg_1' });
+  expect(JSON.parse((await send()).body)).toEqual({ messageId: 'msg_1', duplicate: true });
+  await eventually(() => host.stats().unwrittenIds === 1);
+});
+
 test('drained, it takes no more messages and answers those it has', async () => {
   const { host, url } = await start({ ackDelayMs: 200 });
   const last = post(url, 'last');
@@ -173,7 +184,7 @@ test('a process for destinations alone listens nowhere: one that holds its port 
 let inHand = 0;
 
 async function start(
-  o: { ackDelayMs?: number; deduplicate?: object } = {},
+  o: { ackDelayMs?: number; deduplicate?: object; dataDir?: string } = {},
 ): Promise<{ host: ConnectorHost; url: string; bin: RequestBin; stored: { messageId: string; text: string; contentType: string }[] }> {
   const [port, bin] = await Promise.all([freePort(), requestBin()]);
   disposals.push(() => bin.close());
@@ -182,7 +193,7 @@ async function start(
     name: 'http',
     tenantId: null,
     release: releaseAt(join(home, 'dist', 'http-connector')),
-    env: { VRSKY_HTTP_LISTEN: `127.0.0.1:${port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${bin.port}`, VRSKY_DATA_DIR: scratchDir('data') },
+    env: { VRSKY_HTTP_LISTEN: `127.0.0.1:${port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${bin.port}`, VRSKY_DATA_DIR: o.dataDir ?? scratchDir('data') },
     credit: 4_096,
     log: createLog('test', 'silent'),
   });

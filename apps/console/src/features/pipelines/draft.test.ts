@@ -79,3 +79,10 @@ test('a release that is pinned and let go again leaves the draft as it was, so t
   expect(pinned.destinations[0]?.release).toMatch(/^sha256:/);
   expect(JSON.stringify(updateDestination(pinned, id, { release: undefined } as never))).toBe(JSON.stringify(draft));
 });
+
+test('strict order that is switched on and off again leaves the draft as it was', () => {
+  const draft = filled();
+  const strict = updateDestination(draft, 'http-out', { order: 'strict' });
+  expect(strict.destinations[0]?.order).toBe('strict');
+  expect(updateDestination(strict, 'http-out', { order: undefined })).toStrictEqual(draft);
+});

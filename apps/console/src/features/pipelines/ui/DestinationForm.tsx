@@ -14,9 +14,6 @@ import { OrderField } from './OrderField.tsx';
 import classes from './PipelineEditor.module.css';
 import { RetryFields } from './RetryFields.tsx';
 
-/** Without an order it has none of its own. */
-type DestinationChange = Partial<Omit<HttpDestinationSpec, 'order'>> & { order?: HttpDestinationSpec['order'] | undefined };
-
 interface DestinationFormProps {
   destination: HttpDestinationSpec;
   problems: DraftProblem[];
@@ -25,7 +22,7 @@ interface DestinationFormProps {
   at: string;
   /** The field that is to have the keyboard, as a JSON Pointer into the draft; a new object each time. */
   focus: { path: string } | null;
-  onChange: (change: DestinationChange) => void;
+  onChange: (change: Partial<HttpDestinationSpec>) => void;
 }
 
 /** Where and how a destination sends, and how often it tries. */
