@@ -100,6 +100,15 @@ it('an answer that is sent again is still the answer of its destination', async 
   expect((await lastStored())?.headers).toMatchObject(ofAnswer);
 });
 
+it('to a destination in strict order it goes behind those that wait', async () => {
+  const { id: pipelineId } = await publishedPipeline(rig.acme, 'In order', { order: 'strict' });
+  const { messageId } = await deadLetter(pipelineId);
+  expect((await rest('POST', `/dead-letters/${messageId}/out/resend`, { key: rig.acme.apiKey })).status).toBe(202);
+  const stored = await lastStored();
+  expect(stored?.subject).toBe(subjects.orderedResend(pipelineId));
+  expect(stored?.headers).toMatchObject({ [packHeaders.destination]: 'out', [packHeaders.ordered]: 'out' });
+});
+
 it('a double click sends one message', async () => {
   const { id: pipelineId } = await publishedPipeline(rig.acme);
   const { messageId } = await deadLetter(pipelineId);

@@ -6,7 +6,7 @@ import { contentHash } from '@vrsky/contracts/canonical-json';
 import type { CallTally, ConnectorCalls } from '@vrsky/contracts/connector-calls';
 import { answerId, newId } from '@vrsky/contracts/ids';
 import { packHeaders } from '@vrsky/contracts/message-headers';
-import { configKeys, consumerNames, subjects } from '@vrsky/contracts/subjects';
+import { configKeys, consumerNames, streamNames, subjects } from '@vrsky/contracts/subjects';
 import type { TrailDestination, TrailRecord } from '@vrsky/contracts/trail';
 import { encodeBatch } from '@vrsky/proto/message-codec';
 import { eventually } from '@vrsky/testkit/eventually';
@@ -71,6 +71,26 @@ describe('the relay', () => {
     expect(node.proofKey(grant)).toEqual(deriveProofKey(platform.kek, tenantId));
     await eventually(async () => (await rig.platformDb.prisma.outbox.count()) === 0, { what: 'an empty outbox' });
     await eventually(async () => (await worker.metric('vrsky_config_generation_desired{pool="shared"}')) === head.generation);
+  });
+
+  it('gives a pipeline with strict order a queue that hands out one pack at a time, and lets go when it is not strict any more', async () => {
+    const nc = await rig.bus.tenant(rig.acme.account);
+    const atOnce = async (pipelineId: string) => {
+      const answer = await nc.request(`$JS.API.CONSUMER.INFO.${streamNames.ingest}.${consumerNames.ordered(pipelineId)}`, '');
+      return answer.json<{ config?: { max_ack_pending: number } }>().config?.max_ack_pending ?? null;
+    };
+    const { id, draftVersion } = await publishedPipeline(rig.acme, 'In order', { order: 'strict' });
+    await bundleWith(id);
+    expect(await atOnce(id)).toBe(1);
+    const { draft } = await getPipeline(acme(), { id });
+    const [{ order: _order, ...destination }] = draft.destinations as [(typeof draft.destinations)[number]];
+    const saved = await saveDraft(acme(), { id, draftVersion, draft: { ...draft, destinations: [destination] } });
+    expect(await publishPipeline(acme(), { id, draftVersion: saved.draftVersion })).toMatchObject({ ok: true });
+    await bundleWith(id, 2);
+    expect(await atOnce(id)).toBe(1_024);
+    const { id: other } = await publishedPipeline(rig.acme, 'In any order');
+    await bundleWith(other);
+    expect(await atOnce(other)).toBeNull();
   });
 
   it('grants a new node every tenant of its pool, without anybody publishing', async () => {
@@ -517,13 +537,13 @@ describe('what connectors were asked', () => {
 describe('a deleted pipeline', () => {
   it('lets what it had accepted and not delivered expire, once no node runs it, and tells the trail', async () => {
     const { tenantId } = acme();
-    const { id } = await publishedPipeline(rig.acme, 'Deleted');
+    const { id } = await publishedPipeline(rig.acme, 'Deleted', { order: 'strict' });
     const bundle = await bundleWith(id);
     await node.lease({ stopping: false });
     await node.apply(tenantId, bundle);
     const nc = await rig.bus.tenant(rig.acme.account);
     const publisher = createStreamPublisher(nc, { timeoutMs: 5_000 });
-    const [waiting, retrying] = [newId('msg'), newId('msg')];
+    const [waiting, retrying, inOrder] = [newId('msg'), newId('msg'), newId('msg')];
     const answer = answerId(retrying, 'out');
     const entry = (messageId: string) =>
       encodeBatch([
@@ -534,6 +554,7 @@ describe('a deleted pipeline', () => {
     await publisher.publish(subjects.retry(id), headers, entry(retrying));
     const ofAnswer = { [packHeaders.pack]: '1', [packHeaders.answerOf]: 'out', [packHeaders.answerTo]: retrying };
     await publisher.publish(subjects.answer(id), ofAnswer, entry(answer));
+    await publisher.publish(subjects.ordered(id), { [packHeaders.pack]: '1', [packHeaders.ordered]: 'out' }, entry(inOrder));
     publisher.close();
     // A node holds it until its time, far from now.
     const held = Promise.withResolvers<void>();
@@ -560,6 +581,7 @@ describe('a deleted pipeline', () => {
       [waiting, 0],
       [retrying, 2],
       [answer, 0],
+      [inOrder, 0],
     ] as const) {
       const row = await eventually(async () => (await rig.platformDb.prisma.message.findFirst({ where: { id: messageId } })) ?? false, { what: 'the message' });
       expect(row).toMatchObject({ state: 'expired', attempts, reason: 'The pipeline was deleted before this message was delivered.' });

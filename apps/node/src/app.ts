@@ -18,7 +18,7 @@ import { createIntake } from './ingest/intake.ts';
 import { createMetrics } from './metrics.ts';
 import { createNodeGauges } from './node-gauges.ts';
 import { createCallLedger, encodeCalls } from './plugins/call-ledger.ts';
-import { createConfine } from './plugins/confinement.ts';
+import { createConfine, findDataDir } from './plugins/confinement.ts';
 import { createConnectorCatalog } from './plugins/connector-catalog.ts';
 import { createConnectorFleet } from './plugins/connector-fleet.ts';
 import { type ConnectorHost, createConnectorHost } from './plugins/connector-host.ts';
@@ -94,14 +94,14 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
       ...createCallMetrics(metrics),
     }),
   );
-  const startConnector = (role: 'source' | 'destination', env: Record<string, string>): ConnectorHost => {
+  const startConnector = (role: 'source' | 'destination', env: Record<string, string>, dataDir?: string): ConnectorHost => {
     const seat = ledger.seat({ connector: 'http', tenantId: null });
     return createConnectorHost({
       name: `http ${role}`,
       tenantId: null,
       release: http,
-      env: { ...env, VRSKY_HTTP_ROLES: role },
-      sandbox: confine({ manifest: httpManifest, minimum: [] }),
+      env: { ...env, VRSKY_HTTP_ROLES: role, ...(dataDir === undefined ? {} : { VRSKY_DATA_DIR: dataDir }) },
+      sandbox: confine({ manifest: httpManifest, minimum: [], ...(dataDir === undefined ? {} : { dataDir }) }),
       credit: limits.sourceCreditMax,
       openCalls: ({ digest }) => seat.open(digest),
       onEvent: seat.event,
@@ -109,11 +109,16 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     });
   };
   const destination = startConnector('destination', { VRSKY_EGRESS_ALLOW: config.egressAllow.join(',') });
-  const source = startConnector('source', {
-    VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}`,
-    // It fetches the keys of those who issue tokens.
-    VRSKY_EGRESS_ALLOW: config.egressAllow.join(','),
-  });
+  const dataDir = path.join(config.stateDir, 'connector-data');
+  const source = startConnector(
+    'source',
+    {
+      VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}`,
+      // It fetches the keys of those who issue tokens.
+      VRSKY_EGRESS_ALLOW: config.egressAllow.join(','),
+    },
+    await findDataDir(sandbox, path.join(dataDir, '_shared', 'http-source'), log),
+  );
   const shared = { http: { source, destination } };
   const catalog = createConnectorCatalog({
     dir: config.pluginDir,
@@ -126,7 +131,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     catalog,
     shared,
     credit: limits.sourceCreditMax,
-    dataDir: path.join(config.stateDir, 'connector-data'),
+    dataDir,
     confine,
     openSeat: ledger.seat,
     onEvent: ({ tenantId, connector }, { kind, reason }) => log.info({ tenantId, connector, event: kind }, reason),

@@ -64,6 +64,11 @@ export function createMetrics() {
       'tenant',
       'pipeline',
     ]),
+    orderedBlocked: gauge(
+      'vrsky_ordered_blocked_seconds',
+      'Age of the oldest message in strict order that waits for its next attempt, with all later ones behind it, of the pipelines with the oldest.',
+      ['tenant', 'pipeline'],
+    ),
     queuePending: gauge('vrsky_queue_pending_packs', 'Packs in the stream that no node has taken, of the pipelines with the most.', ['tenant', 'pipeline']),
     generation: gauge('vrsky_config_generation', 'Generation of the bundle: desired by the control plane, applied by this node.', ['tenant', 'state']),
     rejectedBundles: counter('vrsky_config_rejected_total', 'Configuration documents that were refused.', ['code']),
@@ -88,6 +93,11 @@ export function createMetrics() {
       'tenant',
       'reason',
     ]),
+    sourceUnwrittenIds: counter(
+      'vrsky_source_unwritten_ids_total',
+      'Ids of senders that a source has in memory alone because the disk did not take them: after a restart what comes again is a message again.',
+      ['connector', 'tenant'],
+    ),
     pluginRpcSeconds: histogram('vrsky_plugin_rpc_duration_seconds', 'Single calls to connectors; streams are not timed.', rpcBuckets, ['connector', 'method']),
     pluginRpcFailures: counter('vrsky_plugin_rpc_failures_total', 'Calls and streams that did not end with OK.', ['connector', 'method', 'status']),
     pluginRpcRefused: counter('vrsky_plugin_rpc_refused_total', 'Calls that are not on the list and were not sent.', ['connector', 'method']),

@@ -48,6 +48,8 @@ export interface PipelineInput {
   through?: Record<string, { connector: string; release?: string; settings: Record<string, string | number | boolean | { $secret: string }> }>;
   steps?: StepInput[];
   retry?: { attempts: number; initialMs: number; maxMs: number };
+  /** Destinations that get their messages in strict order. */
+  strict?: string[];
 }
 
 export interface TestPipeline {
@@ -243,7 +245,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
     },
     async pipeline(tenant, input, of) {
       const pipelineId = of?.pipelineId ?? newId('pip');
-      if (!of) await admin.ensurePipelineConsumer(accountOf(tenant), pipelineId);
+      await admin.ensurePipelineConsumer(accountOf(tenant), pipelineId, (input.strict ?? []).length > 0);
       const source = of?.spec.source;
       const path = source && isHttp(source) ? source.settings.path : newInletPath();
       const spec = pipelineSpecSchema.parse({
@@ -253,7 +255,11 @@ export async function startControlPlane(): Promise<ControlPlane> {
         destinations: [
           ...Object.entries(input.to).map(([id, { after, ...settings }]) => ({ id, name: id, connector: 'http', settings, ...(after && { after }) })),
           ...Object.entries(input.through ?? {}).map(([id, part]) => ({ id, name: id, ...part })),
-        ].map((destination) => ({ ...destination, ...(input.retry ? { retry: input.retry } : {}) })),
+        ].map((destination) => ({
+          ...destination,
+          ...(input.retry ? { retry: input.retry } : {}),
+          ...(input.strict?.includes(destination.id) ? { order: 'strict' } : {}),
+        })),
       });
       const modules = await Promise.all((input.steps ?? []).map(compile));
       const revision = (of?.revision ?? 0) + 1;

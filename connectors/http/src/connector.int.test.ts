@@ -1,11 +1,14 @@
+import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import type { AnyConnection, SecretRef } from '@vrsky/sdk/connector';
+import { scratchDir } from '@vrsky/testkit/scratch';
 import { expect, test } from 'vitest';
 import { createHttpConnector } from './connector.ts';
 import { secretOf } from './destination/destination.test-support.ts';
 import { destinationSettingsSchema } from './destination/settings.ts';
 
-const definition = createHttpConnector({ roles: ['destination'], listen: { host: '127.0.0.1', port: 0 }, egressAllow: new Set() });
+const definition = createHttpConnector({ roles: ['destination'], listen: { host: '127.0.0.1', port: 0 }, egressAllow: new Set(), dataDir: null });
 
 function connection(settings: object, hosts: string[] | null): AnyConnection {
   const secret = ({ $secret }: SecretRef) => {
@@ -55,4 +58,14 @@ test('Test connection does not reach inside, not for a token either', async () =
   );
   expect(connects).toBe(1);
   await new Promise((resolve) => server.close(resolve));
+});
+
+test('the folder for files is left alone before the first configuration: until then it may be the one of the process before', async () => {
+  const dataDir = join(scratchDir('data'), 'mine');
+  const { source } = createHttpConnector({ roles: ['source'], listen: { host: '127.0.0.1', port: 0 }, egressAllow: new Set(), dataDir });
+  await source?.receive({ offer: () => undefined, submit: () => new Promise(() => undefined), room: 0 });
+  expect(existsSync(dataDir)).toBe(false);
+  await source?.configure([]);
+  expect(existsSync(dataDir)).toBe(true);
+  await source?.drain?.(new AbortController().signal);
 });

@@ -23,6 +23,7 @@ import { countKeys, type KeyFetching } from './source/auth/json-web-token.ts';
 import { type HttpSource, listenHttpSource } from './source/http-source.ts';
 import { createRefusals } from './source/refusals.ts';
 import { createRouteTable, type Route } from './source/route.ts';
+import { createSeenBook } from './source/seen-ids.ts';
 import { type SourceSettings, sourceSettingsSchema } from './source/settings.ts';
 import { VERSION } from './version.ts';
 
@@ -38,8 +39,11 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
     dispatcher: new Agent({ connect: egress(usualWay) }),
     onFailed: (url, reason) => log('warn', 'the keys of an issuer cannot be fetched', { url, reason }),
   };
-  const table = createRouteTable(keyFetching);
   const refusals = createRefusals(log);
+  const book = createSeenBook({ dir: config.dataDir, log, onUnwritten: refusals.unwritten });
+  const table = createRouteTable(keyFetching, book);
+  /** Not before the first connections: until then the folder may be the one of the process before. */
+  let loaded: Promise<void> | null = null;
   let source: HttpSource | null = null;
   let routes: ReadonlyMap<string, Route> = new Map();
 
@@ -107,7 +111,9 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
             source = await listenHttpSource({ listen: config.listen, intake, onRefused: refusals.count });
             log('info', 'listening', { host: config.listen.host, port: source.port });
           },
-          configure(connections) {
+          async configure(connections) {
+            loaded ??= book.load();
+            await loaded;
             const built = table.build(connections);
             routes = built.routes;
             source?.setRoutes(built.routes);

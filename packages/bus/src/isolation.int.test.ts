@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { configKeys, inboxPrefix, statusKeys } from '@vrsky/contracts/subjects';
+import { configKeys, inboxPrefix, statusKeys, subjects } from '@vrsky/contracts/subjects';
 import { eventually } from '@vrsky/testkit/eventually';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBus, type TestBus, type TestNode } from '../test/bus.ts';
@@ -253,6 +253,8 @@ describe("a node in a tenant's account", () => {
       'STREAM.DELETE.DLQ',
       'DIRECT.GET.DLQ',
       'DIRECT.GET.TRAIL',
+      `DIRECT.GET.TRAIL.${subjects.trail('pip_1')}`,
+      `DIRECT.GET.TRAIL.${subjects.calls('nod_1')}`,
       'DIRECT.GET.RETRY',
       'CONSUMER.CREATE.INGEST',
       'CONSUMER.CREATE.INGEST.mine.in.>',

@@ -34,7 +34,7 @@ export function controlPermissions({ nodeId, pool }: NodeIdentity): Permissions 
 
 /** In a tenant's account a node stores, works off and keeps the books of messages; it manages nothing. */
 export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
-  const { ingest, retry } = streamNames;
+  const { ingest, retry, trail } = streamNames;
   return {
     pub: {
       allow: [
@@ -50,6 +50,8 @@ export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
           `$JS.ACK.*.*.${stream}.>`,
         ]),
         `$JS.API.DIRECT.GET.${ingest}`,
+        // The subject is in the request's, so the server checks it: how far a destination in strict order has come, and nothing else of the trail.
+        `$JS.API.DIRECT.GET.${trail}.${subjects.orderedTrail('*', '*')}`,
       ],
     },
     sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool), subjects.connector(pool)] },

@@ -11,6 +11,8 @@ export const packHeaders = {
   mixed: 'Vrsky-Mixed',
   /** Keyed proof that the platform stamped this pack; see proof.ts. */
   proof: 'Vrsky-Proof',
+  /** Destinations, with commas, that get this pack in strict order, from the queue of that name and from no other. */
+  ordered: 'Vrsky-Ordered',
   /** On the retry lane: not due before this time, in milliseconds since the Unix epoch. */
   notBefore: 'Vrsky-Not-Before',
   /** On the retry lane: attempts made so far. */

@@ -36,6 +36,12 @@ test('of an HTTP source the path alone is checked here: the rest is the connecto
   ]);
 });
 
+test('a destination without an order stays without one, so that what was published before has the hash that it had', () => {
+  expect(Object.keys(pipelineSpecSchema.parse(spec()).destinations[0] ?? {})).not.toContain('order');
+  expect(pipelineSpecSchema.parse(spec({ destinations: [{ ...destination(), order: 'strict' }] })).destinations[0]?.order).toBe('strict');
+  expect(problems(spec({ destinations: [{ ...destination(), order: 'sorted' }] }))[0]).toContain('destinations.0.order');
+});
+
 test('a pipeline without a destination cannot be published but can be drafted', () => {
   expect(problems(spec({ destinations: [] }))).toEqual(['destinations: Add a destination: where should messages go?']);
   expect(pipelineDraftSchema.safeParse(spec({ destinations: [] })).success).toBe(true);

@@ -194,6 +194,8 @@ const plainDestinationSchema = z.strictObject({
   ...connectionFields,
   after: afterSchema,
   retry: retryPolicySchema.default({ attempts: limits.attemptsDefault, initialMs: limits.retryInitialMs, maxMs: limits.retryMaxMs }),
+  /** `strict`: messages come in the order in which they were stored, also over retries: later ones wait behind one that is tried again. Absent: `any`. */
+  order: z.enum(['any', 'strict']).optional(),
 });
 export const destinationSchema = plainDestinationSchema.superRefine(checkHttpSettings(httpDestinationSettingsSchema)) as unknown as z.ZodType<DestinationSpec>;
 /** Its URL may be missing or half written. */

@@ -23,6 +23,8 @@ const destinationSchema = z.strictObject({
   code: z.string().optional(),
   reason: z.string().optional(),
   nextAtMs: z.int().optional(),
+  /** In strict order: at least so many messages wait behind this one. */
+  behind: z.int().optional(),
   /** Sequence in the stream DLQ. */
   dlqSeq: z.int().optional(),
   /** The message that its answer became, where something in the pipeline takes the answer. */

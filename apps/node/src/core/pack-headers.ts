@@ -67,6 +67,15 @@ export function listAnswered(text: string): string[] {
   return text === '' ? [] : text.split(' ');
 }
 
+/** Which destinations get a pack in strict order, as its header names them. They are what they were when it was stored, whatever is published later. */
+export function formatOrdered(destinations: readonly { id: string; isStrict: boolean }[]): string {
+  return destinations.flatMap(({ id, isStrict }) => (isStrict ? id : [])).join(',');
+}
+
+export function readOrdered(text: string): string[] {
+  return text.split(',').filter((id) => id !== '');
+}
+
 /** A text fit for a NATS header: one line, of bounded length. */
 export function headerText(text: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: line breaks and other control characters end or break a header.

@@ -20,6 +20,8 @@ export interface DestinationPlan {
   name: string;
   connectionId: string;
   policy: RetryPolicy;
+  /** Messages in the order in which they were stored, also over retries. */
+  isStrict: boolean;
   /** When the node gives up on the connector's answer: its own timeout and some for the way through it. */
   deadlineMs: number;
   /** How much of its answer goes on, because something takes it as its input; 0: nothing does. */
@@ -111,6 +113,7 @@ function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipel
     name: destination.name,
     connectionId: `${pipelineId}/${destination.id}`,
     policy: destination.retry,
+    isStrict: destination.order === 'strict',
     deadlineMs: deadlineOf(destination),
     answerBytesMax: answerBytesMaxOf(destination),
   });

@@ -3,7 +3,7 @@ import { answerId } from '@vrsky/contracts/ids';
 import { ANSWER_STATUS, packHeaders } from '@vrsky/contracts/message-headers';
 import { subjects } from '@vrsky/contracts/subjects';
 import { encodeMessage, joinEntries } from '@vrsky/proto/message-codec';
-import { formatOrigin, packHeadersOf } from '../core/pack-headers.ts';
+import { formatOrdered, formatOrigin, packHeadersOf } from '../core/pack-headers.ts';
 import type { DestinationPlan, StagePlan } from '../core/pipeline-plan.ts';
 import type { PackJob, Pass } from './pack-job.ts';
 import type { SendOutcome } from './ports.ts';
@@ -116,13 +116,19 @@ async function publish(job: PackJob, destination: DestinationPlan, answers: Answ
   const ids = answers.map(({ messageId }) => messageId);
   const headers = headersOf(job, destination, answers, ids.length === 1 ? `answer:${ids[0]}` : `answer:${digest(ids)}`);
   const body = joinEntries(answers.map(({ raw }) => raw));
-  const stored = await publishUntilStored(job, subjects.answer(job.plan.pipelineId), headers, body, { unlessFull: true });
+  const { pipelineId, stages } = job.plan;
+  const ordered = formatOrdered(stages.get(destination.id)?.destinations ?? []);
+  const stored =
+    ordered === ''
+      ? await publishUntilStored(job, subjects.answer(pipelineId), headers, body, { unlessFull: true })
+      : await publishUntilStored(job, subjects.orderedAnswer(pipelineId), { ...headers, [packHeaders.ordered]: ordered }, body, { unlessFull: true });
   if (stored === null) await Promise.all(answers.map((answer) => publishBeside(job, destination, answer)));
 }
 
 /**
  * The stream is full of what waits, and nothing of it may go before its answers are stored: they take the lane that has room of its own. It forgets
- * what it has handed over, so such an answer has no place where its payload could be looked at later.
+ * what it has handed over, so such an answer has no place where its payload could be looked at later, and it keeps no order: a pipeline that stood still
+ * until its messages are too old would lose more.
  */
 async function publishBeside(job: PackJob, destination: DestinationPlan, answer: Answer): Promise<void> {
   const headers = {

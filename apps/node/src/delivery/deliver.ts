@@ -1,6 +1,6 @@
 import { limits } from '@vrsky/contracts/limits';
 import type { TrailDestination } from '@vrsky/contracts/trail';
-import { judgeAttempt, type Verdict } from '../core/attempts.ts';
+import { judgeAttempt } from '../core/attempts.ts';
 import type { DestinationPlan } from '../core/pipeline-plan.ts';
 import { answerText, reasonText } from '../core/trail-text.ts';
 import { SpanKind } from '../tracing.ts';
@@ -15,23 +15,17 @@ export interface Body {
   contentType: string;
 }
 
-/** One attempt and what follows from it. Where its answer goes on, that is stored first. */
+/** One attempt; what has to be tried again goes into the retry lane. */
 export async function deliver(job: PackJob, pass: Pass, destination: DestinationPlan, body: Body, answers: Answers | null): Promise<TrailDestination> {
   const attempt = pass.lane.attemptsMade + 1;
-  const { outcome, verdict } = await tryOnce(job, pass, destination, attempt, body).catch((error: unknown) => {
+  const made = await makeAttempt(job, pass, { destination, attempt, body }).catch((error: unknown) => {
     answers?.skip(destination.id);
     throw error;
   });
-  const facts = attemptFacts(destination.id, attempt, outcome, pass.packSize);
-  if (verdict.kind === 'delivered' && destination.answerBytesMax > 0 && answers !== null) {
-    if (!outcome.peerAnswerCut) return { ...facts, state: 'delivered', answerId: await answers.store(pass, destination, outcome) };
-    answers.skip(destination.id);
-    return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, ...answerTooLarge })) };
-  }
+  const { verdict, facts } = made;
+  if (verdict.kind === 'delivered') return delivered(job, pass, { destination, attempt, ...made }, answers);
   answers?.skip(destination.id);
   switch (verdict.kind) {
-    case 'delivered':
-      return { ...facts, state: 'delivered' };
     case 'retry':
       await scheduleRetry(job, pass, destination.id, attempt, verdict.atMs);
       return { ...facts, state: 'retrying', code: verdict.code, reason: reasonText(verdict.reason), nextAtMs: verdict.atMs };
@@ -40,21 +34,36 @@ export async function deliver(job: PackJob, pass: Pass, destination: Destination
   }
 }
 
+interface Delivered {
+  destination: DestinationPlan;
+  attempt: number;
+  outcome: SendOutcome;
+  facts: ReturnType<typeof attemptFacts>;
+}
+
+/** Where the answer goes on, it is stored first. */
+export async function delivered(job: PackJob, pass: Pass, made: Delivered, answers: Answers | null): Promise<TrailDestination> {
+  const { destination, attempt, outcome, facts } = made;
+  if (destination.answerBytesMax === 0 || answers === null) return { ...facts, state: 'delivered' };
+  if (!outcome.peerAnswerCut) return { ...facts, state: 'delivered', answerId: await answers.store(pass, destination, outcome) };
+  answers.skip(destination.id);
+  return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, ...answerTooLarge })) };
+}
+
 const answerTooLarge = {
   code: 'answer_too_large',
   reason: `The receiver has the message, but its answer is longer than ${limits.wholeAnswerBytesMax.toLocaleString('en')} bytes, so it cannot be the input of what comes next.`,
 };
 
-type Decided = Exclude<Verdict, { kind: 'wait' }>;
+export interface Attempt {
+  destination: DestinationPlan;
+  /** From 1. */
+  attempt: number;
+  body: Body;
+}
 
-/** One attempt, made again while only the connector is to blame. */
-async function tryOnce(
-  job: PackJob,
-  pass: Pass,
-  destination: DestinationPlan,
-  attempt: number,
-  body: Body,
-): Promise<{ outcome: SendOutcome; verdict: Decided }> {
+/** One attempt, made again while only the connector is to blame; what came of it, and what it says in the trail. */
+export async function makeAttempt(job: PackJob, pass: Pass, { destination, attempt, body }: Attempt) {
   const { pauses, stop, tally } = job;
   if (destination.answerBytesMax > 0) {
     await job.answerRoom.free();
@@ -73,7 +82,7 @@ async function tryOnce(
       throwIfStopped(stop);
       continue;
     }
-    return { outcome, verdict };
+    return { verdict, outcome, facts: attemptFacts(destination.id, attempt, outcome, pass.packSize) };
   }
 }
 

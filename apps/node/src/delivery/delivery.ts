@@ -22,6 +22,8 @@ export interface QueueState {
   packsInHand: number;
   messagesInHand: number;
   oldestStoredAtMs: number | null;
+  isOrdered: boolean;
+  blockedStoredAtMs: number | null;
 }
 
 export interface DeliveryOptions {
@@ -80,6 +82,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         packsInHand: runner.packsInHand,
         messagesInHand: runner.messagesInHand,
         oldestStoredAtMs: runner.oldestStoredAtMs(),
+        isOrdered: runner.isOrdered,
+        blockedStoredAtMs: runner.blockedStoredAtMs(),
       })),
     async drain(deadline) {
       isStopping = true;

@@ -4,7 +4,7 @@ import { decodeMessage, type Message, splitBatch } from '@vrsky/proto/message-co
 import { findAnswerProblem, findPackProblem, formatOrigin, headerText, listAnswered } from '../core/pack-headers.ts';
 import { formatTraceparent, isTraceparent, traceContextOfId } from '../core/trace-context.ts';
 import { SpanKind } from '../tracing.ts';
-import type { Lane, PackJob, Pass } from './pack-job.ts';
+import { type Lane, ORDERED, type PackJob, type Pass } from './pack-job.ts';
 import { publishUntilStored } from './publish-until-stored.ts';
 
 const firstPass: Lane = { attemptsMade: 0, destinationId: '', origin: '', storedAt: '', replayOf: '', answerOf: '', answerTo: [] };
@@ -33,10 +33,15 @@ function readEntries({ pack, tenant, plan }: PackJob): { message: Message; raw: 
   const claim = { header: (name: string) => pack.header(name), entries: entries.map(({ message }) => message) };
   const problem = findPackProblem(tenant.stamp, plan.pipelineId, claim);
   if (problem !== null) return problem;
-  return (pack.subject === subjects.answer(plan.pipelineId) ? findAnswerProblem(claim) : null) ?? entries;
+  return (isOfAnswers(pack.subject, plan.pipelineId) ? findAnswerProblem(claim) : null) ?? entries;
+}
+
+function isOfAnswers(subject: string, pipelineId: string): boolean {
+  return subject === subjects.answer(pipelineId) || subject === subjects.orderedAnswer(pipelineId);
 }
 
 async function quarantine(job: PackJob, problem: string): Promise<void> {
+  if (job.stream === ORDERED) return; // the other queue has the same pack and sets it aside
   const { tenant, plan, pack, log, tally } = job;
   const messages = Math.max(1, Number(pack.header(packHeaders.pack)) || 1);
   log.error({ tenantId: tenant.tenantId, pipelineId: plan.pipelineId, seq: pack.seq, messages, problem }, 'a pack was set aside');
@@ -57,8 +62,9 @@ function readLane({ pack, plan, stream }: PackJob, [entry]: { message: Message }
   const destinationId = () => pack.header(packHeaders.destination) || (entry?.message.destinationId ?? '');
   const replayOf = pack.header(packHeaders.replayOf);
   const ofAnswers = () => ({ answerOf: pack.header(packHeaders.answerOf), answerTo: listAnswered(pack.header(packHeaders.answerTo)) });
-  if (pack.subject === subjects.answer(plan.pipelineId)) return { ...firstPass, ...ofAnswers() };
-  if (pack.subject === subjects.resend(plan.pipelineId)) return { ...firstPass, destinationId: destinationId(), replayOf, ...ofAnswers() };
+  const resent: string[] = [subjects.resend(plan.pipelineId), subjects.orderedResend(plan.pipelineId)];
+  if (isOfAnswers(pack.subject, plan.pipelineId)) return { ...firstPass, ...ofAnswers() };
+  if (resent.includes(pack.subject)) return { ...firstPass, destinationId: destinationId(), replayOf, ...ofAnswers() };
   if (stream !== streamNames.retry) return firstPass;
   return {
     attemptsMade: Math.max(0, Number(pack.header(packHeaders.attempt)) || 0),

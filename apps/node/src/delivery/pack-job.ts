@@ -1,5 +1,6 @@
 import type { StoredPack } from '@vrsky/bus/consumer';
 import type { streamNames } from '@vrsky/contracts/subjects';
+import type { TrailRecord } from '@vrsky/contracts/trail';
 import type { Log } from '@vrsky/kernel/log';
 import type { Message } from '@vrsky/proto/message-codec';
 import type { PipelinePlan } from '../core/pipeline-plan.ts';
@@ -11,8 +12,9 @@ import type { Sender, StepRunner } from './ports.ts';
 import type { Tally } from './tally.ts';
 import type { TrailLane } from './trail-lane.ts';
 
-/** The two queues of a pipeline: packs as they came in, and single entries on a later attempt. */
-export type QueueName = typeof streamNames.ingest | typeof streamNames.retry;
+/** The queues of a pipeline: packs as they came in, the same for destinations in strict order, and single entries on a later attempt. */
+export type QueueName = typeof streamNames.ingest | typeof ORDERED | typeof streamNames.retry;
+export const ORDERED = 'ORDERED';
 
 /** A pack to work on, and what it takes. */
 export interface PackJob {
@@ -30,9 +32,26 @@ export interface PackJob {
   /** Shared waits: for a connector that is away, for the steps' workers, for NATS. */
   pauses: { connector: Pause; steps: Pause; bus: Pause };
   answerRoom: AnswerRoom;
+  ordering: Ordering;
   /** Called once for each message when nothing is left to do for it but the books. */
   onMessageDone(): void;
   stop: AbortSignal;
+}
+
+/** What a pack for destinations in strict order needs beside: it may be in hand for hours. */
+export interface Ordering {
+  /** The revision of now. */
+  plan(): PipelinePlan;
+  /** Aborts when a wait is to end early: at a stop, and when another revision came. */
+  wake(): AbortSignal;
+  /** Of one destination, each record at once: the newest says how far it has come. */
+  trail(destinationId: string): TrailLane;
+  /** The newest record of that trail, whoever wrote it; null when there is none, or NATS does not say now. */
+  lastRecord(destinationId: string): Promise<TrailRecord | null>;
+  /** Packs that wait behind this one; 0 when NATS does not say now. */
+  packsBehind(): Promise<number>;
+  /** For the metrics: a message that was stored then waits for its next attempt. Returns the function that ends it. */
+  blocked(storedAtMs: number): () => void;
 }
 
 /** Thrown when a stop comes before everything is done: the pack goes back to the server. */

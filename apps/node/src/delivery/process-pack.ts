@@ -1,14 +1,17 @@
+import { packHeaders } from '@vrsky/contracts/message-headers';
+import { subjects } from '@vrsky/contracts/subjects';
 import type { TrailDestination, TrailMessage } from '@vrsky/contracts/trail';
 import type { LogicResult } from '@vrsky/logic/pool';
-import { type DestinationPlan, listDestinations, type PipelinePlan, type StagePlan } from '../core/pipeline-plan.ts';
-import { reasonText } from '../core/trail-text.ts';
+import { readOrdered } from '../core/pack-headers.ts';
+import type { DestinationPlan, StagePlan } from '../core/pipeline-plan.ts';
 import { type Answers, createAnswers } from './answers.ts';
 import { deliver } from './deliver.ts';
+import { destinationRemoved, endedBySteps, waitsForItsTurn } from './ended-without-delivery.ts';
 import { openPack } from './open-pack.ts';
-import type { Lane, PackJob, Pass } from './pack-job.ts';
+import { type Lane, ORDERED, type PackJob, type Pass } from './pack-job.ts';
 import { toTrail } from './pack-trail.ts';
+import { processInOrder } from './process-in-order.ts';
 import { runSteps } from './run-steps.ts';
-import { deadLetter } from './travel-alone.ts';
 
 /**
  * Brings every message of a pack to an outcome at each destination, or into the retry lane, and writes it into the trail.
@@ -18,10 +21,12 @@ export async function processPack(job: PackJob): Promise<void> {
   const passes = await openPack(job);
   if (passes === null) return;
   const stage = job.plan.stages.get(passes[0]?.lane.answerOf ?? '') ?? noStage;
-  const results = await runSteps(job, stage.steps, passes);
+  const ordered = orderedOf(job);
+  if (job.stream === ORDERED) return processInOrder(job, stage, passes, ordered);
+  const results = needsSteps(job, stage, ordered) ? await runSteps(job, stage.steps, passes) : null;
   const passed = results === null ? passes.length : results.filter(({ outcome }) => outcome === 'ok').length;
   const answers = createAnswers(job, stage, passed);
-  const messages = await Promise.all(passes.map((pass, i) => finish(job, stage, pass, results?.[i] ?? null, answers)));
+  const messages = await Promise.all(passes.map((pass, i) => finish(job, pass, { stage, result: results?.[i] ?? null, ordered, answers })));
   await job.trail.add(`${job.stream}:${job.pack.seq}:${job.pack.storedAtMs}`, job.plan.revision, messages);
   job.tally.flush();
 }
@@ -29,16 +34,25 @@ export async function processPack(job: PackJob): Promise<void> {
 /** Of an answer that nothing takes any more. */
 const noStage: StagePlan = { steps: [], destinations: [] };
 
+interface Ending {
+  stage: StagePlan;
+  result: LogicResult | null;
+  /** Destinations that another queue has the message for. */
+  ordered: readonly string[];
+  answers: Answers | null;
+}
+
 /** Everything that is left for one message once its steps have run. */
-async function finish(job: PackJob, stage: StagePlan, pass: Pass, result: LogicResult | null, answers: Answers | null): Promise<TrailMessage> {
+async function finish(job: PackJob, pass: Pass, { stage, result, ordered, answers }: Ending): Promise<TrailMessage> {
   const { message, span, lane } = pass;
   const targets = targetsOf(stage, lane);
   const body = result?.outcome === 'ok' ? result : message;
   const destinations = await Promise.all(
     targets.map((target): Promise<TrailDestination> | TrailDestination => {
-      if (result?.outcome === 'filtered') return { id: target.id, state: 'filtered', attempt: 0, code: result.code, reason: reasonText(result.reason) };
-      if (result?.outcome === 'failed') return deadLetter(job, pass, target.id, { attempt: 0, code: result.code, reason: stepReason(stage, result) });
-      if (target.plan === null) return deadLetter(job, pass, target.id, { attempt: lane.attemptsMade, ...whyGone(job.plan, target.id, lane) });
+      if (ordered.includes(target.id)) return waitsForItsTurn(target.id);
+      const ended = endedBySteps(job, pass, target.id, result);
+      if (ended !== null) return ended;
+      if (target.plan === null) return destinationRemoved(job, pass, target.id, lane.attemptsMade);
       return deliver(job, pass, target.plan, body, answers);
     }),
   );
@@ -57,15 +71,14 @@ function targetsOf(stage: StagePlan, { destinationId, answerOf }: Lane): { id: s
   return stage.destinations.map((destination) => ({ id: destination.id, plan: destination }));
 }
 
-/** The pipeline was published anew since the message was taken. */
-function whyGone(plan: PipelinePlan, id: string, { answerOf }: Lane): { code: string; reason: string } {
-  if (id === answerOf) return { code: 'stage_removed', reason: 'Nothing in the pipeline takes the answers of this destination any more.' };
-  if (!listDestinations(plan).some((destination) => destination.id === id))
-    return { code: 'destination_removed', reason: 'This destination is no longer part of the pipeline.' };
-  return { code: 'stage_removed', reason: 'This destination has another input now: it stands elsewhere in the pipeline than when this message was taken.' };
+/** Which destinations get a pack in strict order; said by its header, and believed where a queue for them has it. */
+function orderedOf({ plan, pack }: PackJob): string[] {
+  const withQueue: string[] = [subjects.ordered(plan.pipelineId), subjects.orderedResend(plan.pipelineId), subjects.orderedAnswer(plan.pipelineId)];
+  return withQueue.includes(pack.subject) ? readOrdered(pack.header(packHeaders.ordered)) : [];
 }
 
-function stepReason(stage: StagePlan, result: { stepId: string; reason: string }): string {
-  const name = stage.steps.find(({ stepId }) => stepId === result.stepId)?.name ?? result.stepId;
-  return reasonText(`Step "${name}": ${result.reason}`);
+/** Whether there is anybody here to get what the steps make. */
+function needsSteps({ pack }: PackJob, { destinations }: StagePlan, ordered: readonly string[]): boolean {
+  if (ordered.length === 0) return true;
+  return pack.header(packHeaders.destination) === '' && destinations.some(({ id }) => !ordered.includes(id));
 }

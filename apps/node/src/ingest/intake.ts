@@ -5,7 +5,7 @@ import { subjects } from '@vrsky/contracts/subjects';
 import type { Part } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { decodeMessage, encodeMessage, joinEntries, stampEntry } from '@vrsky/proto/message-codec';
-import { headerText, packHeadersOf } from '../core/pack-headers.ts';
+import { formatOrdered, headerText, packHeadersOf } from '../core/pack-headers.ts';
 import type { PipelinePlan } from '../core/pipeline-plan.ts';
 import type { NodeMetrics } from '../metrics.ts';
 import type { Tenant } from '../tenant.ts';
@@ -136,7 +136,10 @@ export function createIntake({ acks, metrics, tracing, log }: IntakeOptions): In
       for (const plan of plans) {
         byConnection.set(plan.sourceConnectionId, {
           lane,
-          route: { tenantId: tenant.tenantId, pipelineId: plan.pipelineId, revision: plan.revision, connectionId: plan.sourceConnectionId },
+          route: {
+            ...{ tenantId: tenant.tenantId, pipelineId: plan.pipelineId, revision: plan.revision, connectionId: plan.sourceConnectionId },
+            ordered: formatOrdered(plan.stages.get('')?.destinations ?? []),
+          },
         });
       }
     },

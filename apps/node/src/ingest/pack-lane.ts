@@ -1,4 +1,5 @@
 import { limits } from '@vrsky/contracts/limits';
+import { packHeaders } from '@vrsky/contracts/message-headers';
 import { subjects } from '@vrsky/contracts/subjects';
 import { isAppError } from '@vrsky/kernel/errors';
 import type { Log } from '@vrsky/kernel/log';
@@ -85,7 +86,9 @@ export function createPackLane({ tenant, acks, room, metrics, log }: PackLaneOpt
         connectionId: route.connectionId,
         messageIds: stamps.map(({ messageId }) => messageId),
       });
-      await tenant.bus.publish(subjects.ingest(route.pipelineId), headers, joinStamped(pack, stamps));
+      const body = joinStamped(pack, stamps);
+      if (route.ordered === '') await tenant.bus.publish(subjects.ingest(route.pipelineId), headers, body);
+      else await tenant.bus.publish(subjects.ordered(route.pipelineId), { ...headers, [packHeaders.ordered]: route.ordered }, body);
       metrics.packMessages.observe(pack.length);
       metrics.pubAck.observe((performance.now() - startedMs) / 1_000);
       settle(pack, 'stored', 0);

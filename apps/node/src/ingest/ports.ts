@@ -20,4 +20,6 @@ export interface Route {
   readonly pipelineId: string;
   readonly revision: number;
   readonly connectionId: string;
+  /** Destinations in strict order, as the header `Vrsky-Ordered` names them; empty when there are none. */
+  readonly ordered: string;
 }

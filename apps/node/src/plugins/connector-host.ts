@@ -18,7 +18,7 @@ import {
 } from './connector-session.ts';
 import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import { findProcessStats, type ProcessStats } from './process-stats.ts';
-import { findRefusedRequests, type RefusedRequests } from './refused-requests.ts';
+import { countUnwrittenIds, findRefusedRequests, type RefusedRequests } from './refused-requests.ts';
 import type { Release } from './release-store.ts';
 import { createRestartPolicy } from './restart-policy.ts';
 import { createSends, type OutgoingMessage, type SendOutcome, type Sends } from './sends.ts';
@@ -90,6 +90,8 @@ export interface ConnectorStats {
   strays: Sends['strays'];
   /** Bytes of its log that were left out since the node was started. */
   logBytesDropped: number;
+  /** Ids of senders that it could not bring to disk, since the node was started. */
+  unwrittenIds: number;
   /** Of the process that runs; empty when none does. */
   processId: string;
 }
@@ -138,6 +140,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   let description: ConnectorDescription | null = null;
   let handshakeMs = 0;
   let logBytesDropped = 0;
+  let unwrittenIds = 0;
   /** CPU of processes that are gone. */
   let pastCpuSeconds = 0;
   let lastStats = NO_STATS;
@@ -175,6 +178,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
           logBytesDropped += dropped;
           const refused = findRefusedRequests(fields);
           if (refused !== null) bookRefused(calls, refused);
+          unwrittenIds += countUnwrittenIds(fields);
           log[level]({ plugin: { name, module, fields } }, message);
         },
       });
@@ -424,6 +428,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       sendsWaiting: sends.waiting,
       strays: sends.strays,
       logBytesDropped,
+      unwrittenIds,
       processId: session?.processId ?? '',
     }),
     async drain(deadline) {

@@ -224,7 +224,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       release();
       refuseFor(route, request, response, problem);
     };
-    let id = '';
+    let key = '';
     if (authenticator?.afterBody !== undefined) {
       const denial = authenticator.afterBody(request.rawHeaders, payload, Date.now());
       if (denial !== null) {
@@ -242,7 +242,10 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     }
     let parts = [payload];
     try {
-      if (seen !== null) id = route.idOf(request.rawHeaders, payload);
+      if (seen !== null) {
+        const id = route.idOf(request.rawHeaders, payload);
+        if (id !== '') key = seen.keyOf(id);
+      }
       if (split !== 'no') parts = split === 'lines' ? splitLines(payload, SPLIT_MAX) : splitArray(payload, SPLIT_MAX);
     } catch (error) {
       if (error instanceof Denied) return refuseTaken({ ...problems.badRequest, detail: error.message });
@@ -261,8 +264,8 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       if (refused === null) sendAccepted(response, route.answer, { messageIds, isSplit, duplicate });
       else answerRefused(response, refused);
     };
-    if (id !== '') {
-      const before = seen?.find(id, Date.now()) ?? null;
+    if (key !== '') {
+      const before = seen?.find(key, Date.now()) ?? null;
       if (before !== null) {
         release();
         if (before.state === 'stored') settle(before.messageIds, null, true);
@@ -273,8 +276,9 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     gathering.add(() =>
       offer(parts, { route, headers }, (messageIds, refused) => {
         release();
-        if (id !== '') seen?.settle(id, refused === null ? messageIds : null, Date.now());
-        settle(messageIds, refused, false);
+        const answer = (): void => settle(messageIds, refused, false);
+        if (key === '' || seen === null) answer();
+        else seen.settle(key, refused === null ? messageIds : null, Date.now(), answer);
       }),
     );
   };

@@ -4,6 +4,7 @@ import type * as z from 'zod';
 import type { KeyFetching } from './auth/json-web-token.ts';
 import { type HttpSource, listenHttpSource, type SourceLimits } from './http-source.ts';
 import { createRouteTable } from './route.ts';
+import { createSeenBook } from './seen-ids.ts';
 import { type SourceSettings, sourceSettingsSchema } from './settings.ts';
 
 export const PATH = 'in_0123456789abcdefghjkmnpq';
@@ -45,10 +46,12 @@ export interface StartOptions {
   receipt?: Receipt | ((index: number) => Receipt);
   connections?: Connection<SourceSettings, 'source'>[];
   keyFetching?: KeyFetching;
+  /** Where ids of senders are kept. */
+  dataDir?: string;
 }
 
 /** A source on loopback with a platform that the test plays. */
-export async function startSource({ limits = {}, receipt, connections = [connectionOf({})], keyFetching }: StartOptions = {}) {
+export async function startSource({ limits = {}, receipt, connections = [connectionOf({})], keyFetching, dataDir }: StartOptions = {}) {
   const offers: Offer[] = [];
   const refusals: string[] = [];
   const source: HttpSource = await listenHttpSource({
@@ -62,7 +65,9 @@ export async function startSource({ limits = {}, receipt, connections = [connect
       },
     },
   });
-  const table = createRouteTable(keyFetching ?? { dispatcher: new Agent() });
+  const book = createSeenBook({ dir: dataDir ?? null, log: () => undefined, onUnwritten: () => undefined });
+  await book.load();
+  const table = createRouteTable(keyFetching ?? { dispatcher: new Agent() }, book);
   const configure = (next: Connection<SourceSettings, 'source'>[]) => {
     const { routes, errors } = table.build(next);
     source.setRoutes(routes);

@@ -21,6 +21,8 @@ export interface StoredAttempt {
   nextAtMs?: number;
   /** The message that the receiver's answer became. */
   answerId?: string;
+  /** In strict order: at least so many messages wait behind this one. */
+  behind?: number;
 }
 
 /** `message.destinations`: by destination, its tries in order. */

@@ -37,6 +37,8 @@ export interface AttemptView {
   code: string | null;
   reason: string | null;
   nextAt: string | null;
+  /** In strict order: at least so many messages wait behind this one. */
+  behind: number | null;
   nodeId: string;
 }
 

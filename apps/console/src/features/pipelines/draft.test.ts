@@ -133,3 +133,10 @@ test('parts that wait for each other or for nobody are shown too, and can be rem
   const twins = { ...draft, destinations: draft.destinations.map((one) => ({ ...one, id: 'http-out', after: 'http-out' })) };
   expect(partsOf(twins)).toHaveLength(6);
 });
+
+test('strict order that is switched on and off again leaves the draft as it was', () => {
+  const draft = filled();
+  const strict = updateDestination(draft, 'http-out', { order: 'strict' });
+  expect(strict.destinations[0]?.order).toBe('strict');
+  expect(updateDestination(strict, 'http-out', { order: undefined })).toStrictEqual(draft);
+});

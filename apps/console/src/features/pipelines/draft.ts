@@ -127,7 +127,7 @@ function changed<Part extends SourceSpec | DestinationSpec>(part: Part, change: 
   return withoutAbsent({ ...part, ...change });
 }
 
-/** A release or an input that is taken back leaves no trace: the draft is then what it was before. */
+/** What is taken back, a release, an order or an input, leaves no trace: the draft is then what it was before. */
 function withoutAbsent<Part extends object>(part: Part): Part {
   return Object.fromEntries(Object.entries(part).filter(([, value]) => value !== undefined)) as Part;
 }

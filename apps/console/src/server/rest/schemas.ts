@@ -97,6 +97,7 @@ const attemptSchema = z.object({
   code: z.string().nullable(),
   reason: z.string().nullable(),
   nextAt: timeSchema.nullable(),
+  behind: z.int().nullable().describe('In strict order: at least so many messages wait behind this one'),
   nodeId: z.string(),
 });
 

@@ -78,6 +78,7 @@ function toAttempt(stored: StoredAttempt): AttemptView {
     code: stored.code ?? null,
     reason: stored.reason ?? null,
     nextAt: toTime(stored.nextAtMs),
+    behind: stored.behind ?? null,
     nodeId: stored.nodeId,
   };
 }

@@ -16,6 +16,7 @@ import { AnswerSection } from './AnswerSection.tsx';
 import { ConnectorPartForm } from './ConnectorPartForm.tsx';
 import { DestinationForm } from './DestinationForm.tsx';
 import { EditorHeader } from './EditorHeader.tsx';
+import { OrderField } from './OrderField.tsx';
 import { PartList } from './PartList.tsx';
 import classes from './PipelineEditor.module.css';
 import { PipelineMessages } from './PipelineMessages.tsx';
@@ -153,7 +154,12 @@ function SelectedForm({ selected, pipeline, editor, focus, onSelect }: SelectedF
           connectorRole="destination"
           {...common}
           onChange={onChange}
-          after={<RetryFields retry={selected.part.retry} errors={retryErrors(common)} onChange={(retry) => onChange({ retry })} />}
+          after={
+            <>
+              <RetryFields retry={selected.part.retry} errors={retryErrors(common)} onChange={(retry) => onChange({ retry })} />
+              <OrderField order={selected.part.order} onChange={(order) => onChange({ order })} />
+            </>
+          }
         />
       )}
       <AnswerSection destination={selected.part} pipeline={pipeline} editor={editor} error={error} focus={focus} onAdd={onAdd} onSelect={onSelect} />
