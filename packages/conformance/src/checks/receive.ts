@@ -1,5 +1,5 @@
 import type { ConnectorStream } from '@vrsky/plugin/connector-client';
-import type { AckBatch } from '@vrsky/proto/ack-codec';
+import type { AckBatchToSend } from '@vrsky/proto/ack-codec';
 import { Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import type { Message } from '@vrsky/proto/message-codec';
 import { answered, type Check, Failed, type Session, Skipped, until } from '../session.ts';
@@ -98,7 +98,7 @@ export const receiveChecks: readonly Check[] = [
 const CREDIT = 2;
 
 interface Line extends AsyncDisposable {
-  readonly stream: ConnectorStream<AckBatch>;
+  readonly stream: ConnectorStream<AckBatchToSend>;
   readonly received: Message[];
   isEnded(): boolean;
   ack(messages: readonly Message[]): void;
