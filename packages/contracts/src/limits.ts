@@ -43,6 +43,15 @@ export const limits = {
   requestTimeoutMsMax: 60_000,
   /** What is kept of a receiver's answer. */
   answerBytesMax: 1_024,
+  /** How long a sender may be kept waiting for its pipeline's result. */
+  replyMsMin: 100,
+  replyMsDefault: 10_000,
+  replyMsMax: 30_000,
+  /** Largest result that goes back to a sender. */
+  replyBytesMax: 1_048_576,
+  /** Messages of which a node remembers who waits for their result: of one tenant, and of all. */
+  repliesPerTenantMax: 4_096,
+  repliesPerNodeMax: 16_384,
   ingestBytesMax: 1_073_741_824,
   ingestAgeMs: 7 * 86_400_000,
   /** Entries that wait for their next attempt. */

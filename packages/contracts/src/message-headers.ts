@@ -21,12 +21,16 @@ export const packHeaders = {
   storedAt: 'Vrsky-Stored-At',
   /** On a message that was sent again: the sequence of the dead letter. */
   replayOf: 'Vrsky-Replay-Of',
+  /** The node at which the senders of these messages wait for the pipeline's result; goes along on the retry lane. */
+  replyTo: 'Vrsky-Reply-To',
   /** In the DLQ: why, and a stable code. */
   reason: 'Vrsky-Reason',
   reasonCode: 'Vrsky-Reason-Code',
   destination: 'Vrsky-Destination',
 } as const;
 
+/** Header of a result on its way back: which message it is of. */
+export const REPLY_MESSAGE = 'Vrsky-Message';
 /** Header and metadata key of the Customer-ID on every hop, the outgoing request included. */
 export const CUSTOMER_ID = 'Customer-ID';
 /** The same on every attempt for one message and destination, so that a receiver can drop repeats. */

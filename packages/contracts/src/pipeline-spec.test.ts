@@ -35,6 +35,18 @@ test('of an HTTP source the path alone is checked here: the rest is the connecto
   ]);
 });
 
+test('a sender can be answered with the result of the steps or with a destination’s answer, and only with one that is there', () => {
+  expect(pipelineSpecSchema.parse(spec()).reply).toBeUndefined();
+  expect(pipelineSpecSchema.parse(spec({ reply: { from: 'steps' } })).reply).toEqual({ from: 'steps', withinMs: 10_000 });
+  expect(problems(spec({ reply: { from: 'out', withinMs: 100 } }))).toEqual([]);
+  expect(problems(spec({ reply: { from: 'gone' } }))).toEqual([
+    'reply.from: There is no destination gone whose answer the sender could get. Choose one of the pipeline, or the result of its steps',
+  ]);
+  expect(pipelineDraftSchema.safeParse(spec({ reply: { from: 'gone', withinMs: 1_000 } })).success).toBe(true);
+  expect(problems(spec({ reply: { from: 'steps', withinMs: 30_001 } }))).toEqual(['reply.withinMs: At most 30 s']);
+  expect(problems(spec({ reply: { from: 'steps', withinMs: 99 } }))).toEqual(['reply.withinMs: At least 100 ms']);
+});
+
 test('a pipeline without a destination cannot be published but can be drafted', () => {
   expect(problems(spec({ destinations: [] }))).toEqual(['destinations: Add a destination: where should messages go?']);
   expect(pipelineDraftSchema.safeParse(spec({ destinations: [] })).success).toBe(true);
