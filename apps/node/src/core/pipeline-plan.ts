@@ -1,6 +1,6 @@
 import type { Bundle, BundlePipeline, ModuleFormat } from '@vrsky/contracts/bundle';
 import { limits } from '@vrsky/contracts/limits';
-import { type DestinationSpec, isHttp, type RetryPolicy, type SourceSpec } from '@vrsky/contracts/pipeline-spec';
+import { type DestinationSpec, isHttp, type ReplySpec, type RetryPolicy, type SourceSpec } from '@vrsky/contracts/pipeline-spec';
 import { secretNames } from '@vrsky/contracts/secrets';
 
 import type { SealedSecret, TenantSecrets } from './sealed-secret.ts';
@@ -35,6 +35,8 @@ export interface ConnectionPlan {
   settings: unknown;
   /** What the settings refer to, and nothing else of the tenant's secrets. */
   secrets: readonly SealedSecret[];
+  /** Of a source: its senders wait so long for the pipeline's result. */
+  replyWithinMs?: number;
   /** Layers of the sandbox without which the tenant wants no connector to run. */
   sandboxMinimum: readonly string[];
 }
@@ -49,6 +51,8 @@ export interface PipelinePlan {
   steps: StepPlan[];
   destinations: DestinationPlan[];
   connections: ConnectionPlan[];
+  /** What its senders wait for; undefined when they are answered as soon as their message is stored. */
+  reply?: ReplySpec;
 }
 
 const deadlineSlackMs = 5_000;
@@ -106,8 +110,9 @@ function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipel
       return { stepId: step.id, name: step.name, kind: step.kind, sha256: module.sha256, format: module.format, code: module.code };
     }),
     destinations,
+    ...(spec.reply && { reply: spec.reply }),
     connections: [
-      connectionOf(sourceConnectionId, 'source', spec.source),
+      { ...connectionOf(sourceConnectionId, 'source', spec.source), ...(spec.reply && { replyWithinMs: spec.reply.withinMs }) },
       ...spec.destinations.map((destination) => connectionOf(`${pipelineId}/${destination.id}`, 'destination', destination)),
     ],
   };

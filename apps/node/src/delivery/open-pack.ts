@@ -7,7 +7,7 @@ import { SpanKind } from '../tracing.ts';
 import type { Lane, PackJob, Pass } from './pack-job.ts';
 import { publishUntilStored } from './publish-until-stored.ts';
 
-const firstPass: Lane = { attemptsMade: 0, destinationId: '', origin: '', storedAt: '', replayOf: '' };
+const firstPass: Lane = { attemptsMade: 0, destinationId: '', origin: '', storedAt: '', replayOf: '', replyTo: '' };
 
 /** The messages of a pack; null when it is not what the platform stamped for this tenant and pipeline, and was set aside. */
 export async function openPack(job: PackJob): Promise<Pass[] | null> {
@@ -54,13 +54,15 @@ function readLane({ pack, plan, stream }: PackJob, [entry]: { message: Message }
   const destinationId = () => pack.header(packHeaders.destination) || (entry?.message.destinationId ?? '');
   const replayOf = pack.header(packHeaders.replayOf);
   if (pack.subject === subjects.resend(plan.pipelineId)) return { ...firstPass, destinationId: destinationId(), replayOf };
-  if (stream !== streamNames.retry) return firstPass;
+  const replyTo = pack.header(packHeaders.replyTo);
+  if (stream !== streamNames.retry) return replyTo === '' ? firstPass : { ...firstPass, replyTo };
   return {
     attemptsMade: Math.max(0, Number(pack.header(packHeaders.attempt)) || 0),
     destinationId: destinationId(),
     origin: pack.header(packHeaders.origin),
     storedAt: pack.header(packHeaders.storedAt),
     replayOf,
+    replyTo,
   };
 }
 

@@ -6,7 +6,7 @@ import type { PipelinePlan } from '../core/pipeline-plan.ts';
 import type { Tenant } from '../tenant.ts';
 import type { NodeSpan, Tracing } from '../tracing.ts';
 import type { Pause } from './pause.ts';
-import type { Sender, StepRunner } from './ports.ts';
+import type { ReplyLine, Sender, StepRunner } from './ports.ts';
 import type { Tally } from './tally.ts';
 import type { TrailLane } from './trail-lane.ts';
 
@@ -22,6 +22,7 @@ export interface PackJob {
   stream: QueueName;
   steps: StepRunner;
   sender: Sender;
+  replies: ReplyLine;
   tally: Tally;
   trail: TrailLane;
   tracing: Tracing;
@@ -61,6 +62,8 @@ export interface Lane {
   readonly origin: string;
   readonly storedAt: string;
   readonly replayOf: string;
+  /** The node at which the sender waits for the pipeline's result; empty when it does not. */
+  readonly replyTo: string;
 }
 
 export function traceIdOf({ span, trace }: Pass): string {

@@ -16,7 +16,7 @@ import type { Tenant } from '../tenant.ts';
 import type { Tracing } from '../tracing.ts';
 import { Abandoned, type QueueName } from './pack-job.ts';
 import { createPause } from './pause.ts';
-import type { Sender, StepRunner } from './ports.ts';
+import type { ReplyLine, Sender, StepRunner } from './ports.ts';
 import { processPack } from './process-pack.ts';
 import { publishUntilStored } from './publish-until-stored.ts';
 import { createTally } from './tally.ts';
@@ -28,6 +28,7 @@ export interface RunnerOptions {
   plan: PipelinePlan;
   steps: StepRunner;
   sender: Sender;
+  replies: ReplyLine;
   metrics: NodeMetrics;
   tracing: Tracing;
   log: Log;
@@ -128,6 +129,7 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
         stream: hand.stream,
         steps: options.steps,
         sender: options.sender,
+        replies: options.replies,
         tally: createTally(metrics, tenant.tenantId),
         trail,
         tracing: options.tracing,

@@ -6,6 +6,7 @@ import { deliver } from './deliver.ts';
 import { openPack } from './open-pack.ts';
 import type { PackJob, Pass } from './pack-job.ts';
 import { toTrail } from './pack-trail.ts';
+import { replyWithSteps } from './reply.ts';
 import { runSteps } from './run-steps.ts';
 import { deadLetter } from './travel-alone.ts';
 
@@ -27,6 +28,8 @@ async function finish(job: PackJob, pass: Pass, result: LogicResult | null): Pro
   const { message, span, lane } = pass;
   const targets = targetsOf(job.plan, lane.destinationId);
   const body = result?.outcome === 'ok' ? result : message;
+  const reasonOfStep = (failed: { stepId: string; reason: string }) => stepReason(job.plan, failed);
+  if (result?.outcome !== 'failed') replyWithSteps(job, pass, result, reasonOfStep);
   const destinations = await Promise.all(
     targets.map((target): Promise<TrailDestination> | TrailDestination => {
       if (result?.outcome === 'filtered') return { id: target.id, state: 'filtered', attempt: 0, code: result.code, reason: reasonText(result.reason) };
@@ -40,6 +43,7 @@ async function finish(job: PackJob, pass: Pass, result: LogicResult | null): Pro
       return deliver(job, pass, target.plan, body);
     }),
   );
+  if (result?.outcome === 'failed') replyWithSteps(job, pass, result, reasonOfStep);
   for (const { state } of destinations) job.tally.outcome(state);
   span?.end(Date.now());
   job.onMessageDone();

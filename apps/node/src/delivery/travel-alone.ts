@@ -12,6 +12,7 @@ export async function scheduleRetry(job: PackJob, pass: Pass, destinationId: str
   const headers = {
     ...aloneHeaders(job, pass, destinationId, `retry:${pass.message.messageId}:${destinationId}:${attempt}`, attempt),
     [packHeaders.notBefore]: String(atMs),
+    ...(pass.lane.replyTo === '' ? {} : { [packHeaders.replyTo]: pass.lane.replyTo }),
   };
   await publishUntilStored(job, subjects.retry(job.plan.pipelineId), headers, aloneBody(pass, destinationId, attempt));
 }
