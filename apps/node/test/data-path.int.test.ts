@@ -36,6 +36,8 @@ const ok: SendOutcome = {
   retryAfterMs: 0,
   peerStatus: 200,
   peerAnswer: Buffer.from('ok'),
+  peerAnswerType: 'text/plain',
+  peerAnswerCut: false,
   startedAtMs: 1,
   durationUs: 1_000,
 };

@@ -84,7 +84,7 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
     return [{ path: '/auth/jwksUrl', message: 'Enter an https URL: keys that come over plain http could be anybody’s.' }];
   };
 
-  const validateSource = ({ settings, replyWithinMs = 0 }: Connection<SourceSettings>): FieldError[] => [
+  const validateSource = ({ settings, replyWithinMs }: Connection<SourceSettings>): FieldError[] => [
     ...keysProblems(settings),
     ...(replyWithinMs > 0 && settings.split !== 'no'
       ? [{ path: '/split', message: 'A sender gets the pipeline’s result as its answer, and several messages have several. Take a body as one message.' }]
@@ -130,7 +130,11 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       : {
           settings: destinationSettingsSchema,
           configure(connections) {
-            destination.setTargets(new Map(connections.map(({ connectionId, settings, secret }) => [connectionId, toTarget({ settings, secret, post })])));
+            destination.setTargets(
+              new Map(
+                connections.map(({ connectionId, settings, answerBytesMax, secret }) => [connectionId, toTarget({ settings, answerBytesMax, secret, post })]),
+              ),
+            );
           },
           send: destination.send,
         },

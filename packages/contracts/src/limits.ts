@@ -43,6 +43,8 @@ export const limits = {
   requestTimeoutMsMax: 60_000,
   /** What is kept of a receiver's answer. */
   answerBytesMax: 1_024,
+  /** Of an answer that goes on from here: with ids and headers around it, it has to fit where any other message does. */
+  wholeAnswerBytesMax: 1_048_576 - 8_192,
   /** How long a sender may be kept waiting for its pipeline's result. */
   replyMsMin: 100,
   replyMsDefault: 10_000,

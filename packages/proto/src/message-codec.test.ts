@@ -255,6 +255,8 @@ function randomResult(random: Random): SendResult {
     retryAfterMs: random.integer(2 ** 32 - 1),
     peerStatus: random.integer(999),
     peerAnswer: random.bytes(random.integer(1_024)),
+    peerAnswerType: random.text(),
+    peerAnswerCut: random.integer(1) === 1,
     startedAtUs: random.number(),
     durationUs: random.integer(2 ** 32 - 1),
   };

@@ -106,6 +106,9 @@ type Connection struct {
 	Role       Role
 	// Settings is JSON as the customer entered it. Check it: Validate and Configure are where to say what is wrong.
 	Settings json.RawMessage
+	// AnswerBytesMax is, for a destination, how many bytes of the peer's answer go on from here and have to be in the result whole. Read
+	// that many of it. 0: the beginning is enough, for people.
+	AnswerBytesMax int
 	// Secrets are those that the settings refer to, by name. Their values are nowhere else: not in the environment, arguments, files.
 	Secrets map[string]Secret
 }
@@ -238,8 +241,14 @@ type Result struct {
 	RetryAfter time.Duration
 	// PeerStatus is the receiver's own status, 0 when it gave none.
 	PeerStatus uint32
-	// PeerAnswer is the beginning of the receiver's answer; what is beyond 1 KiB is cut.
+	// PeerAnswer is the receiver's answer, decompressed. Up to the connection's AnswerBytesMax it goes on whole; of a longer one, and
+	// where that is 0, the first KiB is kept.
 	PeerAnswer []byte
-	StartedAt  time.Time
-	Duration   time.Duration
+	// PeerAnswerType is its media type.
+	PeerAnswerType string
+	// PeerAnswerCut says that there is more of it than AnswerBytesMax, and PeerAnswer is only its beginning. It is set for you when you
+	// give all of it.
+	PeerAnswerCut bool
+	StartedAt     time.Time
+	Duration      time.Duration
 }

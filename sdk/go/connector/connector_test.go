@@ -65,7 +65,7 @@ func (c *trial) Send(_ context.Context, delivery Delivery) Result {
 	case "wait":
 		<-c.release
 	}
-	return Result{Status: ResultOK, PeerAnswer: []byte(strings.Repeat("x", 2000)), Duration: time.Millisecond}
+	return Result{Status: ResultOK, PeerAnswer: []byte(strings.Repeat("x", 2000)), PeerAnswerType: "text/plain", Duration: time.Millisecond}
 }
 
 // start serves a connector on a socket of its own and connects to it.
@@ -288,6 +288,41 @@ func TestConfigure(t *testing.T) {
 	_, err = client.Configure(t.Context(), request)
 	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "generation 1 is older than 2") {
 		t.Fatalf("an older generation is not refused: %v", err)
+	}
+}
+
+func TestAnAnswerThatGoesOnIsAsLongAsWasAskedForOrSaysThatItIsCut(t *testing.T) {
+	_, client := start(t)
+	settings := `{"a":1}`
+	request := &pb.ConfigureRequest{Generation: 1, Connections: []*pb.Connection{
+		{ConnectionId: "whole", Role: pb.Role_ROLE_DESTINATION, Settings: settings, AnswerBytesMax: 2000},
+		{ConnectionId: "cut", Role: pb.Role_ROLE_DESTINATION, Settings: settings, AnswerBytesMax: 1999},
+	}}
+	if answer, err := client.Configure(t.Context(), request); err != nil || len(answer.GetErrors()) > 0 {
+		t.Fatalf("it is refused: %v %v", answer, err)
+	}
+	stream, err := client.Send(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&pb.MessageBatch{Messages: []*pb.Message{{Seq: 1, ConnectionId: "whole"}, {Seq: 2, ConnectionId: "cut"}, {Seq: 3}}}); err != nil {
+		t.Fatal(err)
+	}
+	lengths := map[uint64]int{}
+	for len(lengths) < 3 {
+		batch, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, result := range batch.GetResults() {
+			lengths[result.GetSeq()] = len(result.GetPeerAnswer())
+			if result.GetPeerAnswerCut() != (result.GetSeq() == 2) || result.GetPeerAnswerType() != "text/plain" {
+				t.Fatalf("another result: %v", result)
+			}
+		}
+	}
+	if lengths[1] != 2000 || lengths[2] != 1024 || lengths[3] != 1024 {
+		t.Fatalf("the answers have other lengths: %v", lengths)
 	}
 }
 

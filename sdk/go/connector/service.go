@@ -109,6 +109,13 @@ func (s *service) Configure(ctx context.Context, request *pb.ConfigureRequest) (
 			usable = append(usable, connection)
 		}
 	}
+	if s.outlet != nil {
+		answerBytesMax := map[string]int{}
+		for _, connection := range usable {
+			answerBytesMax[connection.ID] = connection.AnswerBytesMax
+		}
+		s.outlet.setAnswerBytesMax(answerBytesMax)
+	}
 	refused = append(refused, s.connector.Configure(ctx, usable)...)
 	s.applied = request.GetGeneration()
 	response := &pb.ConfigureResponse{}
@@ -184,6 +191,7 @@ func (s *service) parse(wire *pb.Connection, needsSecrets bool) (Connection, []F
 		connection.Role = RoleSource
 	case wire.GetRole() == pb.Role_ROLE_DESTINATION && s.outlet != nil:
 		connection.Role = RoleDestination
+		connection.AnswerBytesMax = int(wire.GetAnswerBytesMax())
 	default:
 		return connection, []FieldError{{Message: "This connector cannot be used in this role."}}
 	}

@@ -26,6 +26,8 @@ export interface TestConnection {
   connectionId?: string;
   role: ConnectorRole;
   settings: unknown;
+  /** How much of the peer's answer a destination's result carries whole; 0 when left out. */
+  answerBytesMax?: number;
   /** Of a source: its senders wait so long for the pipeline's result. */
   replyWithinMs?: number;
   secrets?: Readonly<Record<string, string | Uint8Array | { values: (string | Uint8Array)[]; hosts?: string[] }>>;
@@ -70,6 +72,8 @@ export interface TestResult {
   retryAfterMs: number;
   peerStatus: number;
   peerAnswer: Buffer;
+  peerAnswerType: string;
+  peerAnswerCut: boolean;
   startedAtUs: number;
   durationUs: number;
 }
@@ -293,12 +297,20 @@ function toMessage(message: TestMessage, seq: number): Partial<Message> {
   };
 }
 
-function toWire({ connectionId = 'test', role, settings, replyWithinMs = 0, secrets = {} }: TestConnection): MessageInitShape<typeof ConnectionSchema> {
+function toWire({
+  connectionId = 'test',
+  role,
+  settings,
+  answerBytesMax = 0,
+  replyWithinMs = 0,
+  secrets = {},
+}: TestConnection): MessageInitShape<typeof ConnectionSchema> {
   return {
     connectionId,
     customerId: 'cus_test',
     role: roleNumbers[role],
     settings: JSON.stringify(settings),
+    answerBytesMax,
     replyWithinMs,
     secrets: Object.entries(secrets).map(([name, given]) => {
       const { values, hosts = [] } = typeof given === 'string' || given instanceof Uint8Array ? { values: [given] } : given;

@@ -72,10 +72,15 @@ export interface Connection<Settings = unknown, Role extends ConnectorRole = Con
   /** As the schema lets them through: nothing is missing, defaults are filled in. */
   settings: Settings;
   /**
+   * Of a destination: how many bytes of the peer's answer go on from here and have to be in the result whole. Read that many of it. 0: the beginning
+   * is enough, for people.
+   */
+  answerBytesMax: number;
+  /**
    * Of a source that `replies`: so long its senders wait for what the pipeline makes of their message, counted from when it came. 0: they are
    * answered as soon as it is stored. Hand it over with each message.
    */
-  replyWithinMs?: number;
+  replyWithinMs: number;
   /**
    * The secret that settings refer to. In `configure` and `test` each reference has its secret. In `validate` the values may not be there: it
    * throws then.
@@ -203,8 +208,15 @@ export interface DeliveryResult {
   retryAfterMs?: number;
   /** The receiver's own status, 0 when it gave none. */
   peerStatus?: number;
-  /** The first bytes of the receiver's answer, at most 1 KiB. */
+  /**
+   * The receiver's answer, decompressed. Up to the connection's `answerBytesMax` it goes on whole; of a longer one, and where that is 0, the first KiB
+   * is kept.
+   */
   peerAnswer?: Uint8Array;
+  /** Its media type. */
+  peerAnswerType?: string;
+  /** There is more of it than `answerBytesMax`, and `peerAnswer` is only its beginning. Set for you when you give all of it. */
+  peerAnswerCut?: boolean;
   startedAtUs?: number;
   durationUs?: number;
 }

@@ -33,6 +33,8 @@ export interface ConnectionPlan {
   /** What people call it: `“Webhook” of the pipeline “Orders”`. */
   title?: string;
   settings: unknown;
+  /** Of a destination: how much of the receiver's answer goes on, whole; nothing when left out. */
+  answerBytesMax?: number;
   /** What the settings refer to, and nothing else of the tenant's secrets. */
   secrets: readonly SealedSecret[];
   /** Of a source: its senders wait so long for the pipeline's result. */

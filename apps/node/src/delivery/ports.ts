@@ -15,11 +15,16 @@ export interface OutgoingMessage {
   headers: [string, string][];
   payload: Uint8Array;
   contentType: string;
+  /** How much of the receiver's answer goes on; only its beginning is kept when left out. */
+  answerBytesMax?: number;
 }
 
 export interface SendOutcome extends AttemptOutcome {
   peerStatus: number;
   peerAnswer: Uint8Array;
+  peerAnswerType: string;
+  /** Not all of the answer that was asked for is there. */
+  peerAnswerCut: boolean;
   startedAtMs: number;
   durationUs: number;
 }

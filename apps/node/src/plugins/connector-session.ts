@@ -39,6 +39,8 @@ export interface ConnectorConnection {
   /** What people call it, for words to its tenant. */
   title?: string;
   settings: unknown;
+  /** Of a destination: how much of the receiver's answer goes on, whole. */
+  answerBytesMax?: number;
   /** Of a source: its peers wait so long for the pipeline's result. */
   replyWithinMs?: number;
   /** What the settings refer to by name. They are opened for `Configure` and `Validate` alone. */
@@ -296,6 +298,7 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     if (results === null) return;
     for (const result of results) {
       if (result.reason !== '') result.reason = scrubber.text(result.reason);
+      if (result.peerAnswerType !== '') result.peerAnswerType = scrubber.text(result.peerAnswerType);
       if (result.peerAnswer.length > 0) result.peerAnswer = scrubber.bytes(result.peerAnswer);
     }
     options.onResults(results);
@@ -434,12 +437,13 @@ function encodeWords(words: readonly (Ack | Reply)[]): Uint8Array {
 /** A connection as it is told to a connector. */
 type OpenConnection = ReturnType<typeof openConnection>;
 
-function openConnection({ connectionId, tenantId, role, settings, secrets = [], replyWithinMs = 0 }: ConnectorConnection) {
+function openConnection({ connectionId, tenantId, role, settings, answerBytesMax = 0, replyWithinMs = 0, secrets = [] }: ConnectorConnection) {
   return {
     connectionId,
     customerId: tenantId,
     role: role === 'source' ? Role.SOURCE : Role.DESTINATION,
     settings: JSON.stringify(settings),
+    answerBytesMax,
     replyWithinMs,
     secrets: secrets.map(({ name, hosts, versions }) => ({
       name,

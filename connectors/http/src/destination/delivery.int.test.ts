@@ -234,6 +234,44 @@ describe('compression', () => {
   });
 });
 
+describe('an answer that goes on', () => {
+  const answerBytesMax = 1_000_000;
+
+  test('comes whole with its type, inflated, and one byte longer than asked for as its beginning', async () => {
+    const bin = await openBin();
+    const { send, configure } = open({ url: bin.url });
+    configure({ url: bin.url }, [], answerBytesMax);
+    bin.behave({ headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(answerBytesMax, 'x')) });
+    const whole = await send();
+    expect([whole.status, whole.peerAnswerType, whole.peerAnswerCut, whole.peerAnswer?.length]).toEqual(['ok', 'application/json', false, answerBytesMax]);
+    bin.behave({ headers: { 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(answerBytesMax + 1, 'x')) });
+    const cut = await send();
+    expect([cut.status, cut.peerAnswerCut, cut.peerAnswer?.length]).toEqual(['ok', true, 1_024]);
+    bin.behave({ body: Buffer.alloc(3_000_000, 'x') });
+    expect(await send()).toMatchObject({ status: 'ok', peerStatus: 200, peerAnswerCut: true });
+  });
+
+  test('and cannot be read is no delivery that could go on', async () => {
+    const bin = await openBin();
+    const { send, configure } = open({ url: bin.url });
+    configure({ url: bin.url }, [], answerBytesMax);
+    bin.behave({ headers: { 'content-encoding': 'gzip' }, body: 'plain' });
+    expect(await send()).toMatchObject({ status: 'permanent', code: 'answer_unreadable', peerStatus: 200, reason: expect.stringContaining('has the message') });
+    bin.behave({ status: 400, headers: { 'content-encoding': 'gzip' }, body: 'plain' });
+    expect(await send()).toMatchObject({ status: 'permanent', code: 'http_400', peerAnswerCut: true });
+  });
+
+  test('and breaks off is asked for again, unless nobody needs it', async () => {
+    const url = await openRaw((socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthe beginning')));
+    const { send, configure } = open({ url });
+    expect(await send()).toMatchObject({ status: 'ok', peerStatus: 200 });
+    configure({ url }, [], answerBytesMax);
+    const lost = await send();
+    expect(lost).toMatchObject({ status: 'retryable', code: 'answer_lost', peerStatus: 200, peerAnswerCut: true });
+    expect(Buffer.from(lost.peerAnswer ?? []).toString()).toBe('the beginning');
+  });
+});
+
 describe('HTTP/2', () => {
   async function openHttp2(): Promise<{ url: string; ca: string; server: Http2SecureServer; versions: string[]; sessions: () => number }> {
     const { keyPem, certPem } = createIdentity();

@@ -17,13 +17,15 @@ export interface OpenOptions {
   allow?: string[];
   names?: Record<string, string>;
   secrets?: Secret[];
+  /** How much of an answer goes on. */
+  answerBytesMax?: number;
 }
 
 export interface OpenedDestination {
   destination: HttpDestination;
   send(delivery?: Partial<Delivery>): Promise<DeliveryResult>;
-  /** As at a Configure: new settings or secrets. */
-  configure(settings: object, secrets?: Secret[]): void;
+  /** As at a Configure: new settings or secrets, or another answer to go on. */
+  configure(settings: object, secrets?: Secret[], answerBytesMax?: number): void;
   /** What Validate says. */
   problems: { path: string; message: string }[];
   /** The same of other settings. */
@@ -64,11 +66,11 @@ export function openDestination(settings: { url: string } & Record<string, unkno
   };
   const destination = createHttpDestination({ egress });
   const post = createTokenPost(egress);
-  const configure = (next: object, secrets: Secret[] = []): void => {
+  const configure = (next: object, secrets: Secret[] = [], answerBytesMax = 0): void => {
     const secret = ({ $secret }: SecretRef): Secret => secrets.find(({ name }) => name === $secret) as Secret;
-    destination.setTargets(new Map([['p/out', toTarget({ settings: destinationSettingsSchema.parse(next), secret, post })]]));
+    destination.setTargets(new Map([['p/out', toTarget({ settings: destinationSettingsSchema.parse(next), answerBytesMax, secret, post })]]));
   };
-  configure(settings, o.secrets);
+  configure(settings, o.secrets, o.answerBytesMax);
   const check = (other: object) =>
     destinationProblems(destinationSettingsSchema.parse(other), ({ $secret }) => o.secrets?.find(({ name }) => name === $secret) ?? null);
   return {

@@ -1,9 +1,9 @@
 import type { Delivery, DeliveryResult } from '@vrsky/sdk/connector';
 import type { buildConnector, Client, Dispatcher } from 'undici';
-import { AnswerStart } from './answer.ts';
+import { AnswerBody, type WholeAnswer } from './answer.ts';
 import type { Way } from './egress.ts';
 import { createLanes, type Lane, type Lanes } from './lanes.ts';
-import { answerOutcome, DeliveryTimeout, failureOutcome, RedirectRefused } from './outcome.ts';
+import { answerLost, answerOutcome, answerUnreadable, DeliveryTimeout, failureOutcome, RedirectRefused } from './outcome.ts';
 import { compressRequest, makeRequest, type OutgoingRequest } from './request.ts';
 import type { Target } from './target.ts';
 
@@ -25,7 +25,7 @@ export interface HttpDestinationOptions {
 
 const ORIGINS_MAX = 256;
 const CONNECTIONS_MAX = 64;
-/** An answer longer than this is not read to its end: the connection is given up instead. */
+/** An answer longer than this is not read to its end unless it goes on: the connection is given up instead. */
 const READ_BYTES_MAX = 262_144;
 
 export function createHttpDestination(options: HttpDestinationOptions): HttpDestination {
@@ -118,7 +118,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   private retryAfter: string | undefined;
   private encoding: string | undefined;
   private location: string | undefined;
-  private answer = new AnswerStart();
+  private contentType: string | undefined;
+  private answer: AnswerBody;
   private read = 0;
 
   constructor({ lanes, lane, client, target, delivery, done }: ExchangeParts) {
@@ -128,6 +129,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.target = target;
     this.delivery = delivery;
     this.done = done;
+    this.answer = new AnswerBody(target.answerBytesMax);
   }
 
   start(): void {
@@ -198,12 +200,13 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.retryAfter = first(headers['retry-after']);
     this.encoding = first(headers['content-encoding']);
     this.location = first(headers.location);
+    this.contentType = first(headers['content-type']);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.answer.add(chunk);
     this.read += chunk.length;
-    if (this.read > READ_BYTES_MAX) controller.abort(new Error('the answer is longer than we read'));
+    if (this.read > Math.max(READ_BYTES_MAX, this.target.answerBytesMax)) controller.abort(new Error('the answer is longer than we read'));
   }
 
   onResponseEnd(): void {
@@ -278,8 +281,8 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private forgetAnswer(): void {
     this.status = 0;
-    this.retryAfter = this.encoding = this.location = undefined;
-    this.answer = new AnswerStart();
+    this.retryAfter = this.encoding = this.location = this.contentType = undefined;
+    this.answer = new AnswerBody(this.target.answerBytesMax);
     this.read = 0;
   }
 
@@ -314,7 +317,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private result(error: unknown): DeliveryResult {
     const { target } = this;
     // A status says what the receiver made of the message, even if the rest of its answer never comes.
-    const result = this.status > 0 ? this.answered() : failureOutcome(error, this.host(), target.timeoutMs);
+    const result = this.status > 0 ? this.answered(error) : failureOutcome(error, this.host(), target.timeoutMs);
     result.startedAtUs = this.startedAtUs;
     result.durationUs = Math.round((performance.now() - this.startedMs) * 1_000);
     return result;
@@ -326,11 +329,23 @@ class Exchange implements Dispatcher.DispatchHandler {
     return request === null || request.origin === target.plan.origin ? target.host : new URL(request.origin).host;
   }
 
-  private answered(): DeliveryResult {
-    const { target, status, retryAfter } = this;
+  private answered(error: unknown): DeliveryResult {
+    const { target, status, retryAfter, encoding } = this;
     if (status === 410 && !target.rules.retries(status)) target.isStopped = true;
-    const body = this.answer.take(this.encoding, target.authentication?.sensitive() ?? []);
-    return answerOutcome({ status, retryAfter, body }, Date.now(), target.rules);
+    const sensitive = target.authentication?.sensitive() ?? [];
+    const whole = target.answerBytesMax === 0 ? null : this.wholeAnswer(error, sensitive);
+    const body = whole?.kind === 'whole' ? whole.bytes : this.answer.start(encoding, sensitive);
+    const isCut = whole !== null && whole.kind !== 'whole';
+    const answer = { status, retryAfter, body, contentType: this.contentType, isCut };
+    if (status >= 200 && status < 300 && whole?.kind === 'lost') return answerLost(answer, this.host());
+    if (status >= 200 && status < 300 && whole?.kind === 'unreadable') return answerUnreadable(answer);
+    return answerOutcome(answer, Date.now(), target.rules);
+  }
+
+  /** `lost`: its end never came. */
+  private wholeAnswer(error: unknown, sensitive: readonly string[]): WholeAnswer | { kind: 'lost' } {
+    const whole = this.answer.whole(this.encoding, sensitive);
+    return error === null || whole.kind === 'too_long' ? whole : { kind: 'lost' };
   }
 }
 

@@ -99,7 +99,7 @@ function toRoute(connection: Connection<SourceSettings, 'source'>, keyFetching: 
     split: settings.split,
     answer: settings.answer,
     // A body of many messages has no one result; such a connection is refused where its settings are checked.
-    replyWithinMs: settings.split === 'no' ? (connection.replyWithinMs ?? 0) : 0,
+    replyWithinMs: settings.split === 'no' ? connection.replyWithinMs : 0,
     limits,
   };
 }

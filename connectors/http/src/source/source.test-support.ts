@@ -25,6 +25,8 @@ export function connectionOf(settings: Entered, secrets: Record<string, readonly
     customerId: 'cus_1',
     role: 'source',
     settings: sourceSettingsSchema.parse({ path: PATH, ...settings }),
+    answerBytesMax: 0,
+    replyWithinMs: 0,
     secret: ({ $secret }: SecretRef) => secretOf($secret, secrets[$secret] ?? []),
   };
   return connection;

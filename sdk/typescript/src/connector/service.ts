@@ -83,6 +83,7 @@ export function createConnectorService(o: {
       if ('errors' in connection) errors.push({ connectionId: wire.connectionId, errors: connection.errors });
       else (usable[connection.role] as Connection[]).push(connection);
     }
+    outlet.setAnswerBytesMax(new Map(usable.destination.map(({ connectionId, answerBytesMax }) => [connectionId, answerBytesMax])));
     errors.push(...((await source?.configure(usable.source)) ?? []));
     errors.push(...((await destination?.configure(usable.destination)) ?? []));
     applied = request.generation;
@@ -208,6 +209,7 @@ function parseConnection(wire: WireConnection, definition: ConnectorDefinition, 
     customerId,
     role,
     settings: checked.value,
+    answerBytesMax: role === 'destination' ? wire.answerBytesMax : 0,
     replyWithinMs: wire.replyWithinMs,
     secret({ $secret: name }: SecretRef): Secret {
       const found = secrets.get(name);

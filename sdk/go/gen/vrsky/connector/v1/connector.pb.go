@@ -448,6 +448,9 @@ type Connection struct {
 	Secrets []*Secret `protobuf:"bytes,4,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	// The tenant's public id, for a connector that serves several.
 	CustomerId string `protobuf:"bytes,5,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// In the role of a destination: how many bytes of the peer's answer a result carries, whole and as the peer meant them (decompressed), because they
+	// go on from here. 0: only the beginning, for people.
+	AnswerBytesMax uint32 `protobuf:"varint,6,opt,name=answer_bytes_max,json=answerBytesMax,proto3" json:"answer_bytes_max,omitempty"`
 	// Source role: so long a peer waits, from when its message came, for what the pipeline makes of it. 0: it is answered once its message
 	// is stored. Only for connectors that say `replies`.
 	ReplyWithinMs uint32 `protobuf:"varint,7,opt,name=reply_within_ms,json=replyWithinMs,proto3" json:"reply_within_ms,omitempty"`
@@ -518,6 +521,13 @@ func (x *Connection) GetCustomerId() string {
 		return x.CustomerId
 	}
 	return ""
+}
+
+func (x *Connection) GetAnswerBytesMax() uint32 {
+	if x != nil {
+		return x.AnswerBytesMax
+	}
+	return 0
 }
 
 func (x *Connection) GetReplyWithinMs() uint32 {
@@ -1498,11 +1508,15 @@ type SendResult struct {
 	// Stable, for rules and metrics: `http_500`, `connect_refused`, `egress_forbidden`.
 	Code         string `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
 	RetryAfterMs uint32 `protobuf:"varint,6,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
-	// The receiver's answer: protocol status and the first bytes of its body.
-	PeerStatus    uint32 `protobuf:"varint,7,opt,name=peer_status,json=peerStatus,proto3" json:"peer_status,omitempty"`
-	PeerAnswer    []byte `protobuf:"bytes,8,opt,name=peer_answer,json=peerAnswer,proto3" json:"peer_answer,omitempty"`
-	StartedAtUs   int64  `protobuf:"varint,9,opt,name=started_at_us,json=startedAtUs,proto3" json:"started_at_us,omitempty"`
-	DurationUs    uint32 `protobuf:"varint,10,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
+	// The receiver's answer: protocol status and its body: the first bytes, or all of it up to the connection's answer_bytes_max.
+	PeerStatus  uint32 `protobuf:"varint,7,opt,name=peer_status,json=peerStatus,proto3" json:"peer_status,omitempty"`
+	PeerAnswer  []byte `protobuf:"bytes,8,opt,name=peer_answer,json=peerAnswer,proto3" json:"peer_answer,omitempty"`
+	StartedAtUs int64  `protobuf:"varint,9,opt,name=started_at_us,json=startedAtUs,proto3" json:"started_at_us,omitempty"`
+	DurationUs  uint32 `protobuf:"varint,10,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
+	// Media type of the answer, as the receiver named it.
+	PeerAnswerType string `protobuf:"bytes,11,opt,name=peer_answer_type,json=peerAnswerType,proto3" json:"peer_answer_type,omitempty"`
+	// The answer was longer than the connection's answer_bytes_max: peer_answer has only its beginning.
+	PeerAnswerCut bool `protobuf:"varint,12,opt,name=peer_answer_cut,json=peerAnswerCut,proto3" json:"peer_answer_cut,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1605,6 +1619,20 @@ func (x *SendResult) GetDurationUs() uint32 {
 		return x.DurationUs
 	}
 	return 0
+}
+
+func (x *SendResult) GetPeerAnswerType() string {
+	if x != nil {
+		return x.PeerAnswerType
+	}
+	return ""
+}
+
+func (x *SendResult) GetPeerAnswerCut() bool {
+	if x != nil {
+		return x.PeerAnswerCut
+	}
+	return false
 }
 
 type SendResultBatch struct {
@@ -1737,7 +1765,7 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\x1bdestination_settings_schema\x18\x05 \x01(\tR\x19destinationSettingsSchema\x12\x14\n" +
 	"\x05title\x18\x06 \x01(\tR\x05title\x12 \n" +
 	"\vdescription\x18\a \x01(\tR\vdescription\x12\x18\n" +
-	"\areplies\x18\b \x01(\bR\areplies\"\xfa\x01\n" +
+	"\areplies\x18\b \x01(\bR\areplies\"\xa4\x02\n" +
 	"\n" +
 	"Connection\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\tR\fconnectionId\x12,\n" +
@@ -1745,7 +1773,8 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\bsettings\x18\x03 \x01(\tR\bsettings\x124\n" +
 	"\asecrets\x18\x04 \x03(\v2\x1a.vrsky.connector.v1.SecretR\asecrets\x12\x1f\n" +
 	"\vcustomer_id\x18\x05 \x01(\tR\n" +
-	"customerId\x12&\n" +
+	"customerId\x12(\n" +
+	"\x10answer_bytes_max\x18\x06 \x01(\rR\x0eanswerBytesMax\x12&\n" +
 	"\x0freply_within_ms\x18\a \x01(\rR\rreplyWithinMs\"q\n" +
 	"\x06Secret\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12=\n" +
@@ -1825,7 +1854,7 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\fcontent_type\x18\x04 \x01(\tR\vcontentType\x12\x18\n" +
 	"\apayload\x18\x05 \x01(\fR\apayload\x12\x12\n" +
 	"\x04code\x18\x06 \x01(\tR\x04code\x12\x16\n" +
-	"\x06reason\x18\a \x01(\tR\x06reason\"\xf3\x02\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xc5\x03\n" +
 	"\n" +
 	"SendResult\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x126\n" +
@@ -1841,7 +1870,9 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\rstarted_at_us\x18\t \x01(\x03R\vstartedAtUs\x12\x1f\n" +
 	"\vduration_us\x18\n" +
 	" \x01(\rR\n" +
-	"durationUs\"K\n" +
+	"durationUs\x12(\n" +
+	"\x10peer_answer_type\x18\v \x01(\tR\x0epeerAnswerType\x12&\n" +
+	"\x0fpeer_answer_cut\x18\f \x01(\bR\rpeerAnswerCut\"K\n" +
 	"\x0fSendResultBatch\x128\n" +
 	"\aresults\x18\x01 \x03(\v2\x1e.vrsky.connector.v1.SendResultR\aresults\"\x0e\n" +
 	"\fDrainRequest\"\x0f\n" +
