@@ -13,7 +13,16 @@ function connection(settings: object, hosts: string[] | null): AnyConnection {
     return secretOf($secret, hosts, 'tok-123456');
   };
   const parsed = destinationSettingsSchema.parse({ url: 'https://api.example.com/', ...settings });
-  return { connectionId: 'p/out', customerId: 'cus_a', role: 'destination', settings: parsed, answerBytesMax: 0, replyWithinMs: 0, secret };
+  return {
+    connectionId: 'p/out',
+    customerId: 'cus_a',
+    role: 'destination',
+    settings: parsed,
+    answerBytesMax: 0,
+    answerOptional: false,
+    replyWithinMs: 0,
+    secret,
+  };
 }
 
 const auth = { scheme: 'bearer', token: { $secret: 'api' } };

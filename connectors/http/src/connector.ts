@@ -132,7 +132,10 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
           configure(connections) {
             destination.setTargets(
               new Map(
-                connections.map(({ connectionId, settings, answerBytesMax, secret }) => [connectionId, toTarget({ settings, answerBytesMax, secret, post })]),
+                connections.map(({ connectionId, settings, answerBytesMax, answerOptional, secret }) => [
+                  connectionId,
+                  toTarget({ settings, answerBytesMax, answerOptional, secret, post }),
+                ]),
               ),
             );
           },

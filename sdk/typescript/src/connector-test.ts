@@ -28,6 +28,8 @@ export interface TestConnection {
   settings: unknown;
   /** How much of the peer's answer a destination's result carries whole; 0 when left out. */
   answerBytesMax?: number;
+  /** With it: somebody waits for the answer, but nothing needs it. */
+  answerOptional?: boolean;
   /** Of a source: its senders wait so long for the pipeline's result. */
   replyWithinMs?: number;
   secrets?: Readonly<Record<string, string | Uint8Array | { values: (string | Uint8Array)[]; hosts?: string[] }>>;
@@ -302,6 +304,7 @@ function toWire({
   role,
   settings,
   answerBytesMax = 0,
+  answerOptional = false,
   replyWithinMs = 0,
   secrets = {},
 }: TestConnection): MessageInitShape<typeof ConnectionSchema> {
@@ -311,6 +314,7 @@ function toWire({
     role: roleNumbers[role],
     settings: JSON.stringify(settings),
     answerBytesMax,
+    answerOptional,
     replyWithinMs,
     secrets: Object.entries(secrets).map(([name, given]) => {
       const { values, hosts = [] } = typeof given === 'string' || given instanceof Uint8Array ? { values: [given] } : given;

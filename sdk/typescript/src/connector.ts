@@ -76,6 +76,8 @@ export interface Connection<Settings = unknown, Role extends ConnectorRole = Con
    * is enough, for people.
    */
   answerBytesMax: number;
+  /** With it: somebody waits for the answer, but nothing needs it. What the peer took is `ok`, also when the answer is lost; then it is cut. */
+  answerOptional: boolean;
   /**
    * Of a source that `replies`: so long its senders wait for what the pipeline makes of their message, counted from when it came. 0: they are
    * answered as soon as it is stored. Hand it over with each message.

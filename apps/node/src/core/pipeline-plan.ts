@@ -21,6 +21,8 @@ export interface DestinationPlan {
   policy: RetryPolicy;
   /** When the node gives up on the connector's answer: its own timeout and some for the way through it. */
   deadlineMs: number;
+  /** How much of its answer goes on, because somebody waits for it; 0: nothing does. */
+  answerBytesMax: number;
 }
 
 export interface ConnectionPlan {
@@ -35,6 +37,8 @@ export interface ConnectionPlan {
   settings: unknown;
   /** Of a destination: how much of the receiver's answer goes on, whole; nothing when left out. */
   answerBytesMax?: number;
+  /** With it: a sender waits for the answer, and nothing needs it. */
+  answerOptional?: boolean;
   /** What the settings refer to, and nothing else of the tenant's secrets. */
   secrets: readonly SealedSecret[];
   /** Of a source: its senders wait so long for the pipeline's result. */
@@ -93,12 +97,14 @@ function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipel
     sandboxMinimum,
   });
   const sourceConnectionId = `${pipelineId}/${spec.source.id}`;
+  const answerBytesMaxOf = ({ id }: DestinationSpec): number => (spec.reply?.from === id ? limits.wholeAnswerBytesMax : 0);
   const destinations = spec.destinations.map((destination) => ({
     id: destination.id,
     name: destination.name,
     connectionId: `${pipelineId}/${destination.id}`,
     policy: destination.retry,
     deadlineMs: deadlineOf(destination),
+    answerBytesMax: answerBytesMaxOf(destination),
   }));
   return {
     tenantId,
@@ -115,7 +121,11 @@ function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipel
     ...(spec.reply && { reply: spec.reply }),
     connections: [
       { ...connectionOf(sourceConnectionId, 'source', spec.source), ...(spec.reply && { replyWithinMs: spec.reply.withinMs }) },
-      ...spec.destinations.map((destination) => connectionOf(`${pipelineId}/${destination.id}`, 'destination', destination)),
+      ...spec.destinations.map((destination) => ({
+        ...connectionOf(`${pipelineId}/${destination.id}`, 'destination', destination),
+        answerBytesMax: answerBytesMaxOf(destination),
+        answerOptional: true,
+      })),
     ],
   };
 }

@@ -5,6 +5,7 @@ import { answerText, reasonText } from '../core/trail-text.ts';
 import { SpanKind } from '../tracing.ts';
 import { type PackJob, type Pass, throwIfStopped } from './pack-job.ts';
 import type { SendOutcome } from './ports.ts';
+import { replyWithAnswer } from './reply.ts';
 import { deadLetter, scheduleRetry } from './travel-alone.ts';
 
 /** What goes to a destination: the message as it came in, or what the steps made of it. */
@@ -33,6 +34,7 @@ export async function deliver(job: PackJob, pass: Pass, destination: Destination
     const facts = attemptFacts(destination.id, attempt, outcome, pass.packSize);
     switch (verdict.kind) {
       case 'delivered':
+        replyWithAnswer(job, pass, destination.id, outcome);
         return { ...facts, state: 'delivered' };
       case 'retry':
         await scheduleRetry(job, pass, destination.id, attempt, verdict.atMs);
@@ -58,6 +60,7 @@ async function send({ sender, tenant, plan }: PackJob, pass: Pass, destination: 
       headers: message.headers,
       payload: body.payload,
       contentType: body.contentType,
+      ...(destination.answerBytesMax > 0 ? { answerBytesMax: destination.answerBytesMax } : {}),
     },
     destination.deadlineMs,
   );

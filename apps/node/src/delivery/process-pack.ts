@@ -6,7 +6,7 @@ import { deliver } from './deliver.ts';
 import { openPack } from './open-pack.ts';
 import type { PackJob, Pass } from './pack-job.ts';
 import { toTrail } from './pack-trail.ts';
-import { replyWithSteps } from './reply.ts';
+import { replyWithoutAnswer, replyWithSteps } from './reply.ts';
 import { runSteps } from './run-steps.ts';
 import { deadLetter } from './travel-alone.ts';
 
@@ -28,30 +28,41 @@ async function finish(job: PackJob, pass: Pass, result: LogicResult | null): Pro
   const { message, span, lane } = pass;
   const targets = targetsOf(job.plan, lane.destinationId);
   const body = result?.outcome === 'ok' ? result : message;
-  const reasonOfStep = (failed: { stepId: string; reason: string }) => stepReason(job.plan, failed);
-  if (result?.outcome !== 'failed') replyWithSteps(job, pass, result, reasonOfStep);
+  const failure = result?.outcome === 'failed' ? stepReason(job.plan, result) : '';
+  if (failure === '') replyWithSteps(job, pass, result, failure);
+  const decide = (target: Target): Promise<TrailDestination> | TrailDestination => {
+    if (result?.outcome === 'filtered') return { id: target.id, state: 'filtered', attempt: 0, code: result.code, reason: reasonText(result.reason) };
+    if (result?.outcome === 'failed') return deadLetter(job, pass, target.id, { attempt: 0, code: result.code, reason: failure });
+    if (target.plan === null)
+      return deadLetter(job, pass, target.id, {
+        attempt: lane.attemptsMade,
+        code: 'destination_removed',
+        reason: 'This destination is no longer part of the pipeline.',
+      });
+    return deliver(job, pass, target.plan, body);
+  };
   const destinations = await Promise.all(
-    targets.map((target): Promise<TrailDestination> | TrailDestination => {
-      if (result?.outcome === 'filtered') return { id: target.id, state: 'filtered', attempt: 0, code: result.code, reason: reasonText(result.reason) };
-      if (result?.outcome === 'failed') return deadLetter(job, pass, target.id, { attempt: 0, code: result.code, reason: stepReason(job.plan, result) });
-      if (target.plan === null)
-        return deadLetter(job, pass, target.id, {
-          attempt: lane.attemptsMade,
-          code: 'destination_removed',
-          reason: 'This destination is no longer part of the pipeline.',
-        });
-      return deliver(job, pass, target.plan, body);
+    targets.map(async (target) => {
+      const decided = await decide(target);
+      replyWithoutAnswer(job, pass, decided);
+      return decided;
     }),
   );
-  if (result?.outcome === 'failed') replyWithSteps(job, pass, result, reasonOfStep);
+  if (failure !== '') replyWithSteps(job, pass, result, failure);
   for (const { state } of destinations) job.tally.outcome(state);
   span?.end(Date.now());
   job.onMessageDone();
   return toTrail(job.pack, pass, result, destinations);
 }
 
+interface Target {
+  readonly id: string;
+  /** Null when it has gone. */
+  readonly plan: DestinationPlan | null;
+}
+
 /** All destinations, or the one that the retry lane names, which may have gone meanwhile. */
-function targetsOf(plan: PipelinePlan, only: string): { id: string; plan: DestinationPlan | null }[] {
+function targetsOf(plan: PipelinePlan, only: string): Target[] {
   if (only === '') return plan.destinations.map((destination) => ({ id: destination.id, plan: destination }));
   return [{ id: only, plan: plan.destinations.find(({ id }) => id === only) ?? null }];
 }

@@ -1,41 +1,61 @@
 import { limits } from '@vrsky/contracts/limits';
 import { STEPS_REPLY } from '@vrsky/contracts/pipeline-spec';
+import type { TrailDestination } from '@vrsky/contracts/trail';
 import type { LogicResult } from '@vrsky/logic/pool';
 import type { PackJob, Pass } from './pack-job.ts';
-import type { ReplyContent } from './ports.ts';
+import type { ReplyContent, SendOutcome } from './ports.ts';
 
 /** Clocks of two machines may differ by this much; what is later than that reaches nobody. */
 const CLOCK_SKEW_MS = 5_000;
-const EMPTY = new Uint8Array(0);
 
-/** Whether the sender waits for what this destination answers, or for `steps`. */
-export function isAwaited({ plan }: PackJob, { lane }: Pass, from: string): boolean {
-  return lane.replyTo !== '' && plan.reply?.from === from;
-}
-
-/** Tells the sender what the steps made of its message. A failed one is told once it is kept as a dead letter. */
-export function replyWithSteps(job: PackJob, pass: Pass, result: LogicResult | null, reasonOf: (failed: { stepId: string; reason: string }) => string): void {
+/** Tells the sender that waits for it what the steps made of its message. `failure`: why they failed; say it once the message is kept. */
+export function replyWithSteps(job: PackJob, pass: Pass, result: LogicResult | null, failure: string): void {
   // On a later attempt at a destination the sender has had its answer.
   if (!isAwaited(job, pass, STEPS_REPLY) || pass.lane.destinationId !== '') return;
   if (result?.outcome === 'filtered') reply(job, pass, { ...nothing, status: 'filtered', code: result.code, reason: result.reason });
-  else if (result?.outcome === 'failed') reply(job, pass, { ...nothing, status: 'failed', code: result.code, reason: reasonOf(result) });
+  else if (result?.outcome === 'failed') reply(job, pass, { ...nothing, status: 'failed', code: result.code, reason: failure });
   else {
     const { payload, contentType } = result?.outcome === 'ok' ? result : pass.message;
     reply(job, pass, { ...nothing, status: 'done', payload, contentType });
   }
 }
 
-const nothing: ReplyContent = { status: 'unspecified', peerStatus: 0, contentType: '', payload: EMPTY, code: '', reason: '' };
-const tooLarge: ReplyContent = {
+/** Tells the sender that waits for it what the destination answered. */
+export function replyWithAnswer(job: PackJob, pass: Pass, destinationId: string, outcome: SendOutcome): void {
+  if (!isAwaited(job, pass, destinationId)) return;
+  const { peerStatus, peerAnswer, peerAnswerType, peerAnswerCut } = outcome;
+  const whole: ReplyContent = { ...nothing, status: 'done', peerStatus, payload: peerAnswer, contentType: peerAnswerType };
+  reply(job, pass, peerAnswerCut ? { ...answerNotWhole, peerStatus } : whole);
+}
+
+/** Tells the sender that waits for it why there is no answer of the destination, and will be none. */
+export function replyWithoutAnswer(job: PackJob, pass: Pass, { id, state, code = '', reason = '' }: TrailDestination): void {
+  if (!isAwaited(job, pass, id)) return;
+  if (state === 'filtered') reply(job, pass, { ...nothing, status: 'filtered', code, reason });
+  else if (state === 'dead_lettered') reply(job, pass, { ...nothing, status: 'failed', code, reason });
+}
+
+const nothing: ReplyContent = { status: 'unspecified', peerStatus: 0, contentType: '', payload: new Uint8Array(0), code: '', reason: '' };
+const resultTooLarge: ReplyContent = {
   ...nothing,
   status: 'too_large',
   code: 'result_too_large',
   reason: `The result is larger than the ${limits.replyBytesMax.toLocaleString('en')} bytes that can be handed back.`,
 };
+const answerNotWhole: ReplyContent = {
+  ...nothing,
+  status: 'too_large',
+  code: 'answer_not_whole',
+  reason: `The destination has the message, but its answer did not come whole, or is longer than ${limits.wholeAnswerBytesMax.toLocaleString('en')} bytes.`,
+};
 
-function reply(job: PackJob, pass: Pass, content: ReplyContent): void {
-  const { lane, message } = pass;
-  const storedAtMs = Number(lane.storedAt) || job.pack.storedAtMs;
-  if (job.plan.reply === undefined || Date.now() > storedAtMs + job.plan.reply.withinMs + CLOCK_SKEW_MS) return;
-  job.replies.send(job.tenant, lane.replyTo, message.messageId, content.payload.length > limits.replyBytesMax ? tooLarge : content);
+/** Whether the sender waits for what this destination answers, or for `steps`. */
+function isAwaited({ plan }: PackJob, { lane }: Pass, from: string): boolean {
+  return lane.replyTo !== '' && plan.reply?.from === from;
+}
+
+function reply({ plan, pack, replies, tenant }: PackJob, { lane, message }: Pass, content: ReplyContent): void {
+  const storedAtMs = Number(lane.storedAt) || pack.storedAtMs;
+  if (plan.reply === undefined || Date.now() > storedAtMs + plan.reply.withinMs + CLOCK_SKEW_MS) return;
+  replies.send(tenant, lane.replyTo, message.messageId, content.payload.length > limits.replyBytesMax ? resultTooLarge : content);
 }

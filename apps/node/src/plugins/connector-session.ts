@@ -41,6 +41,8 @@ export interface ConnectorConnection {
   settings: unknown;
   /** Of a destination: how much of the receiver's answer goes on, whole. */
   answerBytesMax?: number;
+  /** With it: nothing needs the answer, so that a delivery does not fail for it. */
+  answerOptional?: boolean;
   /** Of a source: its peers wait so long for the pipeline's result. */
   replyWithinMs?: number;
   /** What the settings refer to by name. They are opened for `Configure` and `Validate` alone. */
@@ -437,13 +439,23 @@ function encodeWords(words: readonly (Ack | Reply)[]): Uint8Array {
 /** A connection as it is told to a connector. */
 type OpenConnection = ReturnType<typeof openConnection>;
 
-function openConnection({ connectionId, tenantId, role, settings, answerBytesMax = 0, replyWithinMs = 0, secrets = [] }: ConnectorConnection) {
+function openConnection({
+  connectionId,
+  tenantId,
+  role,
+  settings,
+  answerBytesMax = 0,
+  answerOptional = false,
+  replyWithinMs = 0,
+  secrets = [],
+}: ConnectorConnection) {
   return {
     connectionId,
     customerId: tenantId,
     role: role === 'source' ? Role.SOURCE : Role.DESTINATION,
     settings: JSON.stringify(settings),
     answerBytesMax,
+    answerOptional,
     replyWithinMs,
     secrets: secrets.map(({ name, hosts, versions }) => ({
       name,

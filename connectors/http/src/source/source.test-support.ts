@@ -26,6 +26,7 @@ export function connectionOf(settings: Entered, secrets: Record<string, readonly
     role: 'source',
     settings: sourceSettingsSchema.parse({ path: PATH, ...settings }),
     answerBytesMax: 0,
+    answerOptional: false,
     replyWithinMs: 0,
     secret: ({ $secret }: SecretRef) => secretOf($secret, secrets[$secret] ?? []),
   };

@@ -210,6 +210,7 @@ function parseConnection(wire: WireConnection, definition: ConnectorDefinition, 
     role,
     settings: checked.value,
     answerBytesMax: role === 'destination' ? wire.answerBytesMax : 0,
+    answerOptional: role === 'destination' && wire.answerOptional,
     replyWithinMs: wire.replyWithinMs,
     secret({ $secret: name }: SecretRef): Secret {
       const found = secrets.get(name);

@@ -454,8 +454,11 @@ type Connection struct {
 	// Source role: so long a peer waits, from when its message came, for what the pipeline makes of it. 0: it is answered once its message
 	// is stored. Only for connectors that say `replies`.
 	ReplyWithinMs uint32 `protobuf:"varint,7,opt,name=reply_within_ms,json=replyWithinMs,proto3" json:"reply_within_ms,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// With answer_bytes_max: somebody waits for the answer, but nothing needs it. A message that the peer took is delivered, also when its answer
+	// is lost on the way; the result then says peer_answer_cut.
+	AnswerOptional bool `protobuf:"varint,8,opt,name=answer_optional,json=answerOptional,proto3" json:"answer_optional,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Connection) Reset() {
@@ -535,6 +538,13 @@ func (x *Connection) GetReplyWithinMs() uint32 {
 		return x.ReplyWithinMs
 	}
 	return 0
+}
+
+func (x *Connection) GetAnswerOptional() bool {
+	if x != nil {
+		return x.AnswerOptional
+	}
+	return false
 }
 
 type Secret struct {
@@ -1765,7 +1775,7 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\x1bdestination_settings_schema\x18\x05 \x01(\tR\x19destinationSettingsSchema\x12\x14\n" +
 	"\x05title\x18\x06 \x01(\tR\x05title\x12 \n" +
 	"\vdescription\x18\a \x01(\tR\vdescription\x12\x18\n" +
-	"\areplies\x18\b \x01(\bR\areplies\"\xa4\x02\n" +
+	"\areplies\x18\b \x01(\bR\areplies\"\xcd\x02\n" +
 	"\n" +
 	"Connection\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\tR\fconnectionId\x12,\n" +
@@ -1775,7 +1785,8 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\vcustomer_id\x18\x05 \x01(\tR\n" +
 	"customerId\x12(\n" +
 	"\x10answer_bytes_max\x18\x06 \x01(\rR\x0eanswerBytesMax\x12&\n" +
-	"\x0freply_within_ms\x18\a \x01(\rR\rreplyWithinMs\"q\n" +
+	"\x0freply_within_ms\x18\a \x01(\rR\rreplyWithinMs\x12'\n" +
+	"\x0fanswer_optional\x18\b \x01(\bR\x0eanswerOptional\"q\n" +
 	"\x06Secret\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12=\n" +
 	"\bversions\x18\x02 \x03(\v2!.vrsky.connector.v1.SecretVersionR\bversions\x12\x14\n" +
