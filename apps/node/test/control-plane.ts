@@ -45,6 +45,8 @@ export interface PipelineInput {
   through?: Record<string, { connector: string; release?: string; settings: Record<string, string | number | boolean | { $secret: string }> }>;
   steps?: StepInput[];
   retry?: { attempts: number; initialMs: number; maxMs: number };
+  /** What its senders wait for. */
+  reply?: { from: string; withinMs?: number };
 }
 
 export interface TestPipeline {
@@ -251,6 +253,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
           ...Object.entries(input.to).map(([id, settings]) => ({ id, name: id, connector: 'http', settings })),
           ...Object.entries(input.through ?? {}).map(([id, part]) => ({ id, name: id, ...part })),
         ].map((destination) => ({ ...destination, ...(input.retry ? { retry: input.retry } : {}) })),
+        ...(input.reply ? { reply: input.reply } : {}),
       });
       const modules = await Promise.all((input.steps ?? []).map(compile));
       const revision = (of?.revision ?? 0) + 1;
