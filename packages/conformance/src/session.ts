@@ -11,6 +11,7 @@ export const roleNumbers: Record<RoleName, Role> = { source: Role.SOURCE, destin
 
 /** A connection as it is sent. */
 export interface WireConnection {
+  replyWithinMs?: number;
   connectionId: string;
   role: Role;
   settings: string;
