@@ -11,11 +11,11 @@ export const roleNumbers: Record<RoleName, Role> = { source: Role.SOURCE, destin
 
 /** A connection as it is sent. */
 export interface WireConnection {
-  replyWithinMs?: number;
   connectionId: string;
   role: Role;
   settings: string;
   customerId?: string;
+  replyWithinMs?: number;
   secrets?: { name: string; hosts: string[]; versions: { version: number; value: Uint8Array }[] }[];
 }
 

@@ -1,4 +1,4 @@
-import type { DestinationSpec, PipelineDraft, SourceSpec, StepSpec } from '@vrsky/contracts/pipeline-spec';
+import type { DestinationSpec, PipelineDraft, ReplySpec, SourceSpec, StepSpec } from '@vrsky/contracts/pipeline-spec';
 import { starterOf } from './starters.ts';
 
 export type DraftPart =
@@ -67,6 +67,11 @@ export function movePart(draft: PipelineDraft, id: string, by: 1 | -1): Pipeline
 
 export function updateSource(draft: PipelineDraft, change: Partial<SourceSpec>): PipelineDraft {
   return { ...draft, source: changed(draft.source, change) };
+}
+
+/** What senders wait for; undefined: they are answered as soon as their message is stored. */
+export function updateReply({ reply: _, ...draft }: PipelineDraft, reply: ReplySpec | undefined): PipelineDraft {
+  return reply === undefined ? draft : { ...draft, reply };
 }
 
 export function updateStep(draft: PipelineDraft, id: string, change: Partial<StepSpec>): PipelineDraft {
