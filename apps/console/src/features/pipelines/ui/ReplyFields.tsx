@@ -46,7 +46,7 @@ export function ReplyFields({ draft, problems, focus, onChange }: ReplyFieldsPro
         value={reply?.from ?? STORED}
         onChange={(from) => onChange(from === null || from === STORED ? undefined : { from, withinMs })}
         allowDeselect={false}
-        error={errorAt('/reply/from')}
+        error={errorAt('/reply/from') ?? (isMissing ? 'This destination is no longer part of the pipeline: choose another one' : undefined)}
         style={{ flex: '1 1 300px' }}
       />
       {reply !== undefined && (
