@@ -37,10 +37,10 @@ export default {
     { name: 'apps-do-not-import-apps', severity: 'error', from: { path: '^apps/([^/]+)/' }, to: { path: '^apps/', pathNot: '^apps/$1/' } },
     { name: 'packages-do-not-import-apps', severity: 'error', from: { path: '^(packages|sdk|connectors)/' }, to: { path: '^(apps|tools|e2e|bench)/' } },
     {
-      name: 'sdk-sees-only-plugin-and-proto',
+      name: 'sdk-sees-only-plugin-proto-and-kernel',
       severity: 'error',
       from: { path: '^sdk/', pathNot: tests },
-      to: { path: '^(packages|connectors)/', pathNot: '^packages/(plugin|proto)/' },
+      to: { path: '^(packages|connectors)/', pathNot: '^packages/(kernel|plugin|proto)/' },
     },
     {
       name: 'connectors-see-only-the-sdk',

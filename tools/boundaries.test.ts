@@ -21,7 +21,7 @@ const planted: Record<string, [file: string, imported: string]> = {
   'every-package-is-in-the-table': ['packages/unknown/src/bad.ts', '../../kernel/src/fine.ts'],
   'apps-do-not-import-apps': ['apps/node/src/bad.ts', '../../receiver/src/fine.ts'],
   'packages-do-not-import-apps': ['packages/bus/src/bad-app.ts', '../../../apps/receiver/src/fine.ts'],
-  'sdk-sees-only-plugin-and-proto': ['sdk/typescript/src/bad.ts', '../../../packages/contracts/src/fine.ts'],
+  'sdk-sees-only-plugin-proto-and-kernel': ['sdk/typescript/src/bad.ts', '../../../packages/contracts/src/fine.ts'],
   'connectors-see-only-the-sdk': ['connectors/http/src/bad.ts', '../../../packages/kernel/src/fine.ts'],
   'testkit-is-for-tests': ['apps/receiver/src/bad.ts', '../../../packages/testkit/src/fine.ts'],
   'nobody-imports-tests': ['apps/receiver/src/bad-test.ts', './fine.test.ts'],

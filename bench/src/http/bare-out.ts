@@ -1,9 +1,9 @@
-/** The limit that the destination is held against: an undici pool that posts 1 KB as often as it is told. Speaks over IPC. */
+/** The limit that the destination is held against: an undici pool that posts the same request of 1 KB as often as it is told. Speaks over IPC. */
 import { Pool } from 'undici';
 
 const target = new URL(process.argv[2] ?? '');
 const pool = new Pool(target.origin, { connections: 64, pipelining: 1 });
-const headers = ['content-type', 'application/json'];
+const headers = process.argv.slice(3);
 const body = Buffer.alloc(1_024, 'x');
 
 function post(answered: () => void): void {

@@ -23,6 +23,12 @@ export interface InLine {
 const tenantId = 'cus_01jbenchbenchbenchbenchben';
 const messageId = 'msg_01jbenchbenchbenchbenchben';
 const pipelineId = 'pip_01jbenchbenchbenchbenchben';
+const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+/** What the destination sends with each message; names and values in turn. */
+const sentHeaders = [
+  ...['customer-id', tenantId, 'idempotency-key', `${messageId}/${pipelineId}/out`, 'user-agent', 'VRSky'],
+  ...['content-type', 'application/json', 'traceparent', traceparent],
+];
 const SEND_MS = 30_000;
 const CREDIT = 1_024;
 const log = createLog('bench', 'error');
@@ -51,7 +57,7 @@ export async function openConnectorOut(release: Release, sinkUrl: string): Promi
     customerId: tenantId,
     pipelineId,
     messageId,
-    traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+    traceparent,
     tracestate: '',
     attempt: 1,
     headers: [],
@@ -81,7 +87,7 @@ export async function openConnectorIn(release: Release, port: number): Promise<I
 }
 
 export async function openBareOut(sinkUrl: string): Promise<OutLine> {
-  const child = fork(path.join(import.meta.dirname, 'bare-out.ts'), [sinkUrl]);
+  const child = fork(path.join(import.meta.dirname, 'bare-out.ts'), [sinkUrl, ...sentHeaders]);
   await answer(child);
   const waiting: (() => void)[] = [];
   child.on('message', () => waiting.shift()?.());
@@ -101,6 +107,13 @@ export async function openBareIn(): Promise<InLine> {
   const child = fork(path.join(import.meta.dirname, 'bare-in.ts'));
   const { port } = (await answer(child)) as { port: number };
   return { pid: child.pid ?? 0, url: `http://127.0.0.1:${port}/in`, close: async () => child.disconnect() };
+}
+
+/** So many slow senders at a source; resolves when they are connected. */
+export async function openSlowSenders(url: string, count: number): Promise<{ close(): void }> {
+  const child = fork(path.join(import.meta.dirname, 'slow-senders.ts'), [url, String(count)]);
+  await answer(child);
+  return { close: () => child.disconnect() };
 }
 
 function answer(child: ChildProcess): Promise<unknown> {

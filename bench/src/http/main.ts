@@ -1,7 +1,7 @@
 /**
  * What a message costs in the HTTP connector, in processor time of its process, beside a bare node:http server and a bare undici client
  * in the same rounds: `npm run bench:connector [-- --rounds 3 --seconds 2]`. The connector runs as a node runs it, so the hop to the node is
- * part of its cost.
+ * part of its cost. And what 500 slow senders do to the time that others wait.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
@@ -12,12 +12,13 @@ import { freePort } from '@vrsky/testkit/ports';
 import { openReleaseStore } from '../../../apps/node/src/plugins/release-store.ts';
 import { cpuUs, sendLoad, startSink } from '../path/processes.ts';
 import { median, printFigures, printTable } from '../report.ts';
-import { type InLine, type OutLine, openBareIn, openBareOut, openConnectorIn, openConnectorOut } from './lines.ts';
+import { type InLine, type OutLine, openBareIn, openBareOut, openConnectorIn, openConnectorOut, openSlowSenders } from './lines.ts';
 
 const STEADY_RATE = 300;
 const WARM_UP_SECONDS = 1;
 const IN_FLIGHT = 256;
 const CONNECTIONS = 64;
+const SLOW_SENDERS = 500;
 const program = path.resolve(import.meta.dirname, '../../../connectors/http/dist/http-connector');
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' }, seconds: { type: 'string', default: '2' } } });
@@ -45,10 +46,14 @@ const own = <Line extends InLine | OutLine>(line: Line): Line => open.adopt(line
 const out = [subject('HTTP out', own(await openConnectorOut(release, sink.url))), subject('bare undici', own(await openBareOut(sink.url)))];
 const into = [subject('HTTP in', own(await openConnectorIn(release, await freePort()))), subject('bare node:http', own(await openBareIn()))];
 
+/** p99 in ms of requests at a steady rate, alone and beside slow senders, by round. */
+const neighbourMs = { alone: [] as number[], beside: [] as number[] };
+
 for (let round = 1; round <= rounds; round++) {
   process.stderr.write(`round ${round}/${rounds}\n`);
   for (const each of out) await measureOut(each);
   for (const each of into) await measureIn(each);
+  await measureNeighbour(into[0] as Subject<InLine>);
 }
 
 const all = [...into, ...out];
@@ -56,13 +61,18 @@ printTable(
   [`median of ${rounds} rounds`, 'messages a second', 'µs a message', `µs at ${STEADY_RATE}/s`],
   all.map(({ name, costs, perSecond }) => [name, median(perSecond).toFixed(0), median(costs.saturated).toFixed(1), median(costs.steady).toFixed(1)]),
 );
-const ratio = ([ours, bare]: Subject<unknown>[], load: Load): number =>
-  Math.round((median(ours?.costs[load] ?? []) / median(bare?.costs[load] ?? [])) * 100) / 100;
+/** Median of the ratios within each round: both sides of one round met the same machine. */
+const ratioOf = (ours: number[], against: number[]): number => Math.round(median(ours.map((value, i) => value / (against[i] ?? Number.NaN))) * 100) / 100;
+const ratio = ([ours, bare]: Subject<unknown>[], load: Load): number => ratioOf(ours?.costs[load] ?? [], bare?.costs[load] ?? []);
+process.stdout.write(
+  `\np99 of ${STEADY_RATE} requests a second: ${median(neighbourMs.alone).toFixed(1)} ms alone, ${median(neighbourMs.beside).toFixed(1)} ms beside ${SLOW_SENDERS} slow senders\n`,
+);
 printFigures('connector', {
   in_over_bare: { value: ratio(into, 'saturated'), unit: 'ratio', goal: '<= 1.25' },
   out_over_bare: { value: ratio(out, 'saturated'), unit: 'ratio', goal: '<= 1.25' },
   in_over_bare_at_300: { value: ratio(into, 'steady'), unit: 'ratio' },
   out_over_bare_at_300: { value: ratio(out, 'steady'), unit: 'ratio' },
+  neighbour_p99_beside_slow_senders: { value: ratioOf(neighbourMs.beside, neighbourMs.alone), unit: 'ratio', goal: '<= 2' },
 });
 
 async function measureOut({ line, costs, perSecond }: Subject<OutLine>): Promise<void> {
@@ -99,5 +109,16 @@ async function measureIn({ line, costs, perSecond }: Subject<InLine>): Promise<v
     if (result.accepted === 0 || result.refused > 0) throw new Error(`${result.refused} requests were refused, ${result.accepted} accepted`);
     costs[load].push((cpuUs(line.pid) - before) / result.accepted);
     if (load === 'saturated') perSecond.push(result.perSecond);
+  }
+}
+
+async function measureNeighbour({ line }: Subject<InLine>): Promise<void> {
+  const order = { url: line.url, connections: CONNECTIONS, seconds: seconds * 2, warmUpSeconds: WARM_UP_SECONDS, rate: STEADY_RATE };
+  neighbourMs.alone.push((await sendLoad(order, () => undefined)).p99Ms);
+  const slow = await openSlowSenders(line.url, SLOW_SENDERS);
+  try {
+    neighbourMs.beside.push((await sendLoad(order, () => undefined)).p99Ms);
+  } finally {
+    slow.close();
   }
 }

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import type { LoadOrder, LoadResult } from './loadgen.ts';
 import type { SinkStats } from './sink.ts';
@@ -66,14 +66,23 @@ export async function sendLoad(order: LoadOrder, onMeasure: () => void): Promise
   }
 }
 
-const TICK_US = 10_000;
-
-/** Processor time of a process so far (user and system), in microseconds; from /proc, so its resolution is 10 ms. */
+/** Processor time of a process and its living threads so far, in microseconds. */
 export function cpuUs(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+  let ns = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) ns += Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
+  return ns / 1_000;
 }
 
-export function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+/** A process and all below it; a connector is a child of the sandbox's helper, not of the node. */
+export function processTree(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+  return [pid, ...children.flatMap(processTree)];
+}
+
+/** How often the threads of a process have gone to sleep so far, that is, had to be woken up. */
+export function sleeps(pid: number): number {
+  let count = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`))
+    count += Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8'))?.[1] ?? 0);
+  return count;
 }

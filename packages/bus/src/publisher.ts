@@ -1,5 +1,6 @@
 import { type Msg, type NatsConnection, headers as newHeaders } from '@nats-io/transport-node';
 import { type AppError, isAppError } from '@vrsky/kernel/errors';
+import { createInFlight } from '@vrsky/kernel/in-flight';
 import { refusedByJetStream, tooLarge, unavailable } from './bus-error.ts';
 import { isUp, newInbox, onConnectionChange } from './connect.ts';
 
@@ -39,39 +40,29 @@ interface Pending {
 export function createStreamPublisher(nc: NatsConnection, options: { timeoutMs: number }): StreamPublisher {
   const inbox = `${newInbox(nc)}.`;
   // In order of their deadlines, since all wait equally long.
-  const pending = new Map<string, Pending>();
+  const pending = createInFlight<Pending>();
   let next = 0;
   let sweeper: NodeJS.Timeout | undefined;
   let closed = false;
 
-  const settle = (token: string): Pending | undefined => {
-    const entry = pending.get(token);
-    pending.delete(token);
-    if (pending.size === 0) {
-      clearInterval(sweeper);
-      sweeper = undefined;
-    }
-    return entry;
-  };
   const rejectAll = (why: string): void => {
-    for (const token of [...pending.keys()]) {
-      const entry = settle(token);
-      entry?.reject(unavailable(`publish to ${entry.subject}: ${why}`));
-    }
+    for (const entry of pending.clear()) entry.reject(unavailable(`publish to ${entry.subject}: ${why}`));
   };
   const sweep = (): void => {
     const nowMs = performance.now();
-    for (const [token, entry] of pending) {
+    for (const [number, entry] of pending.entries()) {
       if (entry.deadlineMs > nowMs) return;
-      settle(token);
+      pending.take(number);
       entry.reject(unavailable(`publish to ${entry.subject}: no answer within ${options.timeoutMs} ms`));
     }
+    clearInterval(sweeper);
+    sweeper = undefined;
   };
 
   const answers = nc.subscribe(`${inbox}*`, {
     callback: (error, message) => {
       if (error) return rejectAll(error.message);
-      const entry = settle(message.subject.slice(inbox.length));
+      const entry = pending.take(Number.parseInt(message.subject.slice(inbox.length), 36));
       if (entry === undefined) return; // it came after its deadline
       const answer = readAnswer(entry.subject, message);
       if (isAppError(answer)) entry.reject(answer);
@@ -91,14 +82,14 @@ export function createStreamPublisher(nc: NatsConnection, options: { timeoutMs: 
       if (pending.size >= PENDING_MAX) return Promise.reject(unavailable(`publish to ${subject}: ${PENDING_MAX} publishes wait for an answer`));
       const sent = newHeaders();
       for (const name in headers) sent.set(name, headers[name] ?? '');
-      const token = (next++).toString(36);
+      const number = next++;
       try {
-        nc.publish(subject, body, { headers: sent, reply: inbox + token });
+        nc.publish(subject, body, { headers: sent, reply: inbox + number.toString(36) });
       } catch (error) {
         return Promise.reject(notSent(subject, body.length, error));
       }
       sweeper ??= setInterval(sweep, SWEEP_MS);
-      return new Promise((resolve, reject) => pending.set(token, { subject, deadlineMs: performance.now() + options.timeoutMs, resolve, reject }));
+      return new Promise((resolve, reject) => pending.add(number, { subject, deadlineMs: performance.now() + options.timeoutMs, resolve, reject }));
     },
     close() {
       closed = true;

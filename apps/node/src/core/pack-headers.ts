@@ -1,10 +1,10 @@
 import { packHeaders } from '@vrsky/contracts/message-headers';
-import { isPackProof, packProof } from '@vrsky/contracts/proof';
+import { isPackProof, type ProofKey, packProof } from '@vrsky/contracts/proof';
 
 /** Who stamps: the tenant and its proof key. */
 export interface Stamp {
   customerId: string;
-  proofKey: Uint8Array;
+  proofKey: ProofKey;
 }
 
 export interface PackFacts {

@@ -28,7 +28,7 @@ interface Batch {
   readonly timer: NodeJS.Timeout;
 }
 
-const lingerMsDefault = 20;
+const lingerMsDefault = 100;
 
 export function createTrailLane({ nodeId, tenantId, pipelineId, publish, lingerMs = lingerMsDefault }: TrailLaneOptions): TrailLane {
   let open: Batch | null = null;

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import type { Bundle } from '@vrsky/contracts/bundle';
 import type { Report } from '@vrsky/contracts/node-status';
 import { sleep } from '@vrsky/kernel/lifecycle';
@@ -49,8 +50,9 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
     async deploy({ bundle, grant, proofKey, secrets, earlier, isRestore }) {
       const { tenantId } = bundle;
       const existing = deployed.get(tenantId);
-      const tenant: Tenant = existing?.tenant ?? { tenantId, bus: ports.openBus(tenantId, grant.natsJwt), stamp: { customerId: tenantId, proofKey } };
-      tenant.stamp = { customerId: tenantId, proofKey };
+      const stamp = { customerId: tenantId, proofKey: createSecretKey(proofKey) };
+      const tenant: Tenant = existing?.tenant ?? { tenantId, bus: ports.openBus(tenantId, grant.natsJwt), stamp };
+      tenant.stamp = stamp;
       tenant.bus.renew(grant.natsJwt);
       const before = existing?.plans ?? [];
       deployed.set(tenantId, { tenant, plans: before });

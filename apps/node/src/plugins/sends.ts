@@ -1,3 +1,4 @@
+import { createInFlight } from '@vrsky/kernel/in-flight';
 import type { Message } from '@vrsky/proto/message-codec';
 import type { SendResult } from '@vrsky/proto/send-result-codec';
 
@@ -110,14 +111,14 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
   let away = 'The connector is starting.';
   let waitingBytes = 0;
   const progressOf = new Map<string, Progress>();
-  const inFlight = new Map<number, Pending>();
+  const inFlight = createInFlight<Pending>();
   const waiting = new Set<Pending>();
 
   const write = (to: SendLine, pending: Pending): void => {
     const { message } = pending;
     pending.sentAtMs = nowMs();
     pending.seq = ++lastSeq;
-    inFlight.set(pending.seq, pending);
+    inFlight.add(pending.seq, pending);
     to.write({ ...message, seq: pending.seq }, message.payload.length + MESSAGE_BYTES);
   };
   const wait = (pending: Pending): void => {
@@ -177,15 +178,12 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
     close(reason) {
       line = null;
       away = reason;
-      const lost = [...inFlight.values()];
-      inFlight.clear();
-      for (const pending of lost) resolve(pending, faultOutcome('connector_stopped', reason));
+      for (const pending of inFlight.clear()) resolve(pending, faultOutcome('connector_stopped', reason));
     },
     end() {
       ended = true;
       line = null;
-      const left = [...inFlight.values(), ...waiting];
-      inFlight.clear();
+      const left = [...inFlight.clear(), ...waiting];
       waiting.clear();
       waitingBytes = 0;
       for (const pending of left) resolve(pending, faultOutcome('node_stopping', 'The connection node is stopping.'));
@@ -193,13 +191,12 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
     settle(results) {
       const now = nowMs();
       for (const result of results) {
-        const pending = inFlight.get(result.seq);
+        const pending = inFlight.take(result.seq);
         if (pending === undefined) {
           countStray(result.seq);
           continue;
         }
         unansweredInARow = 0;
-        inFlight.delete(result.seq);
         pending.progress.atMs = now;
         resolve(pending, timed(toOutcome(result, pending.message.answerBytesMax ?? 0), now - pending.sentAtMs));
       }
@@ -207,10 +204,10 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
     expire() {
       const now = nowMs();
       const unansweredBefore = unansweredInARow;
-      for (const pending of inFlight.values()) {
+      for (const [seq, pending] of inFlight.entries()) {
         if (!isLate(pending, now)) continue;
-        inFlight.delete(pending.seq);
-        expired.add(pending.seq);
+        inFlight.take(seq);
+        expired.add(seq);
         unansweredInARow++;
         resolve(pending, faultOutcome('no_result', 'The connector gave no result in time.'));
       }

@@ -3,6 +3,8 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Intake, Receipt } from '@vrsky/sdk/connector';
 import { sendAccepted } from './answer.ts';
 import { type Denial, Denied } from './auth/authenticator.ts';
+import { createGathering, type Heard } from './gathering.ts';
+import { createOldestFirst, type Place, unlisted } from './oldest-first.ts';
 import { createOpenResults, pendingReply } from './open-results.ts';
 import { denialProblem, headersProblem, methodProblem, type Problem, problemBody, problems, rawProblem, sizeProblem, splitProblem } from './problem.ts';
 import { type RequestHeaders, readHeaders } from './request-headers.ts';
@@ -40,6 +42,8 @@ export interface SourceLimits {
   resultBytes: number;
   /** For a sender to take its result. */
   sendMs: number;
+  /** The longest that a request waits for others to go on with; 0: none waits. */
+  gatherMs: number;
 }
 
 const defaults: SourceLimits = {
@@ -54,6 +58,7 @@ const defaults: SourceLimits = {
   results: 2_048,
   resultBytes: 64 * 1_048_576,
   sendMs: 60_000,
+  gatherMs: 8,
 };
 
 /**
@@ -87,18 +92,18 @@ interface Admitted {
   headers: RequestHeaders;
 }
 /** A request that waits for the platform's word. */
-interface Waiting {
+interface Waiting extends Place {
   response: ServerResponse;
   atMs: number;
 }
 /** A body that is on its way. */
-interface Receiving {
+interface Receiving extends Place {
   untilMs: number;
   cut(): void;
 }
 /** The oldest response of a connection that was not sent yet, or one that was. */
 const responseOf = Symbol('response');
-type HttpSocket = Socket & { [responseOf]?: ServerResponse };
+type HttpSocket = Socket & Heard & { [responseOf]?: ServerResponse };
 
 export async function listenHttpSource(options: HttpSourceOptions): Promise<HttpSource> {
   const limits = { ...defaults, ...options.limits };
@@ -107,8 +112,8 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   let draining = false;
   let bodyBytes = 0;
   /** Those that wait for the platform's word, oldest first. */
-  const waiting = new Set<Waiting>();
-  const receiving = new Set<Receiving>();
+  const waiting = createOldestFirst<Waiting>();
+  const receiving = createOldestFirst<Receiving>();
   const sockets = new Set<HttpSocket>();
   const results = createOpenResults({
     perConnectionMax: limits.resultsPerConnection,
@@ -120,6 +125,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       sendResult(response, messageId, reply);
     },
   });
+  const gathering = createGathering(limits.gatherMs);
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
     admit(request, response, (admitted) => receiveBody(request, response, admitted));
@@ -203,6 +209,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       bodyBytes -= length;
     };
     const entry: Receiving = {
+      ...unlisted(),
       untilMs: performance.now() + bodyMs,
       cut() {
         release();
@@ -268,11 +275,13 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       if (error instanceof UnsplittableBody) return refuseTaken(splitProblem(error.message));
       throw error;
     }
-    const entry: Waiting = { response, atMs: performance.now() };
+    const entry: Waiting = { ...unlisted(), response, atMs: performance.now() };
     waiting.add(entry);
+    gathering.heard(request.socket as HttpSocket);
     const isSplit = split !== 'no';
     const settle = (messageIds: readonly string[], refused: Receipt | null, duplicate: boolean): void => {
       if (!waiting.delete(entry)) return; // answered before: it took too long
+      gathering.answered();
       if (draining) response.shouldKeepAlive = false;
       if (response.destroyed) return; // the sender did not wait
       if (refused !== null) answerRefused(response, refused);
@@ -288,12 +297,16 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
         return;
       }
     }
-    offer(parts, { route, headers }, (messageIds, refused) => {
-      release();
-      if (refused === null && route.replyWithinMs > 0) results.expect(messageIds[0] as string);
-      if (id !== '') seen?.settle(id, refused === null ? messageIds : null, Date.now());
-      settle(messageIds, refused, false);
-    });
+    const handOver = (): void =>
+      offer(parts, { route, headers }, (messageIds, refused) => {
+        release();
+        if (refused === null && route.replyWithinMs > 0) results.expect(messageIds[0] as string);
+        if (id !== '') seen?.settle(id, refused === null ? messageIds : null, Date.now());
+        settle(messageIds, refused, false);
+      });
+    // Who waits for the result waits for each hop.
+    if (route.replyWithinMs > 0) handOver();
+    else gathering.add(handOver);
   };
 
   /** The message is stored; its sender is answered when the result is there, and a repeat of it with the first one, if that is still to come. */
@@ -342,6 +355,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     for (const entry of waiting) {
       if (entry.atMs > nowMs - limits.receiptMs) return;
       waiting.delete(entry);
+      gathering.answered();
       if (!entry.response.destroyed) answerRefused(entry.response, UNAVAILABLE);
     }
   };
@@ -385,6 +399,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     },
     async drain() {
       draining = true;
+      gathering.stop();
       const ended = closed();
       // What they wait for may take longer than we have; it is stored, and they are told so.
       results.settleAll(pendingReply);
@@ -396,6 +411,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     },
     async close() {
       clearInterval(expiry);
+      gathering.stop();
       const ended = closed();
       server.closeAllConnections();
       await ended;

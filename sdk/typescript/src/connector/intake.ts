@@ -1,25 +1,23 @@
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { createInFlight } from '@vrsky/kernel/in-flight';
 import { createBatcher } from '@vrsky/plugin/batcher';
 import { type AckBatch, decodeAckBatch } from '@vrsky/proto/ack-codec';
 import { encodeBatch, type Message } from '@vrsky/proto/message-codec';
-import type { ConnectorLog, Intake, Receipt, Reply, SourceMessage } from '../connector.ts';
+import type { ConnectorLog, Intake, Receipt, Reply } from '../connector.ts';
 
 export interface SourceSide extends Intake {
   /** Serves the node's stream. A new one takes the place of the old. */
   attach(call: ServerDuplexStream<Buffer, Uint8Array>): void;
   /** Messages that wait for the node's word. */
   readonly waiting: number;
-  /** Messages that are stored and wait for what the pipeline makes of them. */
+  /** Messages whose senders wait for what the pipeline makes of them. */
   readonly waitingForReply: number;
 }
 
-interface Waiting {
-  onReceipt(receipt: Receipt): void;
-  /** Null: the sender is told the receipt alone. */
-  reply: { untilMs: number; onReply(reply: Reply): void } | null;
-}
 interface WaitingForReply {
-  timer: NodeJS.Timeout;
+  untilMs: number;
+  /** Once its message is stored. */
+  timer?: NodeJS.Timeout;
   onReply(reply: Reply): void;
 }
 
@@ -39,19 +37,21 @@ export function createIntake(log: ConnectorLog): SourceSide {
   let lastSeq = 0;
   /** The most messages that may wait; the node sets it when it opens the stream. */
   let window = 0;
-  const waiting = new Map<number, Waiting>();
+  const waiting = createInFlight<(receipt: Receipt) => void>();
+  /** Beside `waiting`, since few messages are in it: until they are stored, and then until their result comes. */
   const waitingForReply = new Map<number, WaitingForReply>();
   const batcher = createBatcher<Partial<Message>>((messages) => (stream === null ? true : stream.write(encodeBatch(messages))));
 
-  const awaitReply = (seq: number, { untilMs, onReply }: NonNullable<Waiting['reply']>): void => {
-    const leftMs = untilMs - performance.now();
-    if (leftMs <= 0 || waitingForReply.size >= REPLIES_MAX) return onReply(pending);
-    const timer = setTimeout(() => tellReply(seq, pending), leftMs);
-    waitingForReply.set(seq, { timer, onReply });
+  const awaitReply = (seq: number, isStored: boolean): void => {
+    const found = waitingForReply.get(seq);
+    if (found === undefined) return;
+    const leftMs = waitingForReply.size > REPLIES_MAX ? 0 : Math.max(0, found.untilMs - performance.now());
+    if (isStored) found.timer = setTimeout(() => tellReply(seq, pending), leftMs);
+    else waitingForReply.delete(seq);
   };
   const tellReply = (seq: number, reply: Reply): void => {
     const found = waitingForReply.get(seq);
-    if (found === undefined) return;
+    if (found?.timer === undefined) return;
     waitingForReply.delete(seq);
     clearTimeout(found.timer);
     found.onReply(reply);
@@ -59,12 +59,11 @@ export function createIntake(log: ConnectorLog): SourceSide {
 
   const acknowledge = (batch: AckBatch): void => {
     for (const ack of batch.acks) {
-      const found = waiting.get(ack.seq);
-      if (found === undefined) continue;
-      waiting.delete(ack.seq);
+      const onReceipt = waiting.take(ack.seq);
+      if (onReceipt === undefined) continue;
       // A word of a newer node that we do not know: the sender comes again, nothing is lost.
-      found.onReceipt(ack.status === 'unspecified' ? unavailable(ack.retryAfterMs) : (ack as Receipt));
-      if (ack.status === 'stored' && found.reply !== null) awaitReply(ack.seq, found.reply);
+      onReceipt(ack.status === 'unspecified' ? unavailable(ack.retryAfterMs) : (ack as Receipt));
+      if (waitingForReply.size > 0) awaitReply(ack.seq, ack.status === 'stored');
     }
     for (const { seq, ...reply } of batch.replies) tellReply(seq, reply.status === 'unspecified' ? pending : (reply as Reply));
     if (batch.credit > 0) window = waiting.size + batch.credit;
@@ -75,14 +74,10 @@ export function createIntake(log: ConnectorLog): SourceSide {
     stream = null;
     window = 0;
     batcher.clear();
-    const unanswered = [...waiting.values()];
-    waiting.clear();
-    for (const { onReceipt } of unanswered) onReceipt(unavailable(NO_NODE_RETRY_MS));
+    for (const onReceipt of waiting.clear()) onReceipt(unavailable(NO_NODE_RETRY_MS));
     for (const seq of [...waitingForReply.keys()]) tellReply(seq, pending);
+    waitingForReply.clear(); // of what was not stored there is no result
   };
-
-  const replyOf = ({ replyWithinMs = 0 }: SourceMessage, onReply?: (reply: Reply) => void): Waiting['reply'] =>
-    onReply === undefined || replyWithinMs <= 0 ? null : { untilMs: performance.now() + replyWithinMs, onReply };
 
   const offer: Intake['offer'] = (message, onReceipt, onReply) => {
     if (stream === null || waiting.size >= window) {
@@ -90,7 +85,9 @@ export function createIntake(log: ConnectorLog): SourceSide {
       return;
     }
     const seq = ++lastSeq;
-    waiting.set(seq, { onReceipt, reply: replyOf(message, onReply) });
+    waiting.add(seq, onReceipt);
+    const { replyWithinMs = 0 } = message;
+    if (onReply !== undefined && replyWithinMs > 0) waitingForReply.set(seq, { untilMs: performance.now() + replyWithinMs, onReply });
     batcher.add(
       {
         seq,

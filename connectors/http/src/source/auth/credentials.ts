@@ -1,9 +1,9 @@
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { Secret } from '@vrsky/sdk/connector';
 import { type Authenticator, Denied, denialOf, getHeader } from './authenticator.ts';
 
 /** Both sides are hashed with a key of this process first, so that neither length nor content of a credential shows in the time. */
-const key = randomBytes(32);
+const key = createSecretKey(randomBytes(32));
 const digestOf = (text: string): Buffer => createHmac('sha256', key).update(text, 'latin1').digest();
 
 function createMatcher(accepted: readonly string[]): (given: string) => boolean {
