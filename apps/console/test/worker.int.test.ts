@@ -4,7 +4,7 @@ import { createUserKey } from '@vrsky/bus/platform-keys';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { contentHash } from '@vrsky/contracts/canonical-json';
 import type { CallTally, ConnectorCalls } from '@vrsky/contracts/connector-calls';
-import { newId } from '@vrsky/contracts/ids';
+import { answerId, newId } from '@vrsky/contracts/ids';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { configKeys, consumerNames, subjects } from '@vrsky/contracts/subjects';
 import type { TrailDestination, TrailRecord } from '@vrsky/contracts/trail';
@@ -12,6 +12,8 @@ import { encodeBatch } from '@vrsky/proto/message-codec';
 import { eventually } from '@vrsky/testkit/eventually';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { getMessage } from '../src/features/messages/server/get-message.ts';
+import { listMessages } from '../src/features/messages/server/list-messages.ts';
 import { enrolNode } from '../src/features/nodes/server/enrol-node.ts';
 import { createJoinToken } from '../src/features/nodes/server/join-token.ts';
 import { listNodes } from '../src/features/nodes/server/list-nodes.ts';
@@ -300,6 +302,28 @@ describe('the projector', () => {
     await eventually(async () => (await messageOf(again))?.replayOf === id, { what: 'the message to name the one it replays' });
   });
 
+  it('knows of an answer to which message it is, also after further attempts, and of the message what its answer became', async () => {
+    const { tenantId } = acme();
+    const { id: pipelineId } = await publishedPipeline(rig.acme, 'Answered');
+    const id = newId('msg');
+    const answer = answerId(id, 'out');
+    await node.writeTrail(tenantId, record(rig.acme, pipelineId, [id], { ...delivered(), answerId: answer }));
+    const answerOf = { messageId: id, destinationId: 'out' };
+    const passes = [
+      record(rig.acme, pipelineId, [answer], { id: 'next', state: 'retrying', attempt: 1, startedAtMs: Date.now() }),
+      record(rig.acme, pipelineId, [answer], { ...delivered(), id: 'next', attempt: 2 }),
+    ];
+    for (const pass of passes) {
+      for (const message of pass.messages) Object.assign(message, { answerOf, receivedAtMs: passes[0]?.messages[0]?.receivedAtMs });
+      await node.writeTrail(tenantId, pass);
+    }
+    await eventually(async () => (await messageOf(answer))?.state === 'delivered', { what: 'the second attempt' });
+    expect(await getMessage(acme(), { id: answer })).toMatchObject({ isAnswer: true, answerOf });
+    expect(await getMessage(acme(), { id })).toMatchObject({ isAnswer: false, answerOf: null, destinations: [{ answerId: answer }] });
+    const listed = async (of: string | null) => (await listMessages(acme(), { pipelineId, answerOf: of, limit: 10 })).items.map((item) => item.id);
+    expect([await listed(null), await listed('out'), await listed('next')]).toEqual([[id], [answer], []]);
+  });
+
   it('takes what it can from records that are broken, lie in the wrong stream or hold what Postgres refuses', async () => {
     const { tenantId } = acme();
     const { id: pipelineId } = await publishedPipeline(rig.acme, 'Broken');
@@ -500,6 +524,7 @@ describe('a deleted pipeline', () => {
     const nc = await rig.bus.tenant(rig.acme.account);
     const publisher = createStreamPublisher(nc, { timeoutMs: 5_000 });
     const [waiting, retrying] = [newId('msg'), newId('msg')];
+    const answer = answerId(retrying, 'out');
     const entry = (messageId: string) =>
       encodeBatch([
         { messageId, customerId: tenantId, pipelineId: id, receivedAtUs: Date.now() * 1_000, payload: Buffer.from('{}'), contentType: 'application/json' },
@@ -507,6 +532,8 @@ describe('a deleted pipeline', () => {
     await publisher.publish(subjects.ingest(id), { [packHeaders.pack]: '1' }, entry(waiting));
     const headers = { [packHeaders.pack]: '1', [packHeaders.origin]: '3.0', [packHeaders.attempt]: '2', [packHeaders.destination]: 'out' };
     await publisher.publish(subjects.retry(id), headers, entry(retrying));
+    const ofAnswer = { [packHeaders.pack]: '1', [packHeaders.answerOf]: 'out', [packHeaders.answerTo]: retrying };
+    await publisher.publish(subjects.answer(id), ofAnswer, entry(answer));
     publisher.close();
     // A node holds it until its time, far from now.
     const held = Promise.withResolvers<void>();
@@ -532,6 +559,7 @@ describe('a deleted pipeline', () => {
     for (const [messageId, attempts] of [
       [waiting, 0],
       [retrying, 2],
+      [answer, 0],
     ] as const) {
       const row = await eventually(async () => (await rig.platformDb.prisma.message.findFirst({ where: { id: messageId } })) ?? false, { what: 'the message' });
       expect(row).toMatchObject({ state: 'expired', attempts, reason: 'The pipeline was deleted before this message was delivered.' });

@@ -18,6 +18,7 @@ let other: TestTenant;
 let steps: TestPipeline;
 let answer: TestPipeline;
 let slow: TestPipeline;
+let chain: TestPipeline;
 
 const code = `
 export default (message: Message) => {
@@ -41,10 +42,16 @@ beforeAll(async () => {
   });
   answer = await make({ from: 'out', withinMs: 8_000 }, '/answer', { retry: { attempts: 3, initialMs: 50, maxMs: 50 } });
   slow = await make({ from: 'out', withinMs: 1_000 }, '/slow');
-  await plane.publish(tenant, [steps, answer, slow]);
+  chain = await plane.pipeline(tenant, {
+    to: { orders: { url: `${bin.url}/orders` }, mail: { url: `${bin.url}/mail`, after: 'orders' } },
+    steps: [{ id: 'note', kind: 'convert', source: 'export default (message: Message) => "mail about " + message.text();', after: 'orders' }],
+    reply: { from: 'mail', withinMs: 8_000 },
+    retry: { attempts: 2, initialMs: 50, maxMs: 50 },
+  });
+  await plane.publish(tenant, [steps, answer, slow, chain]);
   await plane.publish(other, [await plane.pipeline(other, { to: { out: { url: `${bin.url}/other` } } })]);
   node = await startNode(plane, { egressAllow: [`127.0.0.1:${bin.port}`], env: { VRSKY_DRAIN_MS: '2000' } });
-  await plane.waitForReport(tenant, ({ pipelines }) => pipelines.length === 3 && pipelines.every(({ state }) => state === 'running'));
+  await plane.waitForReport(tenant, ({ pipelines }) => pipelines.length === 4 && pipelines.every(({ state }) => state === 'running'));
 });
 afterAll(async () => {
   await node?.[Symbol.asyncDispose]();
@@ -111,6 +118,18 @@ describe('from a destination', () => {
     const [destination] = (await plane.waitForOutcome(tenant, refused.id)).destinations;
     expect(JSON.parse(text)).toMatchObject({ reasonCode: 'http_400', detail: expect.stringContaining(destination?.reason ?? 'nothing') });
     expect(text).not.toContain('no such table');
+  });
+
+  test('that takes the answer of another one it gets its answer, also over retries, and is told when the way there is cut', async () => {
+    let calls = 0;
+    behaviours['/orders'] = () => ({ headers: { 'content-type': 'text/plain' }, body: 'order 12' });
+    behaviours['/mail'] = () => (++calls === 1 ? { status: 500 } : { status: 201, headers: { 'content-type': 'text/plain' }, body: 'sent' });
+    expect(await ask(chain, 'hello')).toMatchObject({ status: 201, result: 'done', text: 'sent' });
+    expect(bin.requests.filter(({ url }) => url === '/mail').map(({ body }) => body.toString())).toEqual(['mail about order 12', 'mail about order 12']);
+    behaviours['/orders'] = () => ({ status: 400 });
+    const cut = await ask(chain, 'hello');
+    expect(cut).toMatchObject({ status: 502, result: 'failed' });
+    expect(JSON.parse(cut.text)).toMatchObject({ reasonCode: 'http_400', messageId: cut.id });
   });
 
   test('whose answer is too large it is told that the message is delivered, and it is', async () => {

@@ -14,6 +14,8 @@ export const limits = {
   fixturesPerStepMax: 20,
   stepsPerPipelineMax: 20,
   destinationsPerPipelineMax: 8,
+  /** Answers in a row that are the next input. */
+  stageDepthMax: 4,
   pipelinesPerTenantMax: 200,
   /** One connection's settings, as JSON. */
   settingsCharsMax: 65_536,

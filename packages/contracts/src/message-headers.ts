@@ -21,8 +21,13 @@ export const packHeaders = {
   storedAt: 'Vrsky-Stored-At',
   /** On a message that was sent again: the sequence of the dead letter. */
   replayOf: 'Vrsky-Replay-Of',
-  /** The node at which the senders of these messages wait for the pipeline's result; goes along on the retry lane. */
+  /** The node at which the senders of these messages wait for the pipeline's result; goes along with retries and answers. */
   replyTo: 'Vrsky-Reply-To',
+  /** Of answers, and of retries of them: which message each one's sender waits for, in the order of the entries. */
+  replyFor: 'Vrsky-Reply-For',
+  /** Of answers that are the input of the next stage: which destination gave them, and to which messages, in the order of the entries. */
+  answerOf: 'Vrsky-Answer-Of',
+  answerTo: 'Vrsky-Answer-To',
   /** In the DLQ: why, and a stable code. */
   reason: 'Vrsky-Reason',
   reasonCode: 'Vrsky-Reason-Code',
@@ -35,3 +40,5 @@ export const REPLY_MESSAGE = 'Vrsky-Message';
 export const CUSTOMER_ID = 'Customer-ID';
 /** The same on every attempt for one message and destination, so that a receiver can drop repeats. */
 export const IDEMPOTENCY_KEY = 'Idempotency-Key';
+/** On a message that is an answer, for its steps: the status with which the receiver gave it. */
+export const ANSWER_STATUS = 'vrsky-answer-status';

@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
+import { findStageProblems } from './stages.ts';
 
 /** A name that a person gave; shown everywhere, unique nowhere. */
 const nameSchema = z.string().trim().min(1, 'Give it a name').max(80, 'A name has at most 80 characters');
 /** Unique within the pipeline; stable over revisions, so that metrics and trails of a step go on. */
 const partIdSchema = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'An id is lower-case letters, digits, - and _, at most 40 characters');
+
+/** The destination whose answer the part takes as its input; absent: the source's message. Parts with the same one are a stage (`stages.ts`). */
+const afterSchema = partIdSchema.optional();
 
 export const httpMethods = ['POST', 'PUT', 'PATCH', 'DELETE', 'GET'] as const;
 
@@ -173,6 +177,7 @@ export const stepSchema = z
     id: partIdSchema,
     name: nameSchema,
     kind: z.enum(['convert', 'filter']),
+    after: afterSchema,
     language: z.enum(stepLanguages),
     /** The code; for `wasm` the module in base64. */
     source: z.string().max(limits.stepModuleBase64Max, `A step has at most ${limits.stepModuleBase64Max.toLocaleString('en')} characters`),
@@ -187,6 +192,7 @@ export const stepSchema = z
 
 const plainDestinationSchema = z.strictObject({
   ...connectionFields,
+  after: afterSchema,
   retry: retryPolicySchema.default({ attempts: limits.attemptsDefault, initialMs: limits.retryInitialMs, maxMs: limits.retryMaxMs }),
 });
 export const destinationSchema = plainDestinationSchema.superRefine(checkHttpSettings(httpDestinationSettingsSchema)) as unknown as z.ZodType<DestinationSpec>;
@@ -208,7 +214,7 @@ export const replySchema = z.strictObject({
     .default(limits.replyMsDefault),
 });
 
-/** The graph of a pipeline as it is published: one source, steps in order, then every destination gets the result. */
+/** The graph of a pipeline as it is published: one source, steps in order, then every destination gets the result; answers of destinations may go on. */
 export const pipelineSpecSchema = z
   .strictObject({
     v: z.literal(1),
@@ -238,6 +244,7 @@ export const pipelineSpecSchema = z
       if (seen.has(part.id)) context.addIssue({ code: 'custom', path: [...part.path, 'id'], message: `Two parts have the id ${part.id}` });
       seen.add(part.id);
     }
+    for (const { path, message } of findStageProblems(spec)) context.addIssue({ code: 'custom', path, message });
   });
 
 /** A draft may be unfinished: a pipeline without a destination, a step whose code does not compile. */

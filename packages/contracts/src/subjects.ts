@@ -11,6 +11,8 @@ export const subjects = {
   ingest: (pipelineId: string) => `in.${pipelineId}.0`,
   /** Dead letters that were sent again: they are stored like new input. */
   resend: (pipelineId: string) => `in.${pipelineId}.resend`,
+  /** Answers of destinations that are the input of what comes next in the pipeline: they are stored like new input. */
+  answer: (pipelineId: string) => `in.${pipelineId}.answer`,
   ingestAll: (pipelineId: string) => `in.${pipelineId}.>`,
   /**
    * Single entries that wait in the stream RETRY for their next attempt: each goes back to the server until its header

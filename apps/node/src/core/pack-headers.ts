@@ -1,3 +1,4 @@
+import { answerId } from '@vrsky/contracts/ids';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { isPackProof, type ProofKey, packProof } from '@vrsky/contracts/proof';
 
@@ -51,6 +52,19 @@ export function findPackProblem(stamp: Stamp, pipelineId: string, pack: PackClai
   if (!isPackProof(pack.header(packHeaders.proof), stamp.proofKey, stamp.customerId, pipelineId, ids))
     return 'The proof does not match: the platform did not stamp this pack.';
   return null;
+}
+
+/** Why the messages of a pack are not the answers that it says they are; null when each one is. */
+export function findAnswerProblem({ header, entries }: PackClaim): string | null {
+  const of = header(packHeaders.answerOf);
+  const to = listAnswered(header(packHeaders.answerTo));
+  const isRight = of !== '' && entries.every(({ messageId }, i) => messageId === answerId(to[i] ?? '', of));
+  return isRight ? null : `The messages of the pack are not the answers of ${quote(of)} that it says they are.`;
+}
+
+/** The ids of the messages that a pack's messages answer. */
+export function listAnswered(text: string): string[] {
+  return text === '' ? [] : text.split(' ');
 }
 
 /** A text fit for a NATS header: one line, of bounded length. */

@@ -1,8 +1,10 @@
+import { limits } from '@vrsky/contracts/limits';
 import type { TrailDestination } from '@vrsky/contracts/trail';
-import { judgeAttempt } from '../core/attempts.ts';
+import { judgeAttempt, type Verdict } from '../core/attempts.ts';
 import type { DestinationPlan } from '../core/pipeline-plan.ts';
 import { answerText, reasonText } from '../core/trail-text.ts';
 import { SpanKind } from '../tracing.ts';
+import type { Answers } from './answers.ts';
 import { type PackJob, type Pass, throwIfStopped } from './pack-job.ts';
 import type { SendOutcome } from './ports.ts';
 import { replyWithAnswer } from './reply.ts';
@@ -14,10 +16,56 @@ export interface Body {
   contentType: string;
 }
 
-/** One attempt, made again while only the connector is to blame. */
-export async function deliver(job: PackJob, pass: Pass, destination: DestinationPlan, body: Body): Promise<TrailDestination> {
-  const { pauses, stop, tally } = job;
+/** One attempt and what follows from it. Where its answer goes on, that is stored first. */
+export async function deliver(job: PackJob, pass: Pass, destination: DestinationPlan, body: Body, answers: Answers | null): Promise<TrailDestination> {
   const attempt = pass.lane.attemptsMade + 1;
+  const { outcome, verdict } = await tryOnce(job, pass, destination, attempt, body).catch((error: unknown) => {
+    answers?.skip(destination.id);
+    throw error;
+  });
+  const facts = attemptFacts(destination.id, attempt, outcome, pass.packSize);
+  if (verdict.kind === 'delivered' && destination.isInput && answers !== null) {
+    if (!outcome.peerAnswerCut) {
+      const answerId = await answers.store(pass, destination, outcome);
+      replyWithAnswer(job, pass, destination.id, outcome);
+      return { ...facts, state: 'delivered', answerId };
+    }
+    answers.skip(destination.id);
+    return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, ...answerTooLarge })) };
+  }
+  answers?.skip(destination.id);
+  switch (verdict.kind) {
+    case 'delivered':
+      replyWithAnswer(job, pass, destination.id, outcome);
+      return { ...facts, state: 'delivered' };
+    case 'retry':
+      await scheduleRetry(job, pass, destination.id, attempt, verdict.atMs);
+      return { ...facts, state: 'retrying', code: verdict.code, reason: reasonText(verdict.reason), nextAtMs: verdict.atMs };
+    case 'dead':
+      return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, code: verdict.code, reason: verdict.reason })) };
+  }
+}
+
+const answerTooLarge = {
+  code: 'answer_too_large',
+  reason: `The receiver has the message, but its answer is longer than ${limits.wholeAnswerBytesMax.toLocaleString('en')} bytes, so it cannot be the input of what comes next.`,
+};
+
+type Decided = Exclude<Verdict, { kind: 'wait' }>;
+
+/** One attempt, made again while only the connector is to blame. */
+async function tryOnce(
+  job: PackJob,
+  pass: Pass,
+  destination: DestinationPlan,
+  attempt: number,
+  body: Body,
+): Promise<{ outcome: SendOutcome; verdict: Decided }> {
+  const { pauses, stop, tally } = job;
+  if (destination.isInput) {
+    await job.answerRoom.free();
+    throwIfStopped(stop);
+  }
   for (let connectorFailures = 0; ; ) {
     const outcome = await send(job, pass, destination, attempt, body);
     tally.attempt(outcome);
@@ -31,17 +79,7 @@ export async function deliver(job: PackJob, pass: Pass, destination: Destination
       throwIfStopped(stop);
       continue;
     }
-    const facts = attemptFacts(destination.id, attempt, outcome, pass.packSize);
-    switch (verdict.kind) {
-      case 'delivered':
-        replyWithAnswer(job, pass, destination.id, outcome);
-        return { ...facts, state: 'delivered' };
-      case 'retry':
-        await scheduleRetry(job, pass, destination.id, attempt, verdict.atMs);
-        return { ...facts, state: 'retrying', code: verdict.code, reason: reasonText(verdict.reason), nextAtMs: verdict.atMs };
-      case 'dead':
-        return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, code: verdict.code, reason: verdict.reason })) };
-    }
+    return { outcome, verdict };
   }
 }
 

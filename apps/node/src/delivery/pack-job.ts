@@ -5,6 +5,7 @@ import type { Message } from '@vrsky/proto/message-codec';
 import type { PipelinePlan } from '../core/pipeline-plan.ts';
 import type { Tenant } from '../tenant.ts';
 import type { NodeSpan, Tracing } from '../tracing.ts';
+import type { AnswerRoom } from './answers.ts';
 import type { Pause } from './pause.ts';
 import type { ReplyLine, Sender, StepRunner } from './ports.ts';
 import type { Tally } from './tally.ts';
@@ -29,6 +30,7 @@ export interface PackJob {
   log: Log;
   /** Shared waits: for a connector that is away, for the steps' workers, for NATS. */
   pauses: { connector: Pause; steps: Pause; bus: Pause };
+  answerRoom: AnswerRoom;
   /** Called once for each message when nothing is left to do for it but the books. */
   onMessageDone(): void;
   stop: AbortSignal;
@@ -62,8 +64,19 @@ export interface Lane {
   readonly origin: string;
   readonly storedAt: string;
   readonly replayOf: string;
+  /** The destination whose answers the messages are; empty when they are none. */
+  readonly answerOf: string;
+  /** The message that each one answers, by its index. */
+  readonly answerTo: readonly string[];
   /** The node at which the sender waits for the pipeline's result; empty when it does not. */
   readonly replyTo: string;
+  /** The message that each one's sender waits for, by its index, where it is another one: these are answers. */
+  readonly replyFor: readonly string[];
+}
+
+/** The message whose sender waits: this one, or the one that its answers began with. */
+export function repliedMessage({ lane, index, message }: Pass): string {
+  return lane.replyFor[index] ?? message.messageId;
 }
 
 export function traceIdOf({ span, trace }: Pass): string {

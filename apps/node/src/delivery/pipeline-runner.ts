@@ -14,6 +14,7 @@ import { createRoom, loadOf, type Room } from '../core/room.ts';
 import type { NodeMetrics } from '../metrics.ts';
 import type { Tenant } from '../tenant.ts';
 import type { Tracing } from '../tracing.ts';
+import { createAnswerRoom } from './answers.ts';
 import { Abandoned, type QueueName } from './pack-job.ts';
 import { createPause } from './pause.ts';
 import type { ReplyLine, Sender, StepRunner } from './ports.ts';
@@ -86,6 +87,7 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
     steps: createPause({ initialMs: 50, maxMs: 2_000 }),
     bus: createPause({ initialMs: 200, maxMs: 5_000 }),
   };
+  const answerRoom = createAnswerRoom();
   const consumers: PackConsumer[] = [];
   const lines: Record<QueueName, Line> = { [streamNames.ingest]: createLine(), [streamNames.retry]: createLine() };
   const trail = createTrailLane({
@@ -135,6 +137,7 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
         tracing: options.tracing,
         log,
         pauses,
+        answerRoom,
         onMessageDone() {
           hand.openMessages--;
           lines[hand.stream].load -= hand.loadOfMessage;

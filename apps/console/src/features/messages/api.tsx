@@ -13,7 +13,12 @@ export function messageColumns(short = false): Column<MessageSummary>[] {
     {
       id: 'pipeline',
       header: 'Pipeline',
-      cell: (message) => <span title={message.pipelineName}>{message.pipelineName}</span>,
+      cell: (message) => (
+        <span title={message.pipelineName}>
+          {message.pipelineName}
+          {message.isAnswer && <span style={{ color: 'var(--vr-dim)' }}> · answer</span>}
+        </span>
+      ),
       cut: true,
       width: '20%',
       narrow: 'meta',

@@ -19,6 +19,8 @@ export interface StoredAttempt {
   code?: string;
   reason?: string;
   nextAtMs?: number;
+  /** The message that the receiver's answer became. */
+  answerId?: string;
 }
 
 /** `message.destinations`: by destination, its tries in order. */

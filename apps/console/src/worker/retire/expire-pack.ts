@@ -8,7 +8,7 @@ export interface RetiredPipeline {
   tenantId: string;
   pipelineId: string;
   revision: number;
-  destinationIds: string[];
+  destinations: readonly { id: string; after?: string | undefined }[];
 }
 
 /** In the trail, where a node's id stands otherwise. */
@@ -30,6 +30,9 @@ function toExpired(pipeline: RetiredPipeline, pack: Parameters<typeof expirePack
   const travelsAlone = isRetry || pack.subject === subjects.resend(pipeline.pipelineId);
   const destination = travelsAlone ? pack.header(packHeaders.destination) || message.destinationId : '';
   const [originSeq, originIndex] = isRetry ? pack.header(packHeaders.origin).split('.').map(Number) : [];
+  // As nodes do: of a dead letter that names whose answer it is, all that take it.
+  const answerOf = pack.header(packHeaders.answerOf);
+  const answerTo = pack.header(packHeaders.answerTo).split(' ')[index] ?? '';
   const replayOf = Number(pack.header(packHeaders.replayOf));
   return {
     id: message.messageId,
@@ -41,8 +44,9 @@ function toExpired(pipeline: RetiredPipeline, pack: Parameters<typeof expirePack
     contentType: message.contentType,
     traceId: message.traceparent.slice(3, 35),
     ...(travelsAlone && replayOf > 0 ? { replayOf } : {}),
+    ...(answerOf === '' ? {} : { answerOf: { messageId: answerTo, destinationId: answerOf } }),
     steps: [],
-    destinations: (destination === '' ? pipeline.destinationIds : [destination]).map((id) => ({
+    destinations: (destination === answerOf || destination === '' ? takersOf(pipeline, answerOf) : [destination]).map((id) => ({
       id,
       state: 'expired',
       attempt: isRetry ? Number(pack.header(packHeaders.attempt)) || 0 : 0,
@@ -50,4 +54,10 @@ function toExpired(pipeline: RetiredPipeline, pack: Parameters<typeof expirePack
       reason: 'The pipeline was deleted before this message was delivered.',
     })),
   };
+}
+
+/** Whom a message was for: every destination that takes what comes in, or this answer. */
+function takersOf({ destinations }: RetiredPipeline, answerOf: string): string[] {
+  const takers = destinations.filter(({ after = '' }) => after === answerOf).map(({ id }) => id);
+  return takers.length > 0 ? takers : [answerOf];
 }

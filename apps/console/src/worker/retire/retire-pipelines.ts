@@ -60,7 +60,7 @@ async function findDue({ db, kek }: RetireOptions): Promise<Due[]> {
     tenantId,
     pipelineId,
     revision,
-    destinationIds: pipelineSpecSchema.parse(JSON.parse(spec)).destinations.map((item) => item.id),
+    destinations: pipelineSpecSchema.parse(JSON.parse(spec)).destinations,
     account: openTenantAccount(kek, { id: tenantId, ...sealed }),
   }));
 }

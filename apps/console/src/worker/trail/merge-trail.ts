@@ -17,6 +17,8 @@ export interface MessageState {
   index: number;
   /** Sequence of the dead letter it was sent again from. */
   replayOfSeq: number | null;
+  /** The message and destination to which it is the answer. */
+  answerOf: { messageId: string; destinationId: string } | null;
   steps: StoredStep[];
   destinations: StoredDestination[];
   attempts: number;
@@ -95,6 +97,7 @@ function firstSeen(record: TrailRecord, message: TrailMessage): MessageState {
     pipelineId: record.pipelineId,
     revision: record.revision,
     replayOfSeq: message.replayOf ?? null,
+    answerOf: message.answerOf ?? null,
     ...{ state: 'retrying', reason: null, steps: [], destinations: [], attempts: 0, doneAtMs: null },
   };
 }

@@ -94,6 +94,8 @@ async function store(ctx: TenantContext, letter: Letter, messageId: string, nc: 
     [packHeaders.attempt]: '0',
     [packHeaders.destination]: destinationId,
     [packHeaders.replayOf]: String(letter.dlqSeq),
+    // Of an answer: what takes it is decided by whose answer it is.
+    ...pickHeaders(stored.headers, [packHeaders.answerOf, packHeaders.answerTo]),
   };
   const body = encodeBatch([{ ...entry, customerId: tenantId, pipelineId, messageId, destinationId, attempt: 0, receivedAtUs: Date.now() * 1_000 }]);
   const publisher = createStreamPublisher(nc, { timeoutMs: limits.pubAckWaitMs });
@@ -102,4 +104,8 @@ async function store(ctx: TenantContext, letter: Letter, messageId: string, nc: 
   } finally {
     publisher.close();
   }
+}
+
+function pickHeaders(headers: Record<string, string>, names: string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
 }

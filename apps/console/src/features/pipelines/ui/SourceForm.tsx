@@ -2,6 +2,7 @@
 
 import { Skeleton, Stack, TextInput } from '@mantine/core';
 import type { HttpSourceSpec, ReplySpec, SourceSpec } from '@vrsky/contracts/pipeline-spec';
+import { stageAfter } from '@vrsky/contracts/stages';
 import { type ReactNode, useCallback, useMemo, useState } from 'react';
 import { CodeBlock } from '../../../ui/CodeBlock.tsx';
 import { CopyButton } from '../../../ui/CopyButton.tsx';
@@ -59,7 +60,7 @@ export function SourceForm({ source, pipeline, at, problems, focus, onChange, be
         {open ? (
           <div>
             <p className={classes.label}>Try it from a terminal</p>
-            <CodeBlock code={curlLine(pipeline.ingestUrl, pipeline.draft.steps[0]?.sample)} what="curl line" wrap />
+            <CodeBlock code={curlLine(pipeline.ingestUrl, stageAfter(pipeline.draft, null).steps[0]?.sample)} what="curl line" wrap />
           </div>
         ) : (
           <p className={classes.help}>
