@@ -300,9 +300,11 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     const handOver = (): void =>
       offer(parts, { route, headers }, (messageIds, refused) => {
         release();
-        if (refused === null && route.replyWithinMs > 0) results.expect(messageIds[0] as string);
+        const awaited = refused === null && route.replyWithinMs > 0 ? (messageIds[0] as string) : null;
+        if (awaited !== null) results.expect(awaited);
         if (id !== '') seen?.settle(id, refused === null ? messageIds : null, Date.now());
         settle(messageIds, refused, false);
+        if (awaited !== null) results.ready(awaited);
       });
     // Who waits for the result waits for each hop.
     if (route.replyWithinMs > 0) handOver();

@@ -15,8 +15,10 @@ export interface OpenResultsOptions {
 
 /** Responses that stay open until their pipeline's result is there. */
 export interface OpenResults {
-  /** A message whose result will be told with `settle`, exactly once. */
+  /** A message whose result will be told with `settle`, exactly once. What comes before `ready` is kept until then. */
   expect(messageId: string): void;
+  /** Its sender waits, or has gone. */
+  ready(messageId: string): void;
   /** Keeps a response open for it. False when nothing is expected for this message, or too many wait already: answer it at once. */
   wait(connectionId: string, messageId: string, response: ServerResponse): boolean;
   settle(messageId: string, reply: Reply): void;
@@ -27,9 +29,16 @@ export interface OpenResults {
   readonly waiting: number;
 }
 
+interface Expected {
+  readonly responses: Set<ServerResponse>;
+  isReady: boolean;
+  /** The result of a message whose sender does not wait yet. */
+  early: Reply | null;
+}
+
 export function createOpenResults(options: OpenResultsOptions): OpenResults {
   /** Messages that a repeat of the sender's may still wait for, also when the first sender has gone. */
-  const expected = new Map<string, Set<ServerResponse>>();
+  const expected = new Map<string, Expected>();
   const perConnection = new Map<string, number>();
   const unsent = new Map<ServerResponse, { untilMs: number; bytes: number }>();
   let waiting = 0;
@@ -47,15 +56,26 @@ export function createOpenResults(options: OpenResultsOptions): OpenResults {
     options.answer(response, messageId, fits ? reply : pendingReply);
   };
 
+  const tell = (messageId: string, { responses }: Expected, reply: Reply): void => {
+    expected.delete(messageId);
+    for (const response of [...responses]) send(response, messageId, reply);
+  };
+
   return {
     get waiting() {
       return waiting;
     },
     expect(messageId) {
-      expected.set(messageId, new Set());
+      expected.set(messageId, { responses: new Set(), isReady: false, early: null });
+    },
+    ready(messageId) {
+      const found = expected.get(messageId);
+      if (found === undefined) return;
+      found.isReady = true;
+      if (found.early !== null) tell(messageId, found, found.early);
     },
     wait(connectionId, messageId, response) {
-      const responses = expected.get(messageId);
+      const responses = expected.get(messageId)?.responses;
       const own = perConnection.get(connectionId) ?? 0;
       if (responses === undefined || own >= options.perConnectionMax || waiting >= options.max) return false;
       responses.add(response);
@@ -72,12 +92,12 @@ export function createOpenResults(options: OpenResultsOptions): OpenResults {
       return true;
     },
     settle(messageId, reply) {
-      const responses = expected.get(messageId);
-      expected.delete(messageId);
-      for (const response of responses ?? []) send(response, messageId, reply);
+      const found = expected.get(messageId);
+      if (found?.isReady) tell(messageId, found, reply);
+      else if (found !== undefined) found.early = reply;
     },
     settleAll(reply) {
-      for (const [messageId, responses] of expected) {
+      for (const [messageId, { responses }] of expected) {
         const answered = [...responses];
         responses.clear();
         for (const response of answered) send(response, messageId, reply);
