@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { createHttpConnector } from './connector.ts';
 import { secretOf } from './destination/destination.test-support.ts';
 import { destinationSettingsSchema } from './destination/settings.ts';
+import { connectionOf } from './source/source.test-support.ts';
 
 const definition = createHttpConnector({ roles: ['destination'], listen: { host: '127.0.0.1', port: 0 }, egressAllow: new Set() });
 
@@ -35,6 +36,14 @@ test('a secret that may not go to the receiver is a problem of its field, wherev
   expect(await definition.test?.(connection({ auth }, ['elsewhere.test']), new AbortController().signal)).toMatchObject([
     { passed: false, detail: problem.message },
   ]);
+});
+
+test('a source whose senders wait for the result takes a body as one message', async () => {
+  const source = createHttpConnector({ roles: ['source'], listen: { host: '127.0.0.1', port: 0 }, egressAllow: new Set() });
+  const check = (split: 'no' | 'lines', replyWithinMs: number) => source.validate?.({ ...connectionOf({ split }), replyWithinMs });
+  expect(await check('lines', 0)).toEqual([]);
+  expect(await check('no', 1_000)).toEqual([]);
+  expect(await check('lines', 1_000)).toEqual([{ path: '/split', message: expect.stringContaining('Take a body as one message') }]);
 });
 
 test('settings can be checked before anybody gives their secrets away', async () => {
