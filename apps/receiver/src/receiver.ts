@@ -157,7 +157,11 @@ function readBody(request: IncomingMessage): Promise<Buffer | null> {
 function answer(response: ServerResponse, status: number, body: string | Buffer, contentType = 'application/json'): void {
   // 204, 205 and 304 have no body.
   const sent = status === 204 || status === 205 || status === 304 ? '' : body;
-  response.writeHead(status, { 'content-type': contentType, 'x-content-type-options': 'nosniff', ...(status === 204 ? {} : { 'content-length': Buffer.byteLength(sent) }) });
+  response.writeHead(status, {
+    'content-type': contentType,
+    'x-content-type-options': 'nosniff',
+    ...(status === 204 ? {} : { 'content-length': Buffer.byteLength(sent) }),
+  });
   response.end(sent);
 }
 

@@ -156,7 +156,7 @@ function planPipeline(tenantId: string, sandboxMinimum: readonly string[], pipel
       ...spec.destinations.map((destination) => ({
         ...connectionOf(`${pipelineId}/${destination.id}`, 'destination', destination),
         answerBytesMax: answerBytesMaxOf(destination),
-        answerOptional: !goOn.has(destination.id),
+        answerOptional: spec.reply?.from === destination.id && !goOn.has(destination.id),
       })),
     ],
   };
