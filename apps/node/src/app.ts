@@ -25,6 +25,7 @@ import { type ConnectorHost, createConnectorHost } from './plugins/connector-hos
 import { describeRelease } from './plugins/connector-session.ts';
 import { createCallMetrics, createProcessMetrics } from './plugins/process-metrics.ts';
 import { openReleaseStore } from './plugins/release-store.ts';
+import { createReplies } from './replies/replies.ts';
 import { createConnectorRequests } from './requests/connector-requests.ts';
 import { createRunService } from './requests/run-service.ts';
 import { openTenantBus, type TenantBus } from './tenant-bus.ts';
@@ -137,7 +138,8 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     onEvent: ({ tenantId, connector }, { kind, reason }) => log.info({ tenantId, connector, event: kind }, reason),
     log,
   });
-  const intake = createIntake({ acks: fleet, metrics, tracing, log });
+  const replies = await use(createReplies({ nodeId, deliver: fleet.reply, metrics, log }));
+  const intake = createIntake({ acks: fleet, replies, metrics, tracing, log });
   fleet.onReceive(intake.receive);
   await use(catalog);
   await use(fleet);
@@ -157,7 +159,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
       log,
     }),
   );
-  const delivery = createDelivery({ nodeId, steps: logic, sender: fleet, metrics, tracing, log });
+  const delivery = createDelivery({ nodeId, steps: logic, sender: fleet, replies, metrics, tracing, log });
   const deployer = createDeployer({
     openBus: (tenantId, jwt) => openTenantBus({ url, tenantId, nodeId, seed: identity.user.seed, jwt, log }),
     connections: createTenantConnections({
@@ -168,7 +170,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     }),
     intake,
     delivery,
-    requests: [runs, checks],
+    listeners: [runs, checks, replies],
   });
   findTenantBus = (tenantId) => deployer.tenants().find((tenant) => tenant.tenantId === tenantId)?.bus;
   await use({ name: 'tenants', [Symbol.asyncDispose]: () => deployer[Symbol.asyncDispose]() });

@@ -36,6 +36,10 @@ export function createMetrics() {
     intakeWaiting: gauge('vrsky_intake_waiting_messages', 'Messages that wait to be stored.'),
     packMessages: histogram('vrsky_pack_messages', 'Messages in one stored pack.', [1, 2, 4, 8, 16, 32, 64, 128, 256]),
     pubAck: histogram('vrsky_pub_ack_seconds', 'From the publish of a pack to its storage on disk.', secondsBuckets),
+    replies: counter('vrsky_replies_total', 'Results for senders who wait: told, not there in time, or there when nobody waited any more.', [
+      'tenant',
+      'result',
+    ]),
     outcomes: counter('vrsky_messages_total', 'Messages that reached their outcome at a destination.', ['tenant', 'outcome']),
     attempts: counter('vrsky_delivery_attempts_total', 'Attempts at destinations, by their result and where the trouble was.', ['tenant', 'status', 'source']),
     deliverySeconds: histogram('vrsky_delivery_duration_seconds', 'One attempt at a destination.', secondsBuckets),

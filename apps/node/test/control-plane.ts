@@ -50,6 +50,8 @@ export interface PipelineInput {
   retry?: { attempts: number; initialMs: number; maxMs: number };
   /** Destinations that get their messages in strict order. */
   strict?: string[];
+  /** What its senders wait for. */
+  reply?: { from: string; withinMs?: number };
 }
 
 export interface TestPipeline {
@@ -260,6 +262,7 @@ export async function startControlPlane(): Promise<ControlPlane> {
           ...(input.retry ? { retry: input.retry } : {}),
           ...(input.strict?.includes(destination.id) ? { order: 'strict' } : {}),
         })),
+        ...(input.reply ? { reply: input.reply } : {}),
       });
       const modules = await Promise.all((input.steps ?? []).map(compile));
       const revision = (of?.revision ?? 0) + 1;

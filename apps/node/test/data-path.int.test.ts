@@ -16,6 +16,7 @@ import { createDelivery } from '../src/delivery/delivery.ts';
 import type { OutgoingMessage, SendOutcome } from '../src/delivery/ports.ts';
 import { createIntake } from '../src/ingest/intake.ts';
 import { createMetrics } from '../src/metrics.ts';
+import { createReplies } from '../src/replies/replies.ts';
 import type { Tenant } from '../src/tenant.ts';
 import { openTenantBus, type TenantBus } from '../src/tenant-bus.ts';
 import { createTracing } from '../src/tracing.ts';
@@ -98,7 +99,8 @@ async function path(
   const tracing = createTracing(false);
   const acks = new Map<number, { status: string; messageId: string; retryAfterMs?: number }>();
   const sent: OutgoingMessage[] = [];
-  const intake = createIntake({ acks: { ack: (seq, status, more) => void acks.set(seq, { status, ...more }) }, metrics, tracing, log });
+  const replies = createReplies({ nodeId, deliver: () => false, metrics, log });
+  const intake = createIntake({ acks: { ack: (seq, status, more) => void acks.set(seq, { status, ...more }) }, replies, metrics, tracing, log });
   const sender = {
     async send(message: OutgoingMessage) {
       sent.push(message);
@@ -106,7 +108,7 @@ async function path(
     },
   };
   const steps = { run: async () => Promise.reject(new Error('bug: there are no steps')) };
-  const delivery = createDelivery({ nodeId, steps, sender, metrics, tracing, log });
+  const delivery = createDelivery({ nodeId, steps, sender, replies, metrics, tracing, log });
   const plansOf = ({ bundlePipeline }: TestPipeline) =>
     planPipelines({ v: 1, tenantId: test.tenantId, pool: 'shared', epoch: 1, generation: 1, issuedAt: '', pipelines: [bundlePipeline] });
   const plans = plansOf(pipeline);
@@ -115,6 +117,7 @@ async function path(
   cleanups.push(async () => {
     await intake.drain?.(AbortSignal.timeout(1_000));
     await delivery[Symbol.asyncDispose]();
+    await replies[Symbol.asyncDispose]();
     await bus.close();
   });
   const receive = (entries: { seq: number; body: string; customerId?: string; connectionId?: string; more?: object }[]) => {
@@ -136,7 +139,7 @@ async function path(
   /** Ends this delivery as a crash would end its work, and lets another one take over. */
   const crash = async () => {
     await delivery[Symbol.asyncDispose]();
-    const next = createDelivery({ nodeId, steps, sender, metrics, tracing, log });
+    const next = createDelivery({ nodeId, steps, sender, replies, metrics, tracing, log });
     cleanups.push(async () => next[Symbol.asyncDispose]());
     await next.set(tenant, plans);
   };
@@ -346,6 +349,7 @@ test('a message that is given back when the node stops is delivered by the next 
     nodeId: 'nod_b',
     steps: { run: async () => [] },
     sender: { send: async () => ok },
+    replies: { send: () => {} },
     metrics: createMetrics(),
     tracing: createTracing(false),
     log,

@@ -205,3 +205,18 @@ test('answers go on in strict order too: of a destination in strict order, and t
   expect(got()).toEqual(['1', '2', ...numbers(2, 6)]);
   expect(got('next')).toEqual([...numbers(1, 4), ...numbers(4, 6)]);
 });
+
+test('a sender may wait for a destination in strict order, and for steps without waiting for anybody’s turn', async () => {
+  const { pipeline, publish, got } = await start({ reply: { from: 'out', withinMs: 5_000 } });
+  bin.behave({ body: '{"stored":1}', headers: { 'content-type': 'application/json' } });
+  expect(await one().post(pipeline.path, '1')).toMatchObject({ status: 200, body: { stored: 1 } });
+  const step = { id: 'mark', kind: 'convert', source: 'export default (message) => ({ marked: message.json() });' } as const;
+  await publish({ reply: { from: 'steps', withinMs: 5_000 }, steps: [step], retry: { attempts: 2, initialMs: 2_000, maxMs: 2_000 } });
+  bin.behave({ status: 503 });
+  expect(await one().post(pipeline.path, '2')).toMatchObject({ status: 200, body: { marked: 2 } });
+  const startedMs = performance.now();
+  expect(await one().post(pipeline.path, '3')).toMatchObject({ status: 200, body: { marked: 3 } });
+  expect(performance.now() - startedMs).toBeLessThan(1_500);
+  expect(got().map((text) => text.slice(0, 12))).not.toContain('{"marked":3}');
+  bin.behave({});
+});

@@ -80,13 +80,20 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
   };
 
   /** Who can change keys on their way can send whatever it likes. The operator's own network is the operator's to judge. */
-  const validateSource = ({ auth }: SourceSettings): FieldError[] => {
+  const keysProblems = ({ auth }: SourceSettings): FieldError[] => {
     if (auth.scheme !== 'jwt') return [];
     const url = new URL(auth.jwksUrl);
     const { host, port } = endpointOf(url);
     if (url.protocol === 'https:' || config.egressAllow.has(`${host}:${port}`)) return [];
     return [{ path: '/auth/jwksUrl', message: 'Enter an https URL: keys that come over plain http could be anybody’s.' }];
   };
+
+  const validateSource = ({ settings, replyWithinMs }: Connection<SourceSettings>): FieldError[] => [
+    ...keysProblems(settings),
+    ...(replyWithinMs > 0 && settings.split !== 'no'
+      ? [{ path: '/split', message: 'A sender gets the pipeline’s result as its answer, and several messages have several. Take a body as one message.' }]
+      : []),
+  ];
 
   return defineConnector({
     manifest: {
@@ -97,9 +104,7 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
     },
 
     validate: (connection) =>
-      connection.role === 'source'
-        ? validateSource(connection.settings)
-        : destinationProblems(connection.settings, (reference) => findSecret(connection, reference)),
+      connection.role === 'source' ? validateSource(connection) : destinationProblems(connection.settings, (reference) => findSecret(connection, reference)),
 
     test: (connection, deadline) => (connection.role === 'source' ? checkSource(connection) : testDestination({ connection, guard, post, deadline })),
 
@@ -107,6 +112,7 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       ? undefined
       : {
           settings: sourceSettingsSchema,
+          replies: true,
           async receive(intake) {
             source = await listenHttpSource({ listen: config.listen, intake, onRefused: refusals.count });
             log('info', 'listening', { host: config.listen.host, port: source.port });
@@ -132,7 +138,10 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
           configure(connections) {
             destination.setTargets(
               new Map(
-                connections.map(({ connectionId, settings, answerBytesMax, secret }) => [connectionId, toTarget({ settings, answerBytesMax, secret, post })]),
+                connections.map(({ connectionId, settings, answerBytesMax, answerOptional, secret }) => [
+                  connectionId,
+                  toTarget({ settings, answerBytesMax, answerOptional, secret, post }),
+                ]),
               ),
             );
           },

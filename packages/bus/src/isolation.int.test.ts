@@ -236,6 +236,25 @@ describe("a node in a tenant's account", () => {
     expect((await ask(await bus.admin.tenant(a), 'rpc.run.shared', 'sample', 2_000)).text).toBe('sample');
   });
 
+  test("hears a pipeline's results under its own name alone, from nodes of this tenant and from nobody else", async () => {
+    const heard: string[] = [];
+    nc.subscribe(subjects.reply('nod_1'), { callback: (_error, message) => void heard.push(message.string()) });
+    await nc.flush();
+    const inB = await bus.inTenant(b, other);
+    inB.publish(subjects.reply('nod_1'), 'of B');
+    await inB.flush();
+    const fellow = await bus.inTenant(a, bus.node('nod_3', 'shared'));
+    fellow.publish(subjects.reply('nod_1'), 'of A');
+    await fellow.flush();
+    await eventually(() => heard.length > 0);
+    expect(heard).toEqual(['of A']);
+    for (const subject of [subjects.reply('nod_1'), 'reply.>', 'reply.*']) {
+      const refused = Promise.withResolvers<Error>();
+      fellow.subscribe(subject, { callback: (error) => refused.resolve(error ?? new Error('a message')) });
+      await expect(refused.promise, subject).resolves.toMatchObject({ name: 'PermissionViolationError' });
+    }
+  });
+
   test('manages nothing and reads no stream but the two it works off', async () => {
     const admin = [
       'STREAM.DELETE.INGEST',

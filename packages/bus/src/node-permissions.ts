@@ -39,6 +39,8 @@ export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
     pub: {
       allow: [
         ...['in.>', 'retry.>', 'dlq.>', 'quarantine.>', 'trail.>'],
+        // To whichever node took the message in: all nodes of a tenant have its messages and its proof key anyway.
+        subjects.reply('*'),
         // Its own name is in the subject: what a node says its connectors did cannot be said in another's name.
         subjects.calls(nodeId),
         ...[ingest, retry].flatMap((stream) => [
@@ -54,7 +56,7 @@ export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
         `$JS.API.DIRECT.GET.${trail}.${subjects.orderedTrail('*', '*')}`,
       ],
     },
-    sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool), subjects.connector(pool)] },
+    sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool), subjects.connector(pool), subjects.reply(nodeId)] },
     resp: { max: 1, ttl: ANSWER_WITHIN_MS * 1_000_000 },
   };
 }

@@ -23,6 +23,10 @@ export const packHeaders = {
   storedAt: 'Vrsky-Stored-At',
   /** On a message that was sent again: the sequence of the dead letter. */
   replayOf: 'Vrsky-Replay-Of',
+  /** The node at which the senders of these messages wait for the pipeline's result; goes along with retries and answers. */
+  replyTo: 'Vrsky-Reply-To',
+  /** Of answers, and of retries of them: which message each one's sender waits for, in the order of the entries. */
+  replyFor: 'Vrsky-Reply-For',
   /** Of answers that are the input of the next stage: which destination gave them, and to which messages, in the order of the entries. */
   answerOf: 'Vrsky-Answer-Of',
   answerTo: 'Vrsky-Answer-To',
@@ -32,6 +36,8 @@ export const packHeaders = {
   destination: 'Vrsky-Destination',
 } as const;
 
+/** Header of a result on its way back: which message it is of. */
+export const REPLY_MESSAGE = 'Vrsky-Message';
 /** Header and metadata key of the Customer-ID on every hop, the outgoing request included. */
 export const CUSTOMER_ID = 'Customer-ID';
 /** The same on every attempt for one message and destination, so that a receiver can drop repeats. */

@@ -42,6 +42,18 @@ test('a destination without an order stays without one, so that what was publish
   expect(problems(spec({ destinations: [{ ...destination(), order: 'sorted' }] }))[0]).toContain('destinations.0.order');
 });
 
+test('a sender can be answered with the result of the steps or with a destination’s answer, and only with one that is there', () => {
+  expect(pipelineSpecSchema.parse(spec()).reply).toBeUndefined();
+  expect(pipelineSpecSchema.parse(spec({ reply: { from: 'steps' } })).reply).toEqual({ from: 'steps', withinMs: 10_000 });
+  expect(problems(spec({ reply: { from: 'out', withinMs: 100 } }))).toEqual([]);
+  expect(problems(spec({ reply: { from: 'gone' } }))).toEqual([
+    'reply.from: There is no destination gone whose answer the sender could get. Choose one of the pipeline, or the result of its steps',
+  ]);
+  expect(pipelineDraftSchema.safeParse(spec({ reply: { from: 'gone', withinMs: 1_000 } })).success).toBe(true);
+  expect(problems(spec({ reply: { from: 'steps', withinMs: 30_001 } }))).toEqual(['reply.withinMs: At most 30 s']);
+  expect(problems(spec({ reply: { from: 'steps', withinMs: 99 } }))).toEqual(['reply.withinMs: At least 100 ms']);
+});
+
 test('a pipeline without a destination cannot be published but can be drafted', () => {
   expect(problems(spec({ destinations: [] }))).toEqual(['destinations: Add a destination: where should messages go?']);
   expect(pipelineDraftSchema.safeParse(spec({ destinations: [] })).success).toBe(true);

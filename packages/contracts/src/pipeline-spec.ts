@@ -203,6 +203,19 @@ const draftDestinationSchema = plainDestinationSchema.superRefine(
   checkHttpSettings(httpDestinationSettingsSchema.extend({ url: z.string().max(2_048) })),
 ) as unknown as z.ZodType<DestinationSpec>;
 
+/** In `reply.from`: the result of the steps. */
+export const STEPS_REPLY = 'steps';
+/** What a sender is answered with, in place of "stored", when it comes in time. */
+export const replySchema = z.strictObject({
+  /** `steps`: the message as the pipeline's steps made it. Otherwise the id of a destination: what that one answered. */
+  from: partIdSchema,
+  withinMs: z
+    .int()
+    .min(limits.replyMsMin, `At least ${limits.replyMsMin} ms`)
+    .max(limits.replyMsMax, `At most ${limits.replyMsMax / 1_000} s`)
+    .default(limits.replyMsDefault),
+});
+
 /** The graph of a pipeline as it is published: one source, steps in order, then every destination gets the result; answers of destinations may go on. */
 export const pipelineSpecSchema = z
   .strictObject({
@@ -213,8 +226,16 @@ export const pipelineSpecSchema = z
       .array(destinationSchema)
       .min(1, 'Add a destination: where should messages go?')
       .max(limits.destinationsPerPipelineMax, `At most ${limits.destinationsPerPipelineMax} destinations`),
+    reply: replySchema.optional(),
   })
   .superRefine((spec, context) => {
+    const { reply } = spec;
+    if (reply !== undefined && reply.from !== STEPS_REPLY && spec.destinations.every(({ id }) => id !== reply.from))
+      context.addIssue({
+        code: 'custom',
+        path: ['reply', 'from'],
+        message: `There is no destination ${reply.from} whose answer the sender could get. Choose one of the pipeline, or the result of its steps`,
+      });
     const seen = new Set<string>();
     const parts = [
       { id: spec.source.id, path: ['source'] as (string | number)[] },
@@ -234,6 +255,7 @@ export const pipelineDraftSchema = z.strictObject({
   source: sourceSchema,
   steps: z.array(stepSchema).max(limits.stepsPerPipelineMax),
   destinations: z.array(draftDestinationSchema).max(limits.destinationsPerPipelineMax),
+  reply: replySchema.optional(),
 });
 
 export type PipelineSpec = z.infer<typeof pipelineSpecSchema>;
@@ -245,6 +267,7 @@ export type Fixture = z.infer<typeof fixtureSchema>;
 export type DestinationSpec = Connected<z.infer<typeof plainDestinationSchema>, HttpDestinationSettings>;
 export type HttpSourceSpec = Extract<SourceSpec, { connector: 'http' }>;
 export type HttpDestinationSpec = Extract<DestinationSpec, { connector: 'http' }>;
+export type ReplySpec = z.infer<typeof replySchema>;
 export type RetryPolicy = z.infer<typeof retryPolicySchema>;
 export type HttpSourceSettings = z.infer<typeof httpSourceSettingsSchema>;
 export type HttpDestinationSettings = z.infer<typeof httpDestinationSettingsSchema>;

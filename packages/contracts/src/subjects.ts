@@ -33,6 +33,8 @@ export const subjects = {
   run: (pool: string) => `rpc.run.${pool}`,
   /** Request to any node of the pool: have a connector check a connection's settings, or try it out. */
   connector: (pool: string) => `rpc.connector.${pool}`,
+  /** What a pipeline made of messages whose senders wait for it at that node. Not stored: whom it does not reach in time, waits no longer. */
+  reply: (nodeId: string) => `reply.${nodeId}`,
   /** What a node asked of its connectors, in the stream TRAIL of the tenant they work for. */
   calls: (nodeId: string) => `calls.${nodeId}`,
 } as const;

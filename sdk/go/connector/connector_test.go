@@ -151,6 +151,64 @@ func TestAMessageGetsThePlatformsWord(t *testing.T) {
 	}
 }
 
+// ask hands over a message whose sender waits for the result, has it stored, and gives its number and its reply.
+func ask(t *testing.T, c *trial, stream pb.Connector_ReceiveClient, within time.Duration) (uint64, <-chan Reply) {
+	t.Helper()
+	receipt := make(chan Receipt, 1)
+	go func() { receipt <- c.intake.Submit(t.Context(), Message{ConnectionID: "p/in", ReplyWithin: within}) }()
+	message := nextMessages(t, stream)[0]
+	acks := []*pb.Ack{{Seq: message.GetSeq(), Status: pb.AckStatus_ACK_STATUS_STORED, MessageId: "msg_1"}}
+	if err := stream.Send(&pb.AckBatch{Acks: acks}); err != nil {
+		t.Fatal(err)
+	}
+	return message.GetSeq(), await(t, receipt).Reply
+}
+
+func TestASenderThatWaitsGetsItsResultOnce(t *testing.T) {
+	c, client := start(t)
+	stream := receiveStream(t, client, 10)
+	seq, reply := ask(t, c, stream, time.Minute)
+	result := &pb.Reply{Seq: seq, Status: pb.ReplyStatus_REPLY_STATUS_DONE, Payload: []byte("made"), ContentType: "text/plain", PeerStatus: 201}
+	if err := stream.Send(&pb.AckBatch{Replies: []*pb.Reply{result, result}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := await(t, reply); got.Status != ReplyDone || string(got.Payload) != "made" || got.ContentType != "text/plain" || got.PeerStatus != 201 {
+		t.Fatalf("another result came: %+v", got)
+	}
+	_, none := ask(t, c, stream, 0)
+	if none != nil {
+		t.Fatal("a sender that does not wait was promised a result")
+	}
+}
+
+func TestASenderThatWaitsHearsThatItsResultIsPending(t *testing.T) {
+	c, client := start(t)
+	stream := receiveStream(t, client, 10)
+	_, late := ask(t, c, stream, 20*time.Millisecond)
+	if got := await(t, late); got.Status != ReplyPending {
+		t.Fatalf("after its time it got %+v", got)
+	}
+	_, left := ask(t, c, stream, time.Minute)
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if got := await(t, left); got.Status != ReplyPending {
+		t.Fatalf("when its node went away it got %+v", got)
+	}
+}
+
+func TestAConnectorThatCannotReplyIsNotAskedTo(t *testing.T) {
+	_, client := start(t)
+	connection := &pb.Connection{ConnectionId: "p/in", Role: pb.Role_ROLE_SOURCE, Settings: "{}", ReplyWithinMs: 1_000}
+	response, err := client.Validate(t.Context(), &pb.ValidateRequest{Connection: connection})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(response.GetErrors()) != 1 {
+		t.Fatalf("it took a connection whose senders wait: %v", response)
+	}
+}
+
 func TestAMessageBeyondTheCreditWaitsForIt(t *testing.T) {
 	c, client := start(t)
 	stream := receiveStream(t, client, 1)

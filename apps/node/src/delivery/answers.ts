@@ -5,7 +5,7 @@ import { subjects } from '@vrsky/contracts/subjects';
 import { encodeMessage, joinEntries } from '@vrsky/proto/message-codec';
 import { formatOrdered, formatOrigin, packHeadersOf } from '../core/pack-headers.ts';
 import type { DestinationPlan, StagePlan } from '../core/pipeline-plan.ts';
-import type { PackJob, Pass } from './pack-job.ts';
+import { type PackJob, type Pass, repliedMessage } from './pack-job.ts';
 import type { SendOutcome } from './ports.ts';
 import { publishUntilStored } from './publish-until-stored.ts';
 
@@ -34,6 +34,9 @@ interface Answer {
   index: number;
   messageId: string;
   answerTo: string;
+  /** Where and for which message a sender waits. */
+  replyTo: string;
+  replyFor: string;
   raw: Uint8Array;
 }
 
@@ -48,7 +51,7 @@ interface Batch {
 
 /** For `deliveries` messages to each destination of a stage; null when no answer goes on from it. */
 export function createAnswers(job: PackJob, stage: StagePlan, deliveries: number): Answers | null {
-  const goingOn = stage.destinations.filter(({ answerBytesMax }) => answerBytesMax > 0);
+  const goingOn = stage.destinations.filter(({ isInput }) => isInput);
   if (goingOn.length === 0) return null;
   const batches = new Map(
     goingOn.map((destination): [string, Batch] => [destination.id, { destination, open: deliveries, bytes: 0, answers: [], stored: Promise.withResolvers() }]),
@@ -109,7 +112,7 @@ function toAnswer({ tenant, plan }: PackJob, pass: Pass, destination: Destinatio
     payload: outcome.peerAnswer,
     contentType: outcome.peerAnswerType,
   });
-  return { index, messageId, answerTo: message.messageId, raw };
+  return { index, messageId, answerTo: message.messageId, replyTo: pass.lane.replyTo, replyFor: repliedMessage(pass), raw };
 }
 
 async function publish(job: PackJob, destination: DestinationPlan, answers: Answer[]): Promise<void> {
@@ -141,6 +144,7 @@ async function publishBeside(job: PackJob, destination: DestinationPlan, answer:
 }
 
 function headersOf({ tenant, plan }: PackJob, destination: DestinationPlan, answers: Answer[], msgId: string): Record<string, string> {
+  const replyTo = answers[0]?.replyTo ?? '';
   return {
     ...packHeadersOf(tenant.stamp, {
       msgId,
@@ -151,6 +155,7 @@ function headersOf({ tenant, plan }: PackJob, destination: DestinationPlan, answ
     }),
     [packHeaders.answerOf]: destination.id,
     [packHeaders.answerTo]: answers.map(({ answerTo }) => answerTo).join(' '),
+    ...(replyTo === '' ? {} : { [packHeaders.replyTo]: replyTo, [packHeaders.replyFor]: answers.map(({ replyFor }) => replyFor).join(' ') }),
   };
 }
 

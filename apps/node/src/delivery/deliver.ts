@@ -7,6 +7,7 @@ import { SpanKind } from '../tracing.ts';
 import type { Answers } from './answers.ts';
 import { type PackJob, type Pass, throwIfStopped } from './pack-job.ts';
 import type { SendOutcome } from './ports.ts';
+import { replyWithAnswer } from './reply.ts';
 import { deadLetter, scheduleRetry } from './travel-alone.ts';
 
 /** What goes to a destination: the message as it came in, or what the steps made of it. */
@@ -44,10 +45,17 @@ interface Delivered {
 /** Where the answer goes on, it is stored first. */
 export async function delivered(job: PackJob, pass: Pass, made: Delivered, answers: Answers | null): Promise<TrailDestination> {
   const { destination, attempt, outcome, facts } = made;
-  if (destination.answerBytesMax === 0 || answers === null) return { ...facts, state: 'delivered' };
-  if (!outcome.peerAnswerCut) return { ...facts, state: 'delivered', answerId: await answers.store(pass, destination, outcome) };
-  answers.skip(destination.id);
-  return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, ...answerTooLarge })) };
+  if (destination.isInput && answers !== null) {
+    if (outcome.peerAnswerCut) {
+      answers.skip(destination.id);
+      return { ...facts, ...(await deadLetter(job, pass, destination.id, { attempt, ...answerTooLarge })) };
+    }
+    const answerId = await answers.store(pass, destination, outcome);
+    replyWithAnswer(job, pass, destination.id, outcome);
+    return { ...facts, state: 'delivered', answerId };
+  }
+  replyWithAnswer(job, pass, destination.id, outcome);
+  return { ...facts, state: 'delivered' };
 }
 
 const answerTooLarge = {
@@ -65,7 +73,7 @@ export interface Attempt {
 /** One attempt, made again while only the connector is to blame; what came of it, and what it says in the trail. */
 export async function makeAttempt(job: PackJob, pass: Pass, { destination, attempt, body }: Attempt) {
   const { pauses, stop, tally } = job;
-  if (destination.answerBytesMax > 0) {
+  if (destination.isInput) {
     await job.answerRoom.free();
     throwIfStopped(stop);
   }

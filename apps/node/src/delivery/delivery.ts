@@ -6,7 +6,7 @@ import type { NodeMetrics } from '../metrics.ts';
 import type { Tenant } from '../tenant.ts';
 import type { Tracing } from '../tracing.ts';
 import { type PipelineRunner, startPipelineRunner } from './pipeline-runner.ts';
-import type { Sender, StepRunner } from './ports.ts';
+import type { ReplyLine, Sender, StepRunner } from './ports.ts';
 
 /** From the tenants' queues through the steps to the destinations. */
 export interface Delivery extends Part {
@@ -30,6 +30,7 @@ export interface DeliveryOptions {
   nodeId: string;
   steps: StepRunner;
   sender: Sender;
+  replies: ReplyLine;
   metrics: NodeMetrics;
   tracing: Tracing;
   log: Log;

@@ -29,7 +29,7 @@ export function waitsForItsTurn(id: string): TrailDestination {
   return { id, state: 'retrying', attempt: 0, code: 'waits_in_order', reason: 'It waits for its turn: this destination gets its messages in strict order.' };
 }
 
-function stepReason(plan: PipelinePlan, result: { stepId: string; reason: string }): string {
+export function stepReason(plan: PipelinePlan, result: { stepId: string; reason: string }): string {
   const name = [...plan.stages.values()].flatMap(({ steps }) => steps).find(({ stepId }) => stepId === result.stepId)?.name ?? result.stepId;
   return reasonText(`Step "${name}": ${result.reason}`);
 }

@@ -7,7 +7,7 @@ import { SpanKind } from '../tracing.ts';
 import { type Lane, ORDERED, type PackJob, type Pass } from './pack-job.ts';
 import { publishUntilStored } from './publish-until-stored.ts';
 
-const firstPass: Lane = { attemptsMade: 0, destinationId: '', origin: '', storedAt: '', replayOf: '', answerOf: '', answerTo: [] };
+const firstPass: Lane = { attemptsMade: 0, destinationId: '', origin: '', storedAt: '', replayOf: '', answerOf: '', answerTo: [], replyTo: '', replyFor: [] };
 
 /** The messages of a pack; null when it is not what the platform stamped for this tenant and pipeline, and was set aside. */
 export async function openPack(job: PackJob): Promise<Pass[] | null> {
@@ -62,10 +62,11 @@ function readLane({ pack, plan, stream }: PackJob, [entry]: { message: Message }
   const destinationId = () => pack.header(packHeaders.destination) || (entry?.message.destinationId ?? '');
   const replayOf = pack.header(packHeaders.replayOf);
   const ofAnswers = () => ({ answerOf: pack.header(packHeaders.answerOf), answerTo: listAnswered(pack.header(packHeaders.answerTo)) });
+  const ofReply = () => ({ replyTo: pack.header(packHeaders.replyTo), replyFor: listAnswered(pack.header(packHeaders.replyFor)) });
   const resent: string[] = [subjects.resend(plan.pipelineId), subjects.orderedResend(plan.pipelineId)];
-  if (isOfAnswers(pack.subject, plan.pipelineId)) return { ...firstPass, ...ofAnswers() };
+  if (isOfAnswers(pack.subject, plan.pipelineId)) return { ...firstPass, ...ofAnswers(), ...ofReply() };
   if (resent.includes(pack.subject)) return { ...firstPass, destinationId: destinationId(), replayOf, ...ofAnswers() };
-  if (stream !== streamNames.retry) return firstPass;
+  if (stream !== streamNames.retry) return plan.reply === undefined ? firstPass : { ...firstPass, ...ofReply() };
   return {
     attemptsMade: Math.max(0, Number(pack.header(packHeaders.attempt)) || 0),
     destinationId: destinationId(),
@@ -73,6 +74,7 @@ function readLane({ pack, plan, stream }: PackJob, [entry]: { message: Message }
     storedAt: pack.header(packHeaders.storedAt),
     replayOf,
     ...ofAnswers(),
+    ...ofReply(),
   };
 }
 

@@ -8,7 +8,7 @@ import type { Tenant } from '../tenant.ts';
 import type { NodeSpan, Tracing } from '../tracing.ts';
 import type { AnswerRoom } from './answers.ts';
 import type { Pause } from './pause.ts';
-import type { Sender, StepRunner } from './ports.ts';
+import type { ReplyLine, Sender, StepRunner } from './ports.ts';
 import type { Tally } from './tally.ts';
 import type { TrailLane } from './trail-lane.ts';
 
@@ -25,6 +25,7 @@ export interface PackJob {
   stream: QueueName;
   steps: StepRunner;
   sender: Sender;
+  replies: ReplyLine;
   tally: Tally;
   trail: TrailLane;
   tracing: Tracing;
@@ -86,6 +87,15 @@ export interface Lane {
   readonly answerOf: string;
   /** The message that each one answers, by its index. */
   readonly answerTo: readonly string[];
+  /** The node at which the sender waits for the pipeline's result; empty when it does not. */
+  readonly replyTo: string;
+  /** The message that each one's sender waits for, by its index, where it is another one: these are answers. */
+  readonly replyFor: readonly string[];
+}
+
+/** The message whose sender waits: this one, or the one that its answers began with. */
+export function repliedMessage({ lane, index, message }: Pass): string {
+  return lane.replyFor[index] ?? message.messageId;
 }
 
 export function traceIdOf({ span, trace }: Pass): string {

@@ -20,7 +20,7 @@ import type { Tracing } from '../tracing.ts';
 import { createAnswerRoom } from './answers.ts';
 import { Abandoned, ORDERED, type Ordering, type QueueName } from './pack-job.ts';
 import { createPause } from './pause.ts';
-import type { Sender, StepRunner } from './ports.ts';
+import type { ReplyLine, Sender, StepRunner } from './ports.ts';
 import { processPack } from './process-pack.ts';
 import { publishUntilStored } from './publish-until-stored.ts';
 import { createTally } from './tally.ts';
@@ -32,6 +32,7 @@ export interface RunnerOptions {
   plan: PipelinePlan;
   steps: StepRunner;
   sender: Sender;
+  replies: ReplyLine;
   metrics: NodeMetrics;
   tracing: Tracing;
   log: Log;
@@ -176,6 +177,7 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
         stream: hand.stream,
         steps: options.steps,
         sender: options.sender,
+        replies: options.replies,
         tally: createTally(metrics, tenant.tenantId),
         trail,
         tracing: options.tracing,

@@ -6,6 +6,7 @@ import { deliverInOrder } from './deliver-in-order.ts';
 import { endedBySteps } from './ended-without-delivery.ts';
 import { Abandoned, type PackJob, type Pass, throwIfStopped } from './pack-job.ts';
 import { toTrail } from './pack-trail.ts';
+import { replyWithoutAnswer } from './reply.ts';
 import { runSteps } from './run-steps.ts';
 
 /**
@@ -75,6 +76,7 @@ async function workOff(job: PackJob, { id, passes, results, onDone }: Chain): Pr
           await write(`${index}:${waiting.attempt}:${Date.now()}`, [...done, toMessage(pass, { ...waiting, behind })]);
         };
         const destination = await (endedBySteps(job, pass, id, result) ?? deliverInOrder(job, pass, { id, body, ...progress, onWaiting }));
+        replyWithoutAnswer(job, pass, destination);
         tally.outcome(destination.state);
         done.push(toMessage(pass, destination));
       }

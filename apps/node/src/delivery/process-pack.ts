@@ -1,4 +1,5 @@
 import { packHeaders } from '@vrsky/contracts/message-headers';
+import { STEPS_REPLY } from '@vrsky/contracts/pipeline-spec';
 import { subjects } from '@vrsky/contracts/subjects';
 import type { TrailDestination, TrailMessage } from '@vrsky/contracts/trail';
 import type { LogicResult } from '@vrsky/logic/pool';
@@ -6,11 +7,12 @@ import { readOrdered } from '../core/pack-headers.ts';
 import type { DestinationPlan, StagePlan } from '../core/pipeline-plan.ts';
 import { type Answers, createAnswers } from './answers.ts';
 import { deliver } from './deliver.ts';
-import { destinationRemoved, endedBySteps, waitsForItsTurn } from './ended-without-delivery.ts';
+import { destinationRemoved, endedBySteps, stepReason, waitsForItsTurn } from './ended-without-delivery.ts';
 import { openPack } from './open-pack.ts';
 import { type Lane, ORDERED, type PackJob, type Pass } from './pack-job.ts';
 import { toTrail } from './pack-trail.ts';
 import { processInOrder } from './process-in-order.ts';
+import { replyWithoutAnswer, replyWithSteps } from './reply.ts';
 import { runSteps } from './run-steps.ts';
 
 /**
@@ -47,23 +49,37 @@ async function finish(job: PackJob, pass: Pass, { stage, result, ordered, answer
   const { message, span, lane } = pass;
   const targets = targetsOf(stage, lane);
   const body = result?.outcome === 'ok' ? result : message;
+  const failure = result?.outcome === 'failed' ? stepReason(job.plan, result) : '';
+  if (failure === '') replyWithSteps(job, pass, result, failure);
+  const decide = (target: Target): Promise<TrailDestination> | TrailDestination => {
+    if (ordered.includes(target.id)) return waitsForItsTurn(target.id);
+    const ended = endedBySteps(job, pass, target.id, result);
+    if (ended !== null) return ended;
+    if (target.plan === null) return destinationRemoved(job, pass, target.id, lane.attemptsMade);
+    return deliver(job, pass, target.plan, body, answers);
+  };
   const destinations = await Promise.all(
-    targets.map((target): Promise<TrailDestination> | TrailDestination => {
-      if (ordered.includes(target.id)) return waitsForItsTurn(target.id);
-      const ended = endedBySteps(job, pass, target.id, result);
-      if (ended !== null) return ended;
-      if (target.plan === null) return destinationRemoved(job, pass, target.id, lane.attemptsMade);
-      return deliver(job, pass, target.plan, body, answers);
+    targets.map(async (target) => {
+      const decided = await decide(target);
+      replyWithoutAnswer(job, pass, decided);
+      return decided;
     }),
   );
+  if (failure !== '') replyWithSteps(job, pass, result, failure);
   for (const { state } of destinations) job.tally.outcome(state);
   span?.end(Date.now());
   job.onMessageDone();
   return toTrail(job.pack, pass, result, destinations);
 }
 
+interface Target {
+  readonly id: string;
+  /** Null when it has gone. */
+  readonly plan: DestinationPlan | null;
+}
+
 /** All destinations of the stage, or the one that the retry lane names, which may have gone meanwhile. */
-function targetsOf(stage: StagePlan, { destinationId, answerOf }: Lane): { id: string; plan: DestinationPlan | null }[] {
+function targetsOf(stage: StagePlan, { destinationId, answerOf }: Lane): Target[] {
   // A dead letter of an answer that nothing took names whose answer it is: sent again, it is for all that take it now.
   const only = destinationId === answerOf ? '' : destinationId;
   if (only !== '') return [{ id: only, plan: stage.destinations.find(({ id }) => id === only) ?? null }];
@@ -78,7 +94,9 @@ function orderedOf({ plan, pack }: PackJob): string[] {
 }
 
 /** Whether there is anybody here to get what the steps make. */
-function needsSteps({ pack }: PackJob, { destinations }: StagePlan, ordered: readonly string[]): boolean {
+function needsSteps({ pack, plan }: PackJob, { destinations }: StagePlan, ordered: readonly string[]): boolean {
   if (ordered.length === 0) return true;
+  // A sender that waits for it need not wait for its message's turn.
+  if (plan.reply?.from === STEPS_REPLY) return true;
   return pack.header(packHeaders.destination) === '' && destinations.some(({ id }) => !ordered.includes(id));
 }

@@ -6,6 +6,7 @@ import type { Log } from '@vrsky/kernel/log';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
 import type { Sandbox } from '@vrsky/plugin/sandbox/confine';
 import type { RawEntry } from '@vrsky/proto/message-codec';
+import type { Reply } from '@vrsky/proto/reply-codec';
 import type { ProcessCalls } from './call-ledger.ts';
 import {
   type Breakdown,
@@ -54,6 +55,8 @@ export interface ConnectorHost extends Part {
   onReceive(handler: (entries: ReceivedEntry[]) => void): void;
   /** Answers an entry; an answer to a process that is gone is dropped. */
   ack(seq: number, status: AckStatus, options: { messageId: string; retryAfterMs?: number }): void;
+  /** Tells what became of an entry whose peer waits. False when its process is gone or does not keep up: nobody is told. */
+  reply(seq: number, content: Omit<Reply, 'seq'>): boolean;
   /**
    * Replaces the whole set of connections, also in every process that is started later. Answers one row for each connection that
    * the connector does not accept. Rejects AppError `PLUGIN.UNAVAILABLE` when no process took the set in time: it is applied later.
@@ -375,6 +378,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     ack(seq, status, { messageId, retryAfterMs = 0 }) {
       session?.ack(seq, status, messageId, retryAfterMs);
     },
+    reply: (seq, content) => session?.reply(seq, content) ?? false,
     async configure(generation, connections) {
       desired = { generation, connections };
       const deadline = AbortSignal.timeout(times.configureWaitMs);

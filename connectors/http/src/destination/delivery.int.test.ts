@@ -281,6 +281,8 @@ describe('an answer that goes on', () => {
     configure({ url: bin.url }, [], answerBytesMax);
     bin.behave({ headers: { 'content-encoding': 'gzip' }, body: 'plain' });
     expect(await send()).toMatchObject({ status: 'permanent', code: 'answer_unreadable', peerStatus: 200, reason: expect.stringContaining('has the message') });
+    configure({ url: bin.url }, [], answerBytesMax, true);
+    expect(await send()).toMatchObject({ status: 'ok', peerAnswerCut: true });
     bin.behave({ status: 400, headers: { 'content-encoding': 'gzip' }, body: 'plain' });
     expect(await send()).toMatchObject({ status: 'permanent', code: 'http_400', peerAnswerCut: true });
   });
@@ -293,6 +295,8 @@ describe('an answer that goes on', () => {
     const lost = await send();
     expect(lost).toMatchObject({ status: 'retryable', code: 'answer_lost', peerStatus: 200, peerAnswerCut: true });
     expect(Buffer.from(lost.peerAnswer ?? []).toString()).toBe('the beginning');
+    configure({ url }, [], answerBytesMax, true);
+    expect(await send()).toMatchObject({ status: 'ok', peerStatus: 200, peerAnswerCut: true });
   });
 });
 

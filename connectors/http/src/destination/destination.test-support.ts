@@ -27,7 +27,7 @@ export interface OpenedDestination {
   destination: HttpDestination;
   send(delivery?: Partial<Delivery>): Promise<DeliveryResult>;
   /** As at a Configure: new settings or secrets, or another answer to go on. */
-  configure(settings: object, secrets?: Secret[], answerBytesMax?: number): void;
+  configure(settings: object, secrets?: Secret[], answerBytesMax?: number, answerOptional?: boolean): void;
   /** What Validate says. */
   problems: { path: string; message: string }[];
   /** The same of other settings. */
@@ -68,9 +68,9 @@ export function openDestination(settings: { url: string } & Record<string, unkno
   };
   const destination = createHttpDestination({ egress, ...(o.answerRoom && { answerRoom: o.answerRoom }) });
   const post = createTokenPost(egress);
-  const configure = (next: object, secrets: Secret[] = [], answerBytesMax = 0): void => {
+  const configure = (next: object, secrets: Secret[] = [], answerBytesMax = 0, answerOptional = false): void => {
     const secret = ({ $secret }: SecretRef): Secret => secrets.find(({ name }) => name === $secret) as Secret;
-    destination.setTargets(new Map([['p/out', toTarget({ settings: destinationSettingsSchema.parse(next), answerBytesMax, secret, post })]]));
+    destination.setTargets(new Map([['p/out', toTarget({ settings: destinationSettingsSchema.parse(next), answerBytesMax, answerOptional, secret, post })]]));
   };
   configure(settings, o.secrets, o.answerBytesMax);
   const check = (other: object) =>

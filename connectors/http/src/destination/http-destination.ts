@@ -367,8 +367,9 @@ class Exchange implements Dispatcher.DispatchHandler {
     const body = whole?.kind === 'whole' ? whole.bytes : this.answer.start(encoding, sensitive);
     const isCut = whole !== null && whole.kind !== 'whole';
     const answer = { status, retryAfter, body, contentType: this.contentType, isCut };
-    if (status >= 200 && status < 300 && whole?.kind === 'lost') return answerLost(answer, this.host());
-    if (status >= 200 && status < 300 && whole?.kind === 'unreadable') return answerUnreadable(answer);
+    const isNeeded = status >= 200 && status < 300 && !target.answerOptional;
+    if (isNeeded && whole?.kind === 'lost') return answerLost(answer, this.host());
+    if (isNeeded && whole?.kind === 'unreadable') return answerUnreadable(answer);
     return answerOutcome(answer, Date.now(), target.rules);
   }
 

@@ -22,6 +22,8 @@ export interface Route {
   idOf(headers: RawHeaders, payload: Uint8Array): string;
   split: SourceSettings['split'];
   answer: SourceSettings['answer'];
+  /** A sender waits so long for what the pipeline makes of its message; 0: it is answered once that is stored. */
+  replyWithinMs: number;
   limits: SourceSettings['limits'];
 }
 
@@ -104,6 +106,8 @@ function toRoute(connection: Connection<SourceSettings, 'source'>, { keyFetching
     idOf: idOf ?? (() => ''),
     split: settings.split,
     answer: settings.answer,
+    // A body of many messages has no one result; such a connection is refused where its settings are checked.
+    replyWithinMs: settings.split === 'no' ? connection.replyWithinMs : 0,
     limits,
   };
 }

@@ -215,7 +215,7 @@ const answer = z
     message: 'A content type goes with a body of your own',
   })
   .prefault({})
-  .meta({ title: 'Answer', description: 'What the sender gets once the message is stored.' });
+  .meta({ title: 'Answer', description: 'What the sender gets once the message is stored. A sender that waits for the pipeline’s result gets that instead.' });
 
 export const sourceSettingsSchema = z.strictObject({
   path: z

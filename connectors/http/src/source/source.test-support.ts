@@ -1,4 +1,4 @@
-import type { Connection, Receipt, Secret, SecretRef, SourceMessage } from '@vrsky/sdk/connector';
+import type { Connection, Receipt, Reply, Secret, SecretRef, SourceMessage } from '@vrsky/sdk/connector';
 import { Agent } from 'undici';
 import type * as z from 'zod';
 import type { KeyFetching } from './auth/json-web-token.ts';
@@ -13,6 +13,8 @@ export const stored: Receipt = { status: 'stored', messageId: 'msg_1', retryAfte
 export interface Offer {
   message: SourceMessage;
   answer(receipt: Receipt): void;
+  /** What the pipeline made of it. */
+  reply(reply: Partial<Reply>): void;
 }
 
 type Entered = Partial<z.input<typeof sourceSettingsSchema>>;
@@ -25,6 +27,8 @@ export function connectionOf(settings: Entered, secrets: Record<string, readonly
     role: 'source',
     settings: sourceSettingsSchema.parse({ path: PATH, ...settings }),
     answerBytesMax: 0,
+    answerOptional: false,
+    replyWithinMs: 0,
     secret: ({ $secret }: SecretRef) => secretOf($secret, secrets[$secret] ?? []),
   };
   return connection;
@@ -50,6 +54,8 @@ export interface StartOptions {
   dataDir?: string;
 }
 
+const nothing: Reply = { status: 'done', payload: Buffer.alloc(0), contentType: '', peerStatus: 0, code: '', reason: '' };
+
 /** A source on loopback with a platform that the test plays. */
 export async function startSource({ limits = {}, receipt, connections = [connectionOf({})], keyFetching, dataDir }: StartOptions = {}) {
   const offers: Offer[] = [];
@@ -59,8 +65,9 @@ export async function startSource({ limits = {}, receipt, connections = [connect
     limits,
     onRefused: (connectionId, reason) => refusals.push(`${connectionId} ${reason}`),
     intake: {
-      offer(message, answer) {
-        offers.push({ message, answer });
+      offer(message, answer, onReply) {
+        const reply = (made: Partial<Reply>) => onReply?.({ ...nothing, ...made });
+        offers.push({ message, answer, reply });
         if (receipt !== undefined) answer(typeof receipt === 'function' ? receipt(offers.length) : receipt);
       },
     },

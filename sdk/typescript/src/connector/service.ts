@@ -111,6 +111,7 @@ export function createConnectorService(o: {
         title,
         description,
         roles: roles.map((role) => roleNumbers[role]),
+        replies: source?.replies ?? false,
         sourceSettingsSchema: schemaText(source?.settings),
         destinationSettingsSchema: schemaText(destination?.settings),
       };
@@ -190,6 +191,8 @@ function parseConnection(wire: WireConnection, definition: ConnectorDefinition, 
   const part = role === null ? undefined : definition[role];
   if (role === null || part === undefined)
     return { errors: [{ path: '', message: `This connector cannot be used as a ${role ?? 'part of an unknown kind'}.` }] };
+  if (wire.replyWithinMs > 0 && !(role === 'source' && definition.source?.replies))
+    return { errors: [{ path: '', message: 'This connector cannot answer its senders with the pipeline’s result.' }] };
   let given: unknown;
   try {
     given = JSON.parse(wire.settings);
@@ -207,6 +210,8 @@ function parseConnection(wire: WireConnection, definition: ConnectorDefinition, 
     role,
     settings: checked.value,
     answerBytesMax: role === 'destination' ? wire.answerBytesMax : 0,
+    answerOptional: role === 'destination' && wire.answerOptional,
+    replyWithinMs: wire.replyWithinMs,
     secret({ $secret: name }: SecretRef): Secret {
       const found = secrets.get(name);
       if (found === undefined) throw new Error(`the connection was not given the secret ${name}`);

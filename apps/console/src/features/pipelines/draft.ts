@@ -1,4 +1,4 @@
-import type { DestinationSpec, PipelineDraft, SourceSpec, StepSpec } from '@vrsky/contracts/pipeline-spec';
+import type { DestinationSpec, PipelineDraft, ReplySpec, SourceSpec, StepSpec } from '@vrsky/contracts/pipeline-spec';
 import { hasStage, listStages, stageAfter } from '@vrsky/contracts/stages';
 import { starterOf } from './starters.ts';
 
@@ -113,6 +113,11 @@ export function answersFor(draft: PipelineDraft, id: string): DestinationSpec[] 
 
 export function updateSource(draft: PipelineDraft, change: Partial<SourceSpec>): PipelineDraft {
   return { ...draft, source: changed(draft.source, change) };
+}
+
+/** What senders wait for; undefined: they are answered as soon as their message is stored. */
+export function updateReply({ reply: _, ...draft }: PipelineDraft, reply: ReplySpec | undefined): PipelineDraft {
+  return reply === undefined ? draft : { ...draft, reply };
 }
 
 export function updateStep(draft: PipelineDraft, id: string, change: Partial<StepSpec>): PipelineDraft {

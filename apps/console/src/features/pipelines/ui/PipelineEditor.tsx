@@ -8,7 +8,7 @@ import dynamic from 'next/dynamic';
 import { useRef, useState } from 'react';
 import { MinuteChart } from '../../../ui/MinuteChart.tsx';
 import { Panel } from '../../../ui/Panel.tsx';
-import { type DraftPart, findPart, placeOfProblem, pointerOf, updateDestination, updateSource } from '../draft.ts';
+import { type DraftPart, findPart, placeOfProblem, pointerOf, updateDestination, updateReply, updateSource } from '../draft.ts';
 import { nextStep } from '../next-step.ts';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
 import type { OnAddPart } from './AddPartItems.tsx';
@@ -21,6 +21,7 @@ import { PartList } from './PartList.tsx';
 import classes from './PipelineEditor.module.css';
 import { PipelineMessages } from './PipelineMessages.tsx';
 import { isStillBeingBuilt, ProblemList } from './ProblemList.tsx';
+import { ReplyFields } from './ReplyFields.tsx';
 import { RetryFields } from './RetryFields.tsx';
 import { RolloutPanel } from './RolloutPanel.tsx';
 import { SourceConnectorSelect } from './SourceConnectorSelect.tsx';
@@ -134,8 +135,31 @@ function SelectedForm({ selected, pipeline, editor, focus, onSelect }: SelectedF
   if (selected.kind === 'source') {
     const before = <SourceConnectorSelect source={selected.part} pipeline={pipeline} onChange={(source) => edit({ ...draft, source })} />;
     const onChange = (change: object) => edit(updateSource(draft, change));
-    if (isHttp(selected.part)) return <SourceForm key={part.id} source={selected.part} pipeline={pipeline} {...common} onChange={onChange} before={before} />;
-    return <ConnectorPartForm key={`${part.id} ${part.connector}`} part={part} connectorRole="source" {...common} onChange={onChange} before={before} />;
+    const replyFields = <ReplyFields draft={draft} problems={own} focus={focus} onChange={(reply) => edit(updateReply(draft, reply))} />;
+    if (isHttp(selected.part))
+      return (
+        <SourceForm
+          key={part.id}
+          source={selected.part}
+          pipeline={pipeline}
+          {...common}
+          onChange={onChange}
+          before={before}
+          reply={draft.reply}
+          replyFields={replyFields}
+        />
+      );
+    return (
+      <ConnectorPartForm
+        key={`${part.id} ${part.connector}`}
+        part={part}
+        connectorRole="source"
+        {...common}
+        onChange={onChange}
+        before={before}
+        after={replyFields}
+      />
+    );
   }
   const onChange = (change: object) => edit(updateDestination(draft, part.id, change));
   const onAdd: OnAddPart = (added, kind) => {
