@@ -226,7 +226,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     let isThere = false;
     this.giveRoom = this.answerRoom.ask(this.delivery.customerId, this.target.answerBytesMax, () => {
       isThere = true;
-      controller.resume();
+      // Not at once: room comes while the client reads another answer, and it reads one at a time.
+      queueMicrotask(() => controller.resume());
     });
     if (!isThere) controller.pause();
   }
