@@ -13,12 +13,7 @@ export function messageColumns(short = false): Column<MessageSummary>[] {
     {
       id: 'id',
       header: 'Message',
-      cell: (message) => (
-        <span style={{ whiteSpace: 'nowrap' }}>
-          <IdPlain value={message.id} />
-          {message.isAnswer && <AnswerMark />}
-        </span>
-      ),
+      cell: (message) => <MessageId message={message} />,
       width: 172,
       narrow: 'title',
     },
@@ -56,11 +51,17 @@ export function messageColumns(short = false): Column<MessageSummary>[] {
   return short ? columns.filter((column) => !column.long) : columns;
 }
 
-function AnswerMark() {
+/** The id of a message in a list, marked when it is an answer. */
+export function MessageId({ message }: { message: MessageSummary }) {
   return (
-    <Tooltip label="The answer of a destination to another message">
-      <IconArrowForwardUp size={14} aria-label=", an answer" role="img" style={{ marginLeft: 6, verticalAlign: '-2px', color: 'var(--vr-dim)' }} />
-    </Tooltip>
+    <span style={{ whiteSpace: 'nowrap' }}>
+      <IdPlain value={message.id} />
+      {message.isAnswer && (
+        <Tooltip label="The answer of a destination to another message">
+          <IconArrowForwardUp size={14} aria-label=", an answer" role="img" style={{ marginLeft: 6, verticalAlign: '-2px', color: 'var(--vr-dim)' }} />
+        </Tooltip>
+      )}
+    </span>
   );
 }
 
