@@ -25,6 +25,7 @@ test('an HTTP destination has authentication and the rest beside its URL, and wh
   await rate.fill('0');
   await expect(rate).toHaveAccessibleDescription(/0\.25/);
   await rate.fill('5');
+  await expect(page.getByRole('checkbox', { name: 'One after the other' }), 'strict order has taken its place').toHaveCount(0);
   expect(await violationsAtTop(page), 'advanced').toEqual([]);
 
   // What only the connector can say.

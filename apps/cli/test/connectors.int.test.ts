@@ -47,6 +47,7 @@ it('a new connector in TypeScript passes its tests, builds to one file and passe
   expect(report).toMatchObject({ connector: { name: 'hello-world', version: '0.1.0' }, failed: 0 });
   expect(report.checks.filter((check: { state: string }) => check.state === 'skipped').map((check: { name: string }) => check.name)).toEqual([
     'receive.role',
+    'receive.replies',
     'send.role',
   ]);
 

@@ -39,6 +39,7 @@ const files = (extra: Partial<ConnectorOffer> = {}): ConnectorOffer => ({
   title: 'Files',
   description: 'Writes each message into a file.',
   roles: ['destination'],
+  replies: false,
   settingsSchemas: { source: '', destination: schema },
   origin: 'directory',
   network: 'none',
@@ -299,6 +300,40 @@ describe('a draft with a connector', () => {
     expect(fixed.problems).toEqual([]);
     expect(await publishPipeline(acme(), { id, draftVersion: fixed.draftVersion })).toMatchObject({ ok: true, warnings: [] });
     expect(asked.find(({ connector }) => connector === 'http')).toMatchObject({ role: 'source', settings: right.settings });
+    await other.offers([files()]);
+    await eventually(async () => (await listConnectors(acme())).connectors.length === 1);
+  });
+
+  it('may have its senders wait for the pipeline’s result, where the connector can and what they wait for is there', async () => {
+    const { id } = await createPipeline(acme(), { name: 'Answering' });
+    const { draft, draftVersion } = await getPipeline(acme(), { id });
+    const schemas = { source: '{"type":"object"}', destination: '' };
+    const http = files({ name: 'http', title: 'HTTP', roles: ['source', 'destination'], settingsSchemas: schemas, origin: 'built-in' });
+    let version = draftVersion;
+    const problems = async (from: string) => {
+      const changed = { ...draft, destinations: [target({ folder: '/data' })], reply: { from, withinMs: 2_000 } };
+      const saved = await saveDraft(acme(), { id, draftVersion: version, draft: changed });
+      version = saved.draftVersion;
+      return saved.problems.map(({ path, partId, message }) => ({ path, partId, message }));
+    };
+    const partId = draft.source.id;
+    await other.offers([files(), http]);
+    await offered('http');
+    expect(await problems('steps')).toEqual([{ path: '/reply/from', partId, message: expect.stringContaining('HTTP cannot answer its senders') }]);
+    await other.offers([files(), { ...http, replies: true }]);
+    await eventually(async () => (await getConnector(acme(), { name: 'http' })).replies);
+    expect(await problems('gone')).toEqual([{ path: '/reply/from', partId, message: expect.stringContaining('There is no destination gone') }]);
+    expect(await problems('out')).toEqual([]);
+    const asked: ConnectorRequest[] = [];
+    await using _answers = await answering((request) => {
+      asked.push(request);
+      return request.connector === 'http' ? fine({ errors: [{ path: '/split', message: 'One message.' }] }) : fine();
+    });
+    expect(await publishPipeline(acme(), { id, draftVersion: version })).toEqual({
+      ok: false,
+      problems: [{ path: '/source/settings/split', partId, message: 'One message.' }],
+    });
+    expect(asked.find(({ connector }) => connector === 'http')).toMatchObject({ role: 'source', replyWithinMs: 2_000 });
     await other.offers([files()]);
     await eventually(async () => (await listConnectors(acme())).connectors.length === 1);
   });

@@ -8,7 +8,11 @@ import { saveDraft } from '../src/features/pipelines/server/save-draft.ts';
 import type { Rig, TestTenant } from './rig.ts';
 
 /** A published pipeline without steps, to a destination `out`. */
-export async function publishedPipeline({ context }: TestTenant, name = 'Orders'): Promise<{ id: string; draftVersion: number }> {
+export async function publishedPipeline(
+  { context }: TestTenant,
+  name = 'Orders',
+  more: { order?: 'strict' } = {},
+): Promise<{ id: string; draftVersion: number }> {
   const { id } = await createPipeline(context, { name });
   const { draft, draftVersion } = await getPipeline(context, { id });
   const destination = {
@@ -17,6 +21,7 @@ export async function publishedPipeline({ context }: TestTenant, name = 'Orders'
     connector: 'http' as const,
     settings: { url: 'http://127.0.0.1:9/', method: 'POST' as const, headers: [], timeoutMs: 1_000 },
     retry: { attempts: 1, initialMs: 50, maxMs: 50 },
+    ...more,
   };
   const saved = await saveDraft(context, { id, draftVersion, draft: { ...draft, destinations: [destination] } });
   const result = await publishPipeline(context, { id, draftVersion: saved.draftVersion });

@@ -21,7 +21,7 @@ afterAll(() => rig[Symbol.asyncDispose]());
 const payload = Buffer.from('{"order":1}');
 
 /** A dead letter as a node leaves it: its entry in the stream DLQ, and its row. */
-async function deadLetter(pipelineId: string): Promise<{ messageId: string; dlqSeq: number }> {
+async function deadLetter(pipelineId: string, more: Record<string, string> = {}): Promise<{ messageId: string; dlqSeq: number }> {
   const nc = await rig.bus.tenant(rig.acme.account);
   const publisher = createStreamPublisher(nc, { timeoutMs: 5_000 });
   const entry = {
@@ -37,7 +37,7 @@ async function deadLetter(pipelineId: string): Promise<{ messageId: string; dlqS
   };
   const { seq } = await publisher.publish(
     subjects.dlq(pipelineId),
-    { [packHeaders.connection]: `${pipelineId}/source`, [packHeaders.destination]: 'out' },
+    { [packHeaders.connection]: `${pipelineId}/source`, [packHeaders.destination]: 'out', ...more },
     encodeBatch([entry]),
   );
   publisher.close();
@@ -90,6 +90,23 @@ it('a dead letter goes out again as a new message to its one destination, stampe
 
   const listed = await rest('GET', `/dead-letters?pipelineId=${pipelineId}`, { key: rig.acme.apiKey });
   expect(listed.body.items[0]).toMatchObject({ messageId, resentAs: again, resentAt: expect.any(String) });
+});
+
+it('an answer that is sent again is still the answer of its destination', async () => {
+  const { id: pipelineId } = await publishedPipeline(rig.acme);
+  const ofAnswer = { [packHeaders.answerOf]: 'customers', [packHeaders.answerTo]: 'msg_first' };
+  const { messageId } = await deadLetter(pipelineId, ofAnswer);
+  expect(await rest('POST', `/dead-letters/${messageId}/out/resend`, { key: rig.acme.apiKey })).toMatchObject({ status: 202 });
+  expect((await lastStored())?.headers).toMatchObject(ofAnswer);
+});
+
+it('to a destination in strict order it goes behind those that wait', async () => {
+  const { id: pipelineId } = await publishedPipeline(rig.acme, 'In order', { order: 'strict' });
+  const { messageId } = await deadLetter(pipelineId);
+  expect((await rest('POST', `/dead-letters/${messageId}/out/resend`, { key: rig.acme.apiKey })).status).toBe(202);
+  const stored = await lastStored();
+  expect(stored?.subject).toBe(subjects.orderedResend(pipelineId));
+  expect(stored?.headers).toMatchObject({ [packHeaders.destination]: 'out', [packHeaders.ordered]: 'out' });
 });
 
 it('a double click sends one message', async () => {

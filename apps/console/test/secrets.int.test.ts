@@ -38,6 +38,7 @@ const offer: ConnectorOffer = {
   title: 'Files',
   description: '',
   roles: ['destination'],
+  replies: false,
   settingsSchemas: { source: '', destination: JSON.stringify({ type: 'object', properties: { token: { 'x-vrsky': 'secret' } } }) },
   origin: 'directory',
   network: 'none',

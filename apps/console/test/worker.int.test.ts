@@ -4,14 +4,16 @@ import { createUserKey } from '@vrsky/bus/platform-keys';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { contentHash } from '@vrsky/contracts/canonical-json';
 import type { CallTally, ConnectorCalls, SourceRefusal } from '@vrsky/contracts/connector-calls';
-import { newId } from '@vrsky/contracts/ids';
+import { answerId, newId } from '@vrsky/contracts/ids';
 import { packHeaders } from '@vrsky/contracts/message-headers';
-import { configKeys, consumerNames, subjects } from '@vrsky/contracts/subjects';
+import { configKeys, consumerNames, streamNames, subjects } from '@vrsky/contracts/subjects';
 import type { TrailDestination, TrailRecord } from '@vrsky/contracts/trail';
 import { encodeBatch } from '@vrsky/proto/message-codec';
 import { eventually } from '@vrsky/testkit/eventually';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { getMessage } from '../src/features/messages/server/get-message.ts';
+import { listMessages } from '../src/features/messages/server/list-messages.ts';
 import type { DestinationHealth } from '../src/features/messages/types.ts';
 import { enrolNode } from '../src/features/nodes/server/enrol-node.ts';
 import { createJoinToken } from '../src/features/nodes/server/join-token.ts';
@@ -70,6 +72,26 @@ describe('the relay', () => {
     expect(node.proofKey(grant)).toEqual(deriveProofKey(platform.kek, tenantId));
     await eventually(async () => (await rig.platformDb.prisma.outbox.count()) === 0, { what: 'an empty outbox' });
     await eventually(async () => (await worker.metric('vrsky_config_generation_desired{pool="shared"}')) === head.generation);
+  });
+
+  it('gives a pipeline with strict order a queue that hands out one pack at a time, and lets go when it is not strict any more', async () => {
+    const nc = await rig.bus.tenant(rig.acme.account);
+    const atOnce = async (pipelineId: string) => {
+      const answer = await nc.request(`$JS.API.CONSUMER.INFO.${streamNames.ingest}.${consumerNames.ordered(pipelineId)}`, '');
+      return answer.json<{ config?: { max_ack_pending: number } }>().config?.max_ack_pending ?? null;
+    };
+    const { id, draftVersion } = await publishedPipeline(rig.acme, 'In order', { order: 'strict' });
+    await bundleWith(id);
+    expect(await atOnce(id)).toBe(1);
+    const { draft } = await getPipeline(acme(), { id });
+    const [{ order: _order, ...destination }] = draft.destinations as [(typeof draft.destinations)[number]];
+    const saved = await saveDraft(acme(), { id, draftVersion, draft: { ...draft, destinations: [destination] } });
+    expect(await publishPipeline(acme(), { id, draftVersion: saved.draftVersion })).toMatchObject({ ok: true });
+    await bundleWith(id, 2);
+    expect(await atOnce(id)).toBe(1_024);
+    const { id: other } = await publishedPipeline(rig.acme, 'In any order');
+    await bundleWith(other);
+    expect(await atOnce(other)).toBeNull();
   });
 
   it('grants a new node every tenant of its pool, without anybody publishing', async () => {
@@ -343,6 +365,28 @@ describe('the projector', () => {
     expect(await waiting()).toMatchObject([{ waiting: 0, dead: { count: 1, reason: 'There is nothing.' } }]);
   });
 
+  it('knows of an answer to which message it is, also after further attempts, and of the message what its answer became', async () => {
+    const { tenantId } = acme();
+    const { id: pipelineId } = await publishedPipeline(rig.acme, 'Answered');
+    const id = newId('msg');
+    const answer = answerId(id, 'out');
+    await node.writeTrail(tenantId, record(rig.acme, pipelineId, [id], { ...delivered(), answerId: answer }));
+    const answerOf = { messageId: id, destinationId: 'out' };
+    const passes = [
+      record(rig.acme, pipelineId, [answer], { id: 'next', state: 'retrying', attempt: 1, startedAtMs: Date.now() }),
+      record(rig.acme, pipelineId, [answer], { ...delivered(), id: 'next', attempt: 2 }),
+    ];
+    for (const pass of passes) {
+      for (const message of pass.messages) Object.assign(message, { answerOf, receivedAtMs: passes[0]?.messages[0]?.receivedAtMs });
+      await node.writeTrail(tenantId, pass);
+    }
+    await eventually(async () => (await messageOf(answer))?.state === 'delivered', { what: 'the second attempt' });
+    expect(await getMessage(acme(), { id: answer })).toMatchObject({ isAnswer: true, answerOf });
+    expect(await getMessage(acme(), { id })).toMatchObject({ isAnswer: false, answerOf: null, destinations: [{ answerId: answer }] });
+    const listed = async (of: string | null) => (await listMessages(acme(), { pipelineId, answerOf: of, limit: 10 })).items.map((item) => item.id);
+    expect([await listed(null), await listed('out'), await listed('next')]).toEqual([[id], [answer], []]);
+  });
+
   it('takes what it can from records that are broken, lie in the wrong stream or hold what Postgres refuses', async () => {
     const { tenantId } = acme();
     const { id: pipelineId } = await publishedPipeline(rig.acme, 'Broken');
@@ -561,13 +605,14 @@ describe('what connectors were asked', () => {
 describe('a deleted pipeline', () => {
   it('lets what it had accepted and not delivered expire, once no node runs it, and tells the trail', async () => {
     const { tenantId } = acme();
-    const { id } = await publishedPipeline(rig.acme, 'Deleted');
+    const { id } = await publishedPipeline(rig.acme, 'Deleted', { order: 'strict' });
     const bundle = await bundleWith(id);
     await node.lease({ stopping: false });
     await node.apply(tenantId, bundle);
     const nc = await rig.bus.tenant(rig.acme.account);
     const publisher = createStreamPublisher(nc, { timeoutMs: 5_000 });
-    const [waiting, retrying] = [newId('msg'), newId('msg')];
+    const [waiting, retrying, inOrder] = [newId('msg'), newId('msg'), newId('msg')];
+    const answer = answerId(retrying, 'out');
     const entry = (messageId: string) =>
       encodeBatch([
         { messageId, customerId: tenantId, pipelineId: id, receivedAtUs: Date.now() * 1_000, payload: Buffer.from('{}'), contentType: 'application/json' },
@@ -575,6 +620,9 @@ describe('a deleted pipeline', () => {
     await publisher.publish(subjects.ingest(id), { [packHeaders.pack]: '1' }, entry(waiting));
     const headers = { [packHeaders.pack]: '1', [packHeaders.origin]: '3.0', [packHeaders.attempt]: '2', [packHeaders.destination]: 'out' };
     await publisher.publish(subjects.retry(id), headers, entry(retrying));
+    const ofAnswer = { [packHeaders.pack]: '1', [packHeaders.answerOf]: 'out', [packHeaders.answerTo]: retrying };
+    await publisher.publish(subjects.answer(id), ofAnswer, entry(answer));
+    await publisher.publish(subjects.ordered(id), { [packHeaders.pack]: '1', [packHeaders.ordered]: 'out' }, entry(inOrder));
     publisher.close();
     // A node holds it until its time, far from now.
     const held = Promise.withResolvers<void>();
@@ -600,6 +648,8 @@ describe('a deleted pipeline', () => {
     for (const [messageId, attempts] of [
       [waiting, 0],
       [retrying, 2],
+      [answer, 0],
+      [inOrder, 0],
     ] as const) {
       const row = await eventually(async () => (await rig.platformDb.prisma.message.findFirst({ where: { id: messageId } })) ?? false, { what: 'the message' });
       expect(row).toMatchObject({ state: 'expired', attempts, reason: 'The pipeline was deleted before this message was delivered.' });

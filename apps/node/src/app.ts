@@ -18,13 +18,14 @@ import { createIntake } from './ingest/intake.ts';
 import { createMetrics } from './metrics.ts';
 import { createNodeGauges } from './node-gauges.ts';
 import { createCallLedger, encodeCalls } from './plugins/call-ledger.ts';
-import { createConfine } from './plugins/confinement.ts';
+import { createConfine, findDataDir } from './plugins/confinement.ts';
 import { createConnectorCatalog } from './plugins/connector-catalog.ts';
 import { createConnectorFleet } from './plugins/connector-fleet.ts';
 import { type ConnectorHost, createConnectorHost } from './plugins/connector-host.ts';
 import { describeRelease } from './plugins/connector-session.ts';
 import { createCallMetrics, createProcessMetrics } from './plugins/process-metrics.ts';
 import { openReleaseStore } from './plugins/release-store.ts';
+import { createReplies } from './replies/replies.ts';
 import { createConnectorRequests } from './requests/connector-requests.ts';
 import { createRunService } from './requests/run-service.ts';
 import { openTenantBus, type TenantBus } from './tenant-bus.ts';
@@ -94,14 +95,14 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
       ...createCallMetrics(metrics),
     }),
   );
-  const startConnector = (role: 'source' | 'destination', env: Record<string, string>): ConnectorHost => {
+  const startConnector = (role: 'source' | 'destination', env: Record<string, string>, dataDir?: string): ConnectorHost => {
     const seat = ledger.seat({ connector: 'http', tenantId: null });
     return createConnectorHost({
       name: `http ${role}`,
       tenantId: null,
       release: http,
-      env: { ...env, VRSKY_HTTP_ROLES: role },
-      sandbox: confine({ manifest: httpManifest, minimum: [] }),
+      env: { ...env, VRSKY_HTTP_ROLES: role, ...(dataDir === undefined ? {} : { VRSKY_DATA_DIR: dataDir }) },
+      sandbox: confine({ manifest: httpManifest, minimum: [], ...(dataDir === undefined ? {} : { dataDir }) }),
       credit: limits.sourceCreditMax,
       openCalls: ({ digest }) => seat.open(digest),
       onEvent: seat.event,
@@ -109,11 +110,16 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     });
   };
   const destination = startConnector('destination', { VRSKY_EGRESS_ALLOW: config.egressAllow.join(',') });
-  const source = startConnector('source', {
-    VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}`,
-    // It fetches the keys of those who issue tokens.
-    VRSKY_EGRESS_ALLOW: config.egressAllow.join(','),
-  });
+  const dataDir = path.join(config.stateDir, 'connector-data');
+  const source = startConnector(
+    'source',
+    {
+      VRSKY_HTTP_LISTEN: `${config.ingest.host}:${config.ingest.port}`,
+      // It fetches the keys of those who issue tokens.
+      VRSKY_EGRESS_ALLOW: config.egressAllow.join(','),
+    },
+    await findDataDir(sandbox, path.join(dataDir, '_shared', 'http-source'), log),
+  );
   const shared = { http: { source, destination } };
   const catalog = createConnectorCatalog({
     dir: config.pluginDir,
@@ -126,13 +132,14 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     catalog,
     shared,
     credit: limits.sourceCreditMax,
-    dataDir: path.join(config.stateDir, 'connector-data'),
+    dataDir,
     confine,
     openSeat: ledger.seat,
     onEvent: ({ tenantId, connector }, { kind, reason }) => log.info({ tenantId, connector, event: kind }, reason),
     log,
   });
-  const intake = createIntake({ acks: fleet, metrics, tracing, log });
+  const replies = await use(createReplies({ nodeId, deliver: fleet.reply, metrics, log }));
+  const intake = createIntake({ acks: fleet, replies, metrics, tracing, log });
   fleet.onReceive(intake.receive);
   await use(catalog);
   await use(fleet);
@@ -152,7 +159,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
       log,
     }),
   );
-  const delivery = createDelivery({ nodeId, steps: logic, sender: fleet, metrics, tracing, log });
+  const delivery = createDelivery({ nodeId, steps: logic, sender: fleet, replies, metrics, tracing, log });
   const deployer = createDeployer({
     openBus: (tenantId, jwt) => openTenantBus({ url, tenantId, nodeId, seed: identity.user.seed, jwt, log }),
     connections: createTenantConnections({
@@ -163,7 +170,7 @@ export async function buildApp(use: Use, { config, secrets, isTracing, log, stop
     }),
     intake,
     delivery,
-    requests: [runs, checks],
+    listeners: [runs, checks, replies],
   });
   findTenantBus = (tenantId) => deployer.tenants().find((tenant) => tenant.tenantId === tenantId)?.bus;
   await use({ name: 'tenants', [Symbol.asyncDispose]: () => deployer[Symbol.asyncDispose]() });

@@ -1,4 +1,5 @@
 import { isUp } from '@vrsky/bus/connect';
+import { findConsumerState } from '@vrsky/bus/consumer-state';
 import { consumerNames, streamNames } from '@vrsky/contracts/subjects';
 import { every, type Part } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
@@ -9,7 +10,7 @@ import type { Tenant } from './tenant.ts';
 
 /** What the gauges look at. */
 export interface Gauged {
-  queues(): { tenant: Tenant; pipelineId: string; packsInHand: number; messagesInHand: number; oldestStoredAtMs: number | null }[];
+  queues(): Queue[];
   tenants(): Tenant[];
   config(): { tenantId: string; desired: number | null; applied: number | null }[];
   control(): { isUp: boolean; contactAtMs: number | null };
@@ -17,10 +18,19 @@ export interface Gauged {
   logic(): { pending: number; replaced: number };
 }
 
+interface Queue {
+  tenant: Tenant;
+  pipelineId: string;
+  packsInHand: number;
+  messagesInHand: number;
+  oldestStoredAtMs: number | null;
+  isOrdered: boolean;
+  blockedStoredAtMs: number | null;
+}
+
 /** Pipelines that are shown by name. */
 const topMax = 50;
 const askEveryMs = 10_000;
-const askTimeoutMs = 2_000;
 
 interface Pending {
   packs: number;
@@ -36,11 +46,11 @@ export function createNodeGauges(metrics: NodeMetrics, gauged: Gauged, log: Log)
 
   const ask = async (): Promise<void> => {
     const seen = new Set<string>();
-    for (const { tenant, pipelineId } of gauged.queues()) {
+    for (const { tenant, pipelineId, isOrdered } of gauged.queues()) {
       const key = `${tenant.tenantId} ${pipelineId}`;
       seen.add(key);
       if (!tenant.bus.isUp()) continue;
-      const packs = await pendingOf(tenant, pipelineId);
+      const packs = await pendingOf(tenant, pipelineId, isOrdered);
       if (packs !== null) pending.set(key, { packs, sinceMs: packs === 0 ? null : (pending.get(key)?.sinceMs ?? Date.now()) });
     }
     for (const key of pending.keys()) if (!seen.has(key)) pending.delete(key);
@@ -63,6 +73,12 @@ export function createNodeGauges(metrics: NodeMetrics, gauged: Gauged, log: Log)
         const oldestMs = Math.min(queue.oldestStoredAtMs ?? nowMs, queue.waits?.sinceMs ?? nowMs);
         return { value: Math.max(0, nowMs - oldestMs) / 1_000, labels: label(queue) };
       }),
+    );
+    rows(
+      metrics.orderedBlocked,
+      queues.flatMap((queue) =>
+        queue.blockedStoredAtMs === null ? [] : { value: Math.max(0, nowMs - queue.blockedStoredAtMs) / 1_000, labels: label(queue) },
+      ),
     );
     rows(
       metrics.queuePending,
@@ -116,12 +132,13 @@ function setCounter<T extends string>(counter: Counter<T>, labels: Partial<Recor
   counter.inc(labels, total);
 }
 
-/** Packs of a pipeline that no node has taken; null when the server does not answer now. */
-async function pendingOf(tenant: Tenant, pipelineId: string): Promise<number | null> {
+/** Packs of a pipeline that no node has taken; null when the server does not answer now. Those in strict order count in both of their queues. */
+async function pendingOf(tenant: Tenant, pipelineId: string, isOrdered: boolean): Promise<number | null> {
   const nc = await tenant.bus.connected;
   if (!isUp(nc)) return null;
-  const answer = await nc.request(`$JS.API.CONSUMER.INFO.${streamNames.ingest}.${consumerNames.pipeline(pipelineId)}`, '', { timeout: askTimeoutMs });
-  return answer.json<{ num_pending?: number }>().num_pending ?? null;
+  const names = [consumerNames.pipeline(pipelineId), ...(isOrdered ? [consumerNames.ordered(pipelineId)] : [])];
+  const states = await Promise.all(names.map((name) => findConsumerState(nc, streamNames.ingest, name)));
+  return states[0] === null ? null : sum(states.map((state) => state?.pending ?? 0));
 }
 
 function sum(values: number[]): number {

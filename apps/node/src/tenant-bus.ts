@@ -1,4 +1,4 @@
-import type { NatsConnection } from '@nats-io/transport-node';
+import { type NatsConnection, headers as newHeaders } from '@nats-io/transport-node';
 import { connectBus, isUp, onConnectionChange } from '@vrsky/bus/connect';
 import { createStreamPublisher, type PubAck, type StreamPublisher } from '@vrsky/bus/publisher';
 import { limits } from '@vrsky/contracts/limits';
@@ -15,6 +15,8 @@ export interface TenantBus {
   readonly connected: Promise<NatsConnection>;
   /** Rejects at once with `BUS.UNAVAILABLE` while NATS is away: nothing waits here for its return. */
   publish(subject: string, headers: Record<string, string>, body: Uint8Array): Promise<PubAck>;
+  /** Sends it without an answer and without storing it; while NATS is away, or when it is too large, it is gone. Never throws. */
+  tell(subject: string, headers: Record<string, string>, body: Uint8Array): void;
   /** Calls back each time NATS comes back. Returns the function that ends it. */
   onUp(listener: () => void): () => void;
   /** Used from the next connect on. */
@@ -76,6 +78,16 @@ export function openTenantBus(options: TenantBusOptions): TenantBus {
             new AppError({ code: 'BUS.UNAVAILABLE', kind: 'unavailable', message: `publish to ${subject}: NATS was not reached yet`, retryAfterMs: 1_000 }),
           )
         : publisher.publish(subject, headers, body);
+    },
+    tell(subject, headers, body) {
+      if (connection === null || !isUp(connection)) return; // kept by the client it would leave when nobody waits for it any more
+      const sent = newHeaders();
+      for (const name in headers) sent.set(name, headers[name] ?? '');
+      try {
+        connection.publish(subject, body, { headers: sent });
+      } catch (error) {
+        log.debug({ tenantId, subject, err: error }, 'a message without an answer could not be sent');
+      }
     },
     onUp(listener) {
       listeners.add(listener);

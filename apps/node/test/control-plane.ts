@@ -9,6 +9,7 @@ import { createAccountSeed, createPlatformKeys, type PlatformKeys } from '@vrsky
 import { natsServerConfig } from '@vrsky/bus/server-config';
 import { createStatusBucket } from '@vrsky/bus/status-bucket';
 import { getStored, type StoredMessage } from '@vrsky/bus/stored';
+import type { TenantStorage } from '@vrsky/bus/stream-configs';
 import { type Bundle, type BundlePipeline, type Fence, type Grant, grantSealContext, type Head } from '@vrsky/contracts/bundle';
 import { canonicalJson, contentHash } from '@vrsky/contracts/canonical-json';
 import { type ConnectorCalls, connectorCallsSchema } from '@vrsky/contracts/connector-calls';
@@ -34,17 +35,23 @@ export interface StepInput {
   id: string;
   kind: 'convert' | 'filter';
   source: string;
+  /** The destination whose answer it takes. */
+  after?: string;
 }
 
 export interface PipelineInput {
   /** Settings of the HTTP source, beside its path. */
   from?: Record<string, HttpSourceSettings[string]>;
-  /** Destinations by id; each gets the result. */
-  to: Record<string, { url: string; headers?: { name: string; value: string }[]; timeoutMs?: number }>;
+  /** Destinations by id; each gets the result, or with `after` what comes of that destination's answer. */
+  to: Record<string, { url: string; headers?: { name: string; value: string }[]; timeoutMs?: number; after?: string }>;
   /** Destinations of other connectors, by id. */
   through?: Record<string, { connector: string; release?: string; settings: Record<string, string | number | boolean | { $secret: string }> }>;
   steps?: StepInput[];
   retry?: { attempts: number; initialMs: number; maxMs: number };
+  /** Destinations that get their messages in strict order. */
+  strict?: string[];
+  /** What its senders wait for. */
+  reply?: { from: string; withinMs?: number };
 }
 
 export interface TestPipeline {
@@ -76,7 +83,7 @@ export interface ControlPlane {
   readonly url: string;
   readonly joinToken: string;
   readonly enrolled: { nodeId: string; request: EnrolmentRequest }[];
-  addTenant(): Promise<TestTenant>;
+  addTenant(storage?: TenantStorage): Promise<TestTenant>;
   /** A pipeline with its consumers, not yet published. With `of`, its next revision. */
   pipeline(tenant: TestTenant, input: PipelineInput, of?: TestPipeline): Promise<TestPipeline>;
   /** Signs and writes bundle, grants and head, and gives back the fence. */
@@ -231,26 +238,31 @@ export async function startControlPlane(): Promise<ControlPlane> {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     joinToken,
     enrolled,
-    async addTenant() {
+    async addTenant(storage) {
       const tenant: TestTenant = { tenantId: newId('cus'), accountSeed: createAccountSeed(), proofKey: randomBytes(32), trail: [], calls: [] };
-      await admin.ensureTenant(accountOf(tenant));
+      await admin.ensureTenant({ ...accountOf(tenant), ...(storage && { storage }) });
       tenants.set(tenant.tenantId, { tenant, pipelines: [], fence: null, hash: '' });
       await readTrail(tenant);
       return tenant;
     },
     async pipeline(tenant, input, of) {
       const pipelineId = of?.pipelineId ?? newId('pip');
-      if (!of) await admin.ensurePipelineConsumer(accountOf(tenant), pipelineId);
+      await admin.ensurePipelineConsumer(accountOf(tenant), pipelineId, (input.strict ?? []).length > 0);
       const source = of?.spec.source;
       const path = source && isHttp(source) ? source.settings.path : newInletPath();
       const spec = pipelineSpecSchema.parse({
         v: 1,
         source: { id: 'in', name: 'Webhook', connector: 'http', settings: { ...input.from, path } },
-        steps: (input.steps ?? []).map(({ id, kind, source }) => ({ id, name: id, kind, language: 'typescript', source })),
+        steps: (input.steps ?? []).map((step) => ({ ...step, name: step.id, language: 'typescript' })),
         destinations: [
-          ...Object.entries(input.to).map(([id, settings]) => ({ id, name: id, connector: 'http', settings })),
+          ...Object.entries(input.to).map(([id, { after, ...settings }]) => ({ id, name: id, connector: 'http', settings, ...(after && { after }) })),
           ...Object.entries(input.through ?? {}).map(([id, part]) => ({ id, name: id, ...part })),
-        ].map((destination) => ({ ...destination, ...(input.retry ? { retry: input.retry } : {}) })),
+        ].map((destination) => ({
+          ...destination,
+          ...(input.retry ? { retry: input.retry } : {}),
+          ...(input.strict?.includes(destination.id) ? { order: 'strict' } : {}),
+        })),
+        ...(input.reply ? { reply: input.reply } : {}),
       });
       const modules = await Promise.all((input.steps ?? []).map(compile));
       const revision = (of?.revision ?? 0) + 1;

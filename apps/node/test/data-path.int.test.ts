@@ -1,8 +1,11 @@
 import { issueTenantJwt } from '@vrsky/bus/admin';
 import { createUserKey } from '@vrsky/bus/platform-keys';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
+import { getStored } from '@vrsky/bus/stored';
+import type { TenantStorage } from '@vrsky/bus/stream-configs';
+import { answerId } from '@vrsky/contracts/ids';
 import { packHeaders } from '@vrsky/contracts/message-headers';
-import { subjects } from '@vrsky/contracts/subjects';
+import { streamNames, subjects } from '@vrsky/contracts/subjects';
 import { createLog } from '@vrsky/kernel/log';
 import { decodeBatch, encodeMessage, joinEntries, splitBatch } from '@vrsky/proto/message-codec';
 import { eventually } from '@vrsky/testkit/eventually';
@@ -13,8 +16,9 @@ import { createDelivery } from '../src/delivery/delivery.ts';
 import type { OutgoingMessage, SendOutcome } from '../src/delivery/ports.ts';
 import { createIntake } from '../src/ingest/intake.ts';
 import { createMetrics } from '../src/metrics.ts';
+import { createReplies } from '../src/replies/replies.ts';
 import type { Tenant } from '../src/tenant.ts';
-import { openTenantBus } from '../src/tenant-bus.ts';
+import { openTenantBus, type TenantBus } from '../src/tenant-bus.ts';
 import { createTracing } from '../src/tracing.ts';
 import { type ControlPlane, startControlPlane, type TestPipeline, type TestTenant } from './control-plane.ts';
 
@@ -35,6 +39,8 @@ const ok: SendOutcome = {
   retryAfterMs: 0,
   peerStatus: 200,
   peerAnswer: Buffer.from('ok'),
+  peerAnswerType: 'text/plain',
+  peerAnswerCut: false,
   startedAtMs: 1,
   durationUs: 1_000,
 };
@@ -58,11 +64,18 @@ async function path(
     send?: (message: OutgoingMessage, call: number) => SendOutcome | Promise<SendOutcome>;
     retry?: { attempts: number; initialMs: number; maxMs: number };
     to?: string[];
+    /** Destinations that take the answer of another one. */
+    after?: Record<string, string>;
+    /** While it says so, no trail is written, and so no pack is acknowledged. */
+    holdsTrail?: () => boolean;
+    storage?: TenantStorage;
   } = {},
 ) {
-  const test = await plane.addTenant();
+  const test = await plane.addTenant(options.storage);
   const pipeline = await plane.pipeline(test, {
-    to: Object.fromEntries((options.to ?? ['out']).map((id) => [id, { url: 'http://127.0.0.1:1/' }])),
+    to: Object.fromEntries(
+      (options.to ?? ['out']).map((id) => [id, { url: 'http://127.0.0.1:1/', ...(options.after?.[id] === undefined ? {} : { after: options.after[id] }) }]),
+    ),
     ...(options.retry ? { retry: options.retry } : {}),
   });
   const user = createUserKey();
@@ -75,13 +88,19 @@ async function path(
     jwt: await issueTenantJwt(test.accountSeed, { nodeId, pool: 'shared', publicKey: user.publicKey }),
     log,
   });
-  const tenant: Tenant = { tenantId: test.tenantId, bus, stamp: { customerId: test.tenantId, proofKey: test.proofKey } };
+  const held: TenantBus = {
+    ...bus,
+    publish: (subject, headers, body) =>
+      subject.startsWith('trail.') && options.holdsTrail?.() ? new Promise(() => undefined) : bus.publish(subject, headers, body),
+  };
+  const tenant: Tenant = { tenantId: test.tenantId, bus: held, stamp: { customerId: test.tenantId, proofKey: test.proofKey } };
   await bus.connected;
   const metrics = createMetrics();
   const tracing = createTracing(false);
   const acks = new Map<number, { status: string; messageId: string; retryAfterMs?: number }>();
   const sent: OutgoingMessage[] = [];
-  const intake = createIntake({ acks: { ack: (seq, status, more) => void acks.set(seq, { status, ...more }) }, metrics, tracing, log });
+  const replies = createReplies({ nodeId, deliver: () => false, metrics, log });
+  const intake = createIntake({ acks: { ack: (seq, status, more) => void acks.set(seq, { status, ...more }) }, replies, metrics, tracing, log });
   const sender = {
     async send(message: OutgoingMessage) {
       sent.push(message);
@@ -89,13 +108,16 @@ async function path(
     },
   };
   const steps = { run: async () => Promise.reject(new Error('bug: there are no steps')) };
-  const delivery = createDelivery({ nodeId, steps, sender, metrics, tracing, log });
-  const plans = planPipelines({ v: 1, tenantId: test.tenantId, pool: 'shared', epoch: 1, generation: 1, issuedAt: '', pipelines: [pipeline.bundlePipeline] });
+  const delivery = createDelivery({ nodeId, steps, sender, replies, metrics, tracing, log });
+  const plansOf = ({ bundlePipeline }: TestPipeline) =>
+    planPipelines({ v: 1, tenantId: test.tenantId, pool: 'shared', epoch: 1, generation: 1, issuedAt: '', pipelines: [bundlePipeline] });
+  const plans = plansOf(pipeline);
   intake.set(tenant, plans);
   await delivery.set(tenant, plans);
   cleanups.push(async () => {
     await intake.drain?.(AbortSignal.timeout(1_000));
     await delivery[Symbol.asyncDispose]();
+    await replies[Symbol.asyncDispose]();
     await bus.close();
   });
   const receive = (entries: { seq: number; body: string; customerId?: string; connectionId?: string; more?: object }[]) => {
@@ -114,7 +136,19 @@ async function path(
     intake.receive(splitBatch(joinEntries(raws)));
   };
   const idOf = (seq: number) => eventually(() => acks.get(seq)?.messageId || false) as Promise<string>;
-  return { tenant: test, bus, pipeline, acks, sent, receive, idOf, metrics, delivery, intake };
+  /** Ends this delivery as a crash would end its work, and lets another one take over. */
+  const crash = async () => {
+    await delivery[Symbol.asyncDispose]();
+    const next = createDelivery({ nodeId, steps, sender, replies, metrics, tracing, log });
+    cleanups.push(async () => next[Symbol.asyncDispose]());
+    await next.set(tenant, plans);
+  };
+  /** The next revision, with other destinations. */
+  const republish = async (to: string[]) => {
+    const next = await plane.pipeline(test, { to: Object.fromEntries(to.map((id) => [id, { url: 'http://127.0.0.1:1/' }])) }, pipeline);
+    await delivery.set(tenant, plansOf(next));
+  };
+  return { tenant: test, republish, bus, pipeline, acks, sent, receive, idOf, metrics, delivery, intake, crash };
 }
 
 test('a message is stored before it is acknowledged, delivered once, and its trail says so', async () => {
@@ -315,6 +349,7 @@ test('a message that is given back when the node stops is delivered by the next 
     nodeId: 'nod_b',
     steps: { run: async () => [] },
     sender: { send: async () => ok },
+    replies: { send: () => {} },
     metrics: createMetrics(),
     tracing: createTracing(false),
     log,
@@ -348,4 +383,127 @@ test('a server that dies while a message is on its way costs nothing: the books 
   await plane.nats.start();
   expect((await plane.waitForOutcome(tenant, id, undefined, 30_000)).destinations).toMatchObject([{ state: 'delivered', attempt: 1 }]);
   expect(sent.filter(({ messageId }) => messageId === id)).toHaveLength(1);
+});
+
+test('an answer that is the next input is one message, though the node crashed after it was stored and before its pack was done', async () => {
+  let isHeld = true;
+  const { receive, idOf, sent, tenant, pipeline, crash } = await path({
+    to: ['orders', 'mail'],
+    after: { mail: 'orders' },
+    holdsTrail: () => isHeld,
+    send: (message, call) => (message.connectionId.endsWith('/orders') ? { ...ok, peerAnswer: Buffer.from(`answer ${call}`) } : ok),
+  });
+  receive([{ seq: 1, body: 'order' }]);
+  const id = await idOf(1);
+  const answered = answerId(id, 'orders');
+  await eventually(() => sent.length === 2);
+  isHeld = false;
+  await crash();
+  const trail = await plane.waitForOutcome(tenant, answered);
+  expect(await plane.waitForOutcome(tenant, id)).toMatchObject({ destinations: [{ id: 'orders', state: 'delivered', answerId: answered }] });
+  expect(trail).toMatchObject({ answerOf: { messageId: id, destinationId: 'orders' }, destinations: [{ id: 'mail', state: 'delivered' }] });
+  // Each pack came again, but the second answer is not a second message.
+  expect(sent.map(({ messageId }) => messageId).toSorted()).toEqual([id, id, answered, answered].toSorted());
+  const mails = sent.filter(({ messageId }) => messageId === answered).map(({ payload }) => Buffer.from(payload).toString());
+  expect(mails).toEqual(['answer 1', 'answer 1']);
+  const nc = await plane.admin.tenant({ tenantId: tenant.tenantId, accountSeed: tenant.accountSeed });
+  expect(await getStored(nc, streamNames.ingest, 3)).toBeNull();
+  expect((await getStored(nc, streamNames.ingest, 2))?.subject).toBe(subjects.answer(pipeline.pipelineId));
+});
+
+test('answers to a pack are stored together, and those that something else came of are left out', async () => {
+  const { receive, acks, sent, tenant, idOf } = await path({
+    to: ['orders', 'mail'],
+    after: { mail: 'orders' },
+    retry: { attempts: 1, initialMs: 50, maxMs: 50 },
+    send: (message) =>
+      Buffer.from(message.payload).toString() === 'no' ? failing({ status: 'permanent' }) : { ...ok, peerAnswer: Buffer.from(`to ${message.payload}`) },
+  });
+  receive([{ seq: 1, body: 'first' }]);
+  for (let seq = 2; seq <= 101; seq++) receive([{ seq, body: seq % 10 === 0 ? 'no' : `${seq}` }]);
+  await eventually(() => acks.size === 101);
+  const ids = await Promise.all(Array.from({ length: 101 }, (_, i) => idOf(i + 1)));
+  const expected = ids.filter((_, i) => (i + 1) % 10 !== 0);
+  const answers = () => tenant.trail.flatMap(({ messages }) => messages).filter(({ answerOf }) => answerOf !== undefined);
+  await eventually(() => answers().length === expected.length);
+  expect(
+    answers()
+      .map(({ answerOf }) => answerOf?.messageId)
+      .toSorted(),
+  ).toEqual(expected.toSorted());
+  expect(sent).toHaveLength(101 + expected.length);
+  // One for the first message, one for the others; the pack as it came in has the addresses 1 and 2.
+  expect(new Set(answers().map(({ seq }) => seq))).toEqual(new Set([3, 4]));
+  expect(sent.filter(({ connectionId }) => connectionId.endsWith('/mail')).every(({ payload }) => Buffer.from(payload).toString().startsWith('to '))).toBe(
+    true,
+  );
+});
+
+test('a pack that says it has other answers than it has is set aside', async () => {
+  const { tenant, pipeline, sent } = await path({ to: ['orders', 'mail'], after: { mail: 'orders' } });
+  const messageId = answerId('msg_one', 'orders');
+  const facts = { msgId: 'a', pipelineId: pipeline.pipelineId, revision: 1, connectionId: '', messageIds: [messageId] };
+  const headers = {
+    ...packHeadersOf({ customerId: tenant.tenantId, proofKey: tenant.proofKey }, facts),
+    [packHeaders.answerOf]: 'orders',
+    [packHeaders.answerTo]: 'msg_another',
+  };
+  const entry = encodeMessage({ seq: 1, customerId: tenant.tenantId, pipelineId: pipeline.pipelineId, messageId, payload: Buffer.from('x') });
+  await publish(pipeline, tenant, subjects.answer(pipeline.pipelineId), headers, joinEntries([entry]));
+  const kept = await eventually(async () => (await plane.dlq(tenant, 1)) ?? false);
+  expect(kept.headers[packHeaders.reason]).toMatch(/not the answers of "orders"/);
+  expect(sent).toHaveLength(0);
+});
+
+test('an answer that nothing takes any more is a dead letter of the destination that gave it, and sent again it is for all that take it then', async () => {
+  const published = Promise.withResolvers<void>();
+  const { receive, idOf, tenant, pipeline, republish, crash, sent } = await path({
+    to: ['orders', 'mail'],
+    after: { mail: 'orders' },
+    send: async (message) => {
+      await published.promise;
+      return { ...ok, peerAnswer: Buffer.from(`to ${message.payload}`) };
+    },
+  });
+  receive([{ seq: 1, body: 'x' }]);
+  await eventually(() => sent.length === 1);
+  await republish(['orders']);
+  published.resolve();
+  const trail = await plane.waitForOutcome(tenant, answerId(await idOf(1), 'orders'));
+  expect(trail.destinations).toMatchObject([{ id: 'orders', state: 'dead_lettered', code: 'stage_removed', attempt: 0 }]);
+  expect(trail).toMatchObject({ answerOf: { destinationId: 'orders' }, bytes: 4 });
+
+  await crash(); // back to the revision that has the stage
+  const letter = await plane.dlq(tenant, trail.destinations[0]?.dlqSeq ?? 0);
+  const [entry] = decodeBatch(letter?.data ?? new Uint8Array());
+  const facts = { msgId: 'msg_again', pipelineId: pipeline.pipelineId, revision: 1, connectionId: '', messageIds: ['msg_again'] };
+  const headers = { ...letter?.headers, ...packHeadersOf({ customerId: tenant.tenantId, proofKey: tenant.proofKey }, facts) };
+  await publish(pipeline, tenant, subjects.resend(pipeline.pipelineId), headers, joinEntries([encodeMessage({ ...entry, messageId: 'msg_again' })]));
+  expect(await plane.waitForOutcome(tenant, 'msg_again')).toMatchObject({ destinations: [{ id: 'mail', state: 'delivered' }] });
+  expect(Buffer.from(sent.at(-1)?.payload ?? []).toString()).toBe('to x');
+});
+
+test('a stream full of messages does not keep the answers to them from going on', async () => {
+  const storage = { ingestBytes: 1_000_000, retryBytes: 10_000_000, dlqBytes: 1_000_000, trailBytes: 1_000_000 };
+  const full = Promise.withResolvers<void>();
+  const { receive, acks, tenant } = await path({
+    to: ['orders', 'mail'],
+    after: { mail: 'orders' },
+    storage,
+    send: async () => {
+      await full.promise;
+      return { ...ok, peerAnswer: Buffer.alloc(60_000) };
+    },
+  });
+  const isFull = () => [...acks.values()].some(({ status }) => status === 'exhausted');
+  for (let seq = 1; !isFull(); seq++) {
+    receive([{ seq, body: 'x'.repeat(60_000) }]);
+    await eventually(() => acks.size === seq);
+  }
+  full.resolve();
+  const stored = [...acks.values()].filter(({ status }) => status === 'stored');
+  for (const { messageId } of stored) {
+    const answer = await plane.waitForOutcome(tenant, answerId(messageId, 'orders'));
+    expect(answer).toMatchObject({ answerOf: { messageId }, destinations: [{ id: 'mail', state: 'delivered' }] });
+  }
 });

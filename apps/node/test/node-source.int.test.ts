@@ -36,7 +36,7 @@ beforeAll(async () => {
       },
     ],
   });
-  open = await plane.pipeline(other, { to: { out: { url: `${bin.url}/other` } } });
+  open = await plane.pipeline(other, { from: { deduplicate: { by: 'header', header: 'Idempotency-Key' } }, to: { out: { url: `${bin.url}/other` } } });
   await plane.publish(tenant, [guarded]);
   await plane.publish(other, [open]);
   node = await startNode(plane, { egressAllow: [`127.0.0.1:${bin.port}`] });
@@ -82,4 +82,20 @@ test('who shows none, or a forged one, is refused; the tenant reads how many and
   expect(metrics).toContain(`vrsky_source_refused_requests_total{connector="http",tenant="${tenant.tenantId}",reason="credential_missing"} 1`);
   expect((await node.post(open.path, '{}')).status).toBe(202);
   expect(other.calls.flatMap(({ events }) => events).filter(({ kind }) => kind === 'refused')).toEqual([]);
+});
+
+test('what comes again after the node was killed, or stopped, is the message that it was', async () => {
+  const post = (id: string) => node.post(open.path, '{}', { 'idempotency-key': id });
+  const { body } = await post('order-7');
+  await node.kill();
+  await node.start();
+  expect(await post('order-7')).toMatchObject({ status: 202, body: { messageId: body.messageId, duplicate: true } });
+  const second = await post('order-8');
+  await node.stop();
+  await node.start();
+  for (const [id, { messageId }] of [
+    ['order-7', body],
+    ['order-8', second.body],
+  ] as const)
+    expect(await post(id)).toMatchObject({ status: 202, body: { messageId, duplicate: true } });
 });

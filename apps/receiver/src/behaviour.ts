@@ -1,4 +1,4 @@
-/** How a sender wants the receiver to behave, so that retries and dead letters can be tried out; from the query of the URL. */
+/** How a sender wants the receiver to behave, so that retries, dead letters and what uses an answer can be tried out; from the query of the URL. */
 export interface Behaviour {
   status: number;
   delayMs: number;
@@ -6,9 +6,11 @@ export interface Behaviour {
   retryAfter: number | null;
   /** Answer with `status` only this many times for one Idempotency-Key, then 200; null means always. */
   failTimes: number | null;
+  /** The body of an answer below 400: this text, or what was sent with its content type; null: that it was received. */
+  answer: { text: string } | 'echo' | null;
 }
 
-export const plainBehaviour: Behaviour = { status: 200, delayMs: 0, retryAfter: null, failTimes: null };
+export const plainBehaviour: Behaviour = { status: 200, delayMs: 0, retryAfter: null, failTimes: null, answer: null };
 
 /** The behaviour a URL asks for, or a sentence that says what is wrong with it. */
 export function parseBehaviour(url: string): Behaviour | string {
@@ -20,11 +22,13 @@ export function parseBehaviour(url: string): Behaviour | string {
   const retryAfter = numberIn(query, 'retryAfter', 0, 86_400);
   const failTimes = numberIn(query, 'failTimes', 1, 100);
   for (const value of [status, delayMs, retryAfter, failTimes]) if (typeof value === 'string') return value;
+  const text = query.get('answer');
   return {
     status: (status as number | null) ?? (failTimes === null ? 200 : 500),
     delayMs: (delayMs as number | null) ?? 0,
     retryAfter: retryAfter as number | null,
     failTimes: failTimes as number | null,
+    answer: text !== null ? { text } : query.has('echo') ? 'echo' : null,
   };
 }
 

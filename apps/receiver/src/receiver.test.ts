@@ -78,6 +78,18 @@ describe('the test receiver', () => {
     expect((await fetch(`${bin}?status=999`, { method: 'POST' })).status).toBe(400);
   });
 
+  it('answers with the text that the URL asks for, or with what was sent', async () => {
+    const bin = newBin();
+    const json = await fetch(`${bin}?answer=${encodeURIComponent('{"customer":"Ann"}')}`, { method: 'POST', body: 'x' });
+    expect([json.headers.get('content-type'), await json.json()]).toEqual(['application/json', { customer: 'Ann' }]);
+    const text = await fetch(`${bin}?answer=Gr%C3%BC%C3%9Fe&status=201`, { method: 'POST' });
+    expect([text.status, text.headers.get('content-type'), await text.text()]).toEqual([201, 'text/plain; charset=utf-8', 'Grüße']);
+    const echo = await fetch(`${bin}?echo`, { method: 'POST', headers: { 'content-type': 'text/csv' }, body: 'a,b' });
+    expect([echo.headers.get('content-type'), await echo.text()]).toEqual(['text/csv', 'a,b']);
+    expect((await fetch(`${bin}?echo&status=204`, { method: 'POST', body: 'x' })).status).toBe(204);
+    expect(await (await fetch(`${bin}?answer=x&status=500`, { method: 'POST' })).json()).toMatchObject({ answeredOnRequest: 500 });
+  });
+
   it('recovers after failTimes tries of one Idempotency-Key', async () => {
     const bin = `${newBin()}?failTimes=2`;
     const statuses: number[] = [];

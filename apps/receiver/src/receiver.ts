@@ -98,7 +98,10 @@ export function createReceiver(options: { host: string; port: number; key: strin
     const recovered = behaviour.failTimes !== null && triesOf(bin, kept) > behaviour.failTimes;
     const status = recovered ? 200 : behaviour.status;
     if (behaviour.retryAfter !== null && status >= 400) response.setHeader('retry-after', behaviour.retryAfter);
-    answer(response, status, status < 400 ? '{"received":true}' : `{"received":true,"answeredOnRequest":${status}}`);
+    if (status >= 400) answer(response, status, `{"received":true,"answeredOnRequest":${status}}`);
+    else if (behaviour.answer === null) answer(response, status, '{"received":true}');
+    else if (behaviour.answer === 'echo') answer(response, status, kept.body, findHeader(kept, 'content-type') ?? 'application/octet-stream');
+    else answer(response, status, behaviour.answer.text, isJson(behaviour.answer.text) ? 'application/json' : 'text/plain; charset=utf-8');
   }
 }
 
@@ -151,9 +154,24 @@ function readBody(request: IncomingMessage): Promise<Buffer | null> {
   });
 }
 
-function answer(response: ServerResponse, status: number, json: string): void {
-  response.writeHead(status, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(json) });
-  response.end(json);
+function answer(response: ServerResponse, status: number, body: string | Buffer, contentType = 'application/json'): void {
+  // 204, 205 and 304 have no body.
+  const sent = status === 204 || status === 205 || status === 304 ? '' : body;
+  response.writeHead(status, {
+    'content-type': contentType,
+    'x-content-type-options': 'nosniff',
+    ...(status === 204 ? {} : { 'content-length': Buffer.byteLength(sent) }),
+  });
+  response.end(sent);
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function problem(response: ServerResponse, status: number, title: string, detail: string, headers: Record<string, string> = {}): void {

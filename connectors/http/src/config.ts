@@ -6,6 +6,8 @@ export interface HttpConnectorConfig {
   listen: { host: string; port: number };
   /** Exact `host:port` pairs that may be reached although they are private. */
   egressAllow: ReadonlySet<string>;
+  /** Where files outlive the process; null: nowhere. */
+  dataDir: string | null;
 }
 
 /** The connector's own settings come from whoever runs the node: they are no secrets and no customer's choice. */
@@ -27,7 +29,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): H
     else egressAllow.add(`${pair.host}:${pair.port}`);
   }
   if (listen === null || problems.length > 0) throw new Error(`The configuration is not usable:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
-  return { roles, listen, egressAllow };
+  return { roles, listen, egressAllow, dataDir: env.VRSKY_DATA_DIR || null };
 }
 
 /** `name:port`, `1.2.3.4:port` or `[::1]:port`; the host in lower case and without its brackets, as it is compared later. */

@@ -1,11 +1,15 @@
+import { existsSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { join } from 'node:path';
 import type { AnyConnection, SecretRef } from '@vrsky/sdk/connector';
+import { scratchDir } from '@vrsky/testkit/scratch';
 import { expect, test } from 'vitest';
 import { createHttpConnector } from './connector.ts';
 import { secretOf } from './destination/destination.test-support.ts';
 import { destinationSettingsSchema } from './destination/settings.ts';
+import { connectionOf } from './source/source.test-support.ts';
 
-const definition = createHttpConnector({ roles: ['destination'], listen: { host: '127.0.0.1', port: 0 }, egressAllow: new Set() });
+const definition = createHttpConnector({ roles: ['destination'], listen: { host: '127.0.0.1', port: 0 }, egressAllow: new Set(), dataDir: null });
 
 function connection(settings: object, hosts: string[] | null): AnyConnection {
   const secret = ({ $secret }: SecretRef) => {
@@ -13,7 +17,16 @@ function connection(settings: object, hosts: string[] | null): AnyConnection {
     return secretOf($secret, hosts, 'tok-123456');
   };
   const parsed = destinationSettingsSchema.parse({ url: 'https://api.example.com/', ...settings });
-  return { connectionId: 'p/out', customerId: 'cus_a', role: 'destination', settings: parsed, secret };
+  return {
+    connectionId: 'p/out',
+    customerId: 'cus_a',
+    role: 'destination',
+    settings: parsed,
+    answerBytesMax: 0,
+    answerOptional: false,
+    replyWithinMs: 0,
+    secret,
+  };
 }
 
 const auth = { scheme: 'bearer', token: { $secret: 'api' } };
@@ -26,6 +39,14 @@ test('a secret that may not go to the receiver is a problem of its field, wherev
   expect(await definition.test?.(connection({ auth }, ['elsewhere.test']), new AbortController().signal)).toMatchObject([
     { passed: false, detail: problem.message },
   ]);
+});
+
+test('a source whose senders wait for the result takes a body as one message', async () => {
+  const source = createHttpConnector({ roles: ['source'], listen: { host: '127.0.0.1', port: 0 }, egressAllow: new Set(), dataDir: null });
+  const check = (split: 'no' | 'lines', replyWithinMs: number) => source.validate?.({ ...connectionOf({ split }), replyWithinMs });
+  expect(await check('lines', 0)).toEqual([]);
+  expect(await check('no', 1_000)).toEqual([]);
+  expect(await check('lines', 1_000)).toEqual([{ path: '/split', message: expect.stringContaining('Take a body as one message') }]);
 });
 
 test('settings can be checked before anybody gives their secrets away', async () => {
@@ -55,4 +76,14 @@ test('Test connection does not reach inside, not for a token either', async () =
   );
   expect(connects).toBe(1);
   await new Promise((resolve) => server.close(resolve));
+});
+
+test('the folder for files is left alone before the first configuration: until then it may be the one of the process before', async () => {
+  const dataDir = join(scratchDir('data'), 'mine');
+  const { source } = createHttpConnector({ roles: ['source'], listen: { host: '127.0.0.1', port: 0 }, egressAllow: new Set(), dataDir });
+  await source?.receive({ offer: () => undefined, submit: () => new Promise(() => undefined), room: 0 });
+  expect(existsSync(dataDir)).toBe(false);
+  await source?.configure([]);
+  expect(existsSync(dataDir)).toBe(true);
+  await source?.drain?.(new AbortController().signal);
 });

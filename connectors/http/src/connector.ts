@@ -23,6 +23,7 @@ import { countKeys, type KeyFetching } from './source/auth/json-web-token.ts';
 import { type HttpSource, listenHttpSource } from './source/http-source.ts';
 import { createRefusals } from './source/refusals.ts';
 import { createRouteTable, type Route } from './source/route.ts';
+import { createSeenBook } from './source/seen-ids.ts';
 import { type SourceSettings, sourceSettingsSchema } from './source/settings.ts';
 import { VERSION } from './version.ts';
 
@@ -38,8 +39,11 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
     dispatcher: new Agent({ connect: egress(usualWay) }),
     onFailed: (url, reason) => log('warn', 'the keys of an issuer cannot be fetched', { url, reason }),
   };
-  const table = createRouteTable(keyFetching);
   const refusals = createRefusals(log);
+  const book = createSeenBook({ dir: config.dataDir, log, onUnwritten: refusals.unwritten });
+  const table = createRouteTable(keyFetching, book);
+  /** Not before the first connections: until then the folder may be the one of the process before. */
+  let loaded: Promise<void> | null = null;
   let source: HttpSource | null = null;
   let routes: ReadonlyMap<string, Route> = new Map();
 
@@ -76,13 +80,20 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
   };
 
   /** Who can change keys on their way can send whatever it likes. The operator's own network is the operator's to judge. */
-  const validateSource = ({ auth }: SourceSettings): FieldError[] => {
+  const keysProblems = ({ auth }: SourceSettings): FieldError[] => {
     if (auth.scheme !== 'jwt') return [];
     const url = new URL(auth.jwksUrl);
     const { host, port } = endpointOf(url);
     if (url.protocol === 'https:' || config.egressAllow.has(`${host}:${port}`)) return [];
     return [{ path: '/auth/jwksUrl', message: 'Enter an https URL: keys that come over plain http could be anybody’s.' }];
   };
+
+  const validateSource = ({ settings, replyWithinMs }: Connection<SourceSettings>): FieldError[] => [
+    ...keysProblems(settings),
+    ...(replyWithinMs > 0 && settings.split !== 'no'
+      ? [{ path: '/split', message: 'A sender gets the pipeline’s result as its answer, and several messages have several. Take a body as one message.' }]
+      : []),
+  ];
 
   return defineConnector({
     manifest: {
@@ -93,9 +104,7 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
     },
 
     validate: (connection) =>
-      connection.role === 'source'
-        ? validateSource(connection.settings)
-        : destinationProblems(connection.settings, (reference) => findSecret(connection, reference)),
+      connection.role === 'source' ? validateSource(connection) : destinationProblems(connection.settings, (reference) => findSecret(connection, reference)),
 
     test: (connection, deadline) => (connection.role === 'source' ? checkSource(connection) : testDestination({ connection, guard, post, deadline })),
 
@@ -103,11 +112,14 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       ? undefined
       : {
           settings: sourceSettingsSchema,
+          replies: true,
           async receive(intake) {
             source = await listenHttpSource({ listen: config.listen, intake, onRefused: refusals.count });
             log('info', 'listening', { host: config.listen.host, port: source.port });
           },
-          configure(connections) {
+          async configure(connections) {
+            loaded ??= book.load();
+            await loaded;
             const built = table.build(connections);
             routes = built.routes;
             source?.setRoutes(built.routes);
@@ -124,7 +136,14 @@ export function createHttpConnector(config: HttpConnectorConfig): ConnectorDefin
       : {
           settings: destinationSettingsSchema,
           configure(connections) {
-            destination.setTargets(new Map(connections.map(({ connectionId, settings, secret }) => [connectionId, toTarget({ settings, secret, post })])));
+            destination.setTargets(
+              new Map(
+                connections.map(({ connectionId, settings, answerBytesMax, answerOptional, secret }) => [
+                  connectionId,
+                  toTarget({ settings, answerBytesMax, answerOptional, secret, post }),
+                ]),
+              ),
+            );
           },
           send: destination.send,
         },

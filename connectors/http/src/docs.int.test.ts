@@ -19,6 +19,8 @@ interface Section {
   /** With its page. */
   title: string;
   settings: Record<string, unknown>;
+  /** Of the pipeline, not of the source. */
+  reply: { withinMs: number } | undefined;
   commands: string[];
   promised: string[];
 }
@@ -35,10 +37,12 @@ const sections = pages
     const of = (wanted: string): string[] => blocks.filter(({ language }) => language === wanted).map(({ block }) => block);
     const [settings] = of('json');
     if (settings === undefined) return [];
+    const { reply, ...own } = JSON.parse(settings);
     return [
       {
         title: `${page}: ${text.slice(0, text.indexOf('\n'))}`,
-        settings: JSON.parse(settings),
+        settings: own,
+        reply,
         commands: of('sh'),
         promised: of('text').flatMap((block) => block.trimEnd().split('\n')),
       },
@@ -66,7 +70,11 @@ beforeAll(async () => {
   );
   connector.credit(100);
   void (async () => {
-    for (let i = 1; !isOver; i++) (await connector.received()).ack({ messageId: `msg_${i}` });
+    for (let i = 1; !isOver; i++) {
+      const { ack, reply, payload, contentType } = await connector.received();
+      ack({ messageId: `msg_${i}` });
+      reply({ payload, contentType }); // as a pipeline without steps does; who does not wait for it takes no notice
+    }
   })().catch(() => undefined); // it ends with the connector
 });
 afterAll(async () => {
@@ -97,7 +105,7 @@ test('every reason that a page explains is one that senders are answered with', 
   }
 });
 
-test.each(sections.map((section, i) => ({ ...section, i })))('$title: works as printed', async ({ settings, commands, promised, i }) => {
+test.each(sections.map((section, i) => ({ ...section, i })))('$title: works as printed', async ({ settings, reply, commands, promised, i }) => {
   const inlet = `in_docs_section_${i}`;
   const env = { ...process.env, URL: `${origin}/in/${inlet}` };
   // What comes before the request makes keys, and may print the public one.
@@ -105,7 +113,12 @@ test.each(sections.map((section, i) => ({ ...section, i })))('$title: works as p
   const secret = /^SECRET='(.*)'$/m.exec(commands.at(-1) as string)?.[1] ?? /^whpk_.*$/m.exec(made)?.[0];
   const text = JSON.stringify(settings).replace('https://issuer.example.com/jwks.json', `http://127.0.0.1:${(issuer.address() as AddressInfo).port}/jwks.json`);
   const refused = await connector.configure([
-    { role: 'source', settings: { ...JSON.parse(text), path: inlet }, ...(secret === undefined ? {} : { secrets: { webhook: secret } }) },
+    {
+      role: 'source',
+      settings: { ...JSON.parse(text), path: inlet },
+      replyWithinMs: reply?.withinMs ?? 0,
+      ...(secret === undefined ? {} : { secrets: { webhook: secret } }),
+    },
   ]);
   expect(refused).toEqual([]);
   const printed = await runTutorial(commands.slice(-1), { cwd, env });

@@ -53,6 +53,23 @@ test('a tenant gets its streams as the limits say, and asking again changes noth
   expect((await jsm.streams.info('INGEST')).created).toBe(before.created);
 });
 
+test('strict order gives out one pack at a time over all nodes; without it what is left goes at once, and where it never was nothing is made', async () => {
+  const tenant = { tenantId: 'cus_ordered', accountSeed: createAccountSeed() };
+  await bus.admin.ensureTenant(tenant);
+  const jsm = await managerOf(tenant);
+  const ordered = async () => (await jsm.consumers.info('INGEST', 'o_pip_1')).config;
+  await bus.admin.ensurePipelineConsumer(tenant, 'pip_1', false);
+  await expect(ordered()).rejects.toThrow();
+  await bus.admin.ensurePipelineConsumer(tenant, 'pip_1', true);
+  expect(await ordered()).toMatchObject({ filter_subject: 'in.pip_1.ordered.>', max_ack_pending: 1, deliver_policy: 'all', max_deliver: -1 });
+  await bus.admin.ensurePipelineConsumer(tenant, 'pip_1');
+  expect((await ordered()).max_ack_pending, 'a paused pipeline').toBe(1);
+  await bus.admin.ensurePipelineConsumer(tenant, 'pip_1', false);
+  expect((await ordered()).max_ack_pending).toBe(1_024);
+  await bus.admin.removePipelineConsumer(tenant, 'pip_1');
+  await expect(ordered()).rejects.toThrow();
+});
+
 test('callers that come at once share one connection, so that closing closes all of them', async () => {
   const admin = createBusAdmin({ url: bus.nats.url, keys: bus.keys, name: 'shared' });
   const connections = await Promise.all(Array.from({ length: 5 }, () => admin.control()));
@@ -250,4 +267,27 @@ test('a nearly full stream is freed of what was worked off, and of nothing else'
   // Of the sequences 1 to 37: 15 of pip_done, 4 of pip_half, 7 of the pipeline that is gone.
   expect(freed).toBe(26);
   expect(left.subjects).toEqual({ 'in.pip_idle.0': 5, 'in.pip_done.0': 35, 'in.pip_half.0': 6, 'in.pip_gone.0': 3 });
+});
+
+test('what a destination in strict order still waits for is not freed, whatever others have done with it', async () => {
+  const tenant = await bus.tenant('cus_held', { ingestBytes: 2 * 1_048_576 });
+  await bus.admin.ensurePipelineConsumer(tenant, 'pip_held', true);
+  const nc = await bus.inTenant(tenant, bus.node('nod_1', 'shared'));
+  const publisher = createStreamPublisher(nc, { timeoutMs: 20_000 });
+  for (let i = 0; i < 35; i++) await publisher.publish('in.pip_held.ordered.0', {}, Buffer.alloc(50_000));
+  const work = async (name: string) => {
+    let acked = 0;
+    const onPack = (pack: { ack(): void }): void => {
+      acked++;
+      pack.ack();
+    };
+    const consumer = consumePacks(nc, { stream: 'INGEST', consumer: name, maxPacks: 4, onError: () => {}, onPack });
+    const jsm = await managerOf(tenant);
+    await eventually(async () => acked >= 35 && (await jsm.consumers.info('INGEST', name)).num_ack_pending === 0);
+    await consumer.stop();
+  };
+  await work('p_pip_held');
+  expect(await bus.admin.relieveIngest(tenant)).toBe(0);
+  await work('o_pip_held');
+  expect(await bus.admin.relieveIngest(tenant)).toBe(17);
 });

@@ -10,9 +10,9 @@ import { ask, connectBus } from './connect.ts';
 import { isPublicNkey, type Nkey, nkeyFromSeed } from './nkey.ts';
 import { controlPermissions, type NodeIdentity, tenantPermissions } from './node-permissions.ts';
 import { createUserKey, type PlatformKeys } from './platform-keys.ts';
-import { ensureConsumer, ensureStream } from './read-back.ts';
+import { ensureConsumer, ensureStream, findConsumer } from './read-back.ts';
 import { relieveIngest } from './relieve.ts';
-import { controlStreams, pipelineConsumer, retryConsumer, type TenantStorage, tenantStreams, trailConsumer } from './stream-configs.ts';
+import { controlStreams, orderedConsumer, pipelineConsumer, retryConsumer, type TenantStorage, tenantStreams, trailConsumer } from './stream-configs.ts';
 import { isToken } from './token.ts';
 
 export interface TenantAccount {
@@ -28,8 +28,11 @@ export interface BusAdmin {
   ensureControl(): Promise<void>;
   /** The tenant's account, streams and trail consumer, each read back. */
   ensureTenant(tenant: TenantAccount): Promise<void>;
-  /** The pipeline's consumers on INGEST and on RETRY, each read back. */
-  ensurePipelineConsumer(tenant: TenantAccount, pipelineId: string): Promise<void>;
+  /**
+   * The pipeline's consumers on INGEST and on RETRY, each read back. With `isStrict` also the one for destinations in strict order; with false, one
+   * that is there stays for what it still has, and gives it out at once; left out, it is left alone.
+   */
+  ensurePipelineConsumer(tenant: TenantAccount, pipelineId: string, isStrict?: boolean): Promise<void>;
   removePipelineConsumer(tenant: TenantAccount, pipelineId: string): Promise<void>;
   /** Makes entries that wait for their next attempt come at once, to whoever consumes them next: for a pipeline that nodes no longer run. */
   releaseRetries(tenant: TenantAccount, pipelineId: string): Promise<void>;
@@ -105,9 +108,12 @@ export function createBusAdmin(options: BusAdminOptions): BusAdmin {
       for (const stream of tenantStreams(t.storage)) await ensureStream(jsm, stream);
       await ensureConsumer(jsm, streamNames.trail, trailConsumer());
     },
-    async ensurePipelineConsumer(t, pipelineId) {
+    async ensurePipelineConsumer(t, pipelineId, isStrict) {
       requireToken('pipeline id', pipelineId);
       const jsm = await manager(await tenant(t));
+      const ordered = orderedConsumer(pipelineId, isStrict === true);
+      if (isStrict === true || (isStrict === false && (await findConsumer(jsm, streamNames.ingest, ordered.name)) !== null))
+        await ensureConsumer(jsm, streamNames.ingest, ordered);
       await ensureConsumer(jsm, streamNames.ingest, pipelineConsumer(pipelineId));
       await ensureConsumer(jsm, streamNames.retry, retryConsumer(pipelineId));
     },
@@ -115,6 +121,7 @@ export function createBusAdmin(options: BusAdminOptions): BusAdmin {
       requireToken('pipeline id', pipelineId);
       const jsm = await manager(await tenant(t));
       await removeConsumer(jsm, streamNames.ingest, pipelineConsumer(pipelineId).name);
+      await removeConsumer(jsm, streamNames.ingest, orderedConsumer(pipelineId, false).name);
       await removeConsumer(jsm, streamNames.retry, retryConsumer(pipelineId).name);
     },
     async releaseRetries(t, pipelineId) {

@@ -1,5 +1,5 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { configKeys, inboxPrefix, statusKeys } from '@vrsky/contracts/subjects';
+import { configKeys, inboxPrefix, statusKeys, subjects } from '@vrsky/contracts/subjects';
 import { eventually } from '@vrsky/testkit/eventually';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startBus, type TestBus, type TestNode } from '../test/bus.ts';
@@ -236,6 +236,25 @@ describe("a node in a tenant's account", () => {
     expect((await ask(await bus.admin.tenant(a), 'rpc.run.shared', 'sample', 2_000)).text).toBe('sample');
   });
 
+  test("hears a pipeline's results under its own name alone, from nodes of this tenant and from nobody else", async () => {
+    const heard: string[] = [];
+    nc.subscribe(subjects.reply('nod_1'), { callback: (_error, message) => void heard.push(message.string()) });
+    await nc.flush();
+    const inB = await bus.inTenant(b, other);
+    inB.publish(subjects.reply('nod_1'), 'of B');
+    await inB.flush();
+    const fellow = await bus.inTenant(a, bus.node('nod_3', 'shared'));
+    fellow.publish(subjects.reply('nod_1'), 'of A');
+    await fellow.flush();
+    await eventually(() => heard.length > 0);
+    expect(heard).toEqual(['of A']);
+    for (const subject of [subjects.reply('nod_1'), 'reply.>', 'reply.*']) {
+      const refused = Promise.withResolvers<Error>();
+      fellow.subscribe(subject, { callback: (error) => refused.resolve(error ?? new Error('a message')) });
+      await expect(refused.promise, subject).resolves.toMatchObject({ name: 'PermissionViolationError' });
+    }
+  });
+
   test('manages nothing and reads no stream but the two it works off', async () => {
     const admin = [
       'STREAM.DELETE.INGEST',
@@ -253,6 +272,8 @@ describe("a node in a tenant's account", () => {
       'STREAM.DELETE.DLQ',
       'DIRECT.GET.DLQ',
       'DIRECT.GET.TRAIL',
+      `DIRECT.GET.TRAIL.${subjects.trail('pip_1')}`,
+      `DIRECT.GET.TRAIL.${subjects.calls('nod_1')}`,
       'DIRECT.GET.RETRY',
       'CONSUMER.CREATE.INGEST',
       'CONSUMER.CREATE.INGEST.mine.in.>',

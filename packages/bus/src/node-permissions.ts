@@ -34,11 +34,13 @@ export function controlPermissions({ nodeId, pool }: NodeIdentity): Permissions 
 
 /** In a tenant's account a node stores, works off and keeps the books of messages; it manages nothing. */
 export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
-  const { ingest, retry } = streamNames;
+  const { ingest, retry, trail } = streamNames;
   return {
     pub: {
       allow: [
         ...['in.>', 'retry.>', 'dlq.>', 'quarantine.>', 'trail.>'],
+        // To whichever node took the message in: all nodes of a tenant have its messages and its proof key anyway.
+        subjects.reply('*'),
         // Its own name is in the subject: what a node says its connectors did cannot be said in another's name.
         subjects.calls(nodeId),
         ...[ingest, retry].flatMap((stream) => [
@@ -50,9 +52,11 @@ export function tenantPermissions({ nodeId, pool }: NodeIdentity): Permissions {
           `$JS.ACK.*.*.${stream}.>`,
         ]),
         `$JS.API.DIRECT.GET.${ingest}`,
+        // The subject is in the request's, so the server checks it: how far a destination in strict order has come, and nothing else of the trail.
+        `$JS.API.DIRECT.GET.${trail}.${subjects.orderedTrail('*', '*')}`,
       ],
     },
-    sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool), subjects.connector(pool)] },
+    sub: { allow: [`${inboxPrefix(nodeId)}.>`, subjects.run(pool), subjects.connector(pool), subjects.reply(nodeId)] },
     resp: { max: 1, ttl: ANSWER_WITHIN_MS * 1_000_000 },
   };
 }

@@ -21,7 +21,7 @@ export async function ensureStream(jsm: JetStreamManager, wanted: WantedStream):
 /** The same for a durable consumer. */
 export async function ensureConsumer(jsm: JetStreamManager, stream: string, wanted: WantedConsumer): Promise<ConsumerInfo> {
   const what = `consumer ${wanted.name} of stream ${stream}`;
-  const found = await orNull(jetStreamCodes.consumerNotFound, () => jsm.consumers.info(stream, wanted.name));
+  const found = await findConsumer(jsm, stream, wanted.name);
   if (found === null) await doing(`create ${what}`, () => jsm.consumers.add(stream, { ...wanted }));
   else if (differences(wanted, found.config, consumerTraps).length > 0) {
     await mending(what, differences(wanted, found.config, consumerTraps), () => jsm.consumers.update(stream, wanted.name, { ...wanted }));
@@ -29,6 +29,11 @@ export async function ensureConsumer(jsm: JetStreamManager, stream: string, want
   const actual = await doing(`read back ${what}`, () => jsm.consumers.info(stream, wanted.name));
   refuseDifferences(what, differences(wanted, actual.config, consumerTraps));
   return actual;
+}
+
+/** Null when there is none of this name. */
+export function findConsumer(jsm: JetStreamManager, stream: string, name: string): Promise<ConsumerInfo | null> {
+  return orNull(jetStreamCodes.consumerNotFound, () => jsm.consumers.info(stream, name));
 }
 
 /** Fields we never ask for and that would break a promise: whoever set them gets an error, not a silent loss. */

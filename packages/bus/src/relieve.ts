@@ -18,10 +18,14 @@ export async function relieveIngest(jsm: JetStreamManager): Promise<number> {
     if (state.bytes < config.max_bytes * NEARLY_FULL) return 0;
     const olderEnd = state.first_seq + Math.ceil((state.last_seq - state.first_seq) * OLDER_PART);
     const floors = new Map<string, number>();
-    for await (const consumer of jsm.consumers.list(stream)) floors.set(consumer.name, consumer.ack_floor.stream_seq);
+    for await (const { name, ack_floor, num_pending, num_ack_pending } of jsm.consumers.list(stream)) {
+      // One for strict order hears of some packs only, so without any left it has no say.
+      if (!name.startsWith(consumerNames.ordered('')) || num_pending + num_ack_pending > 0) floors.set(name, ack_floor.stream_seq);
+    }
     let freed = 0;
     for (const pipelineId of await pipelinesIn(jsm)) {
-      const floor = floors.get(consumerNames.pipeline(pipelineId)) ?? state.last_seq;
+      const [every, ordered] = [consumerNames.pipeline(pipelineId), consumerNames.ordered(pipelineId)].map((name) => floors.get(name) ?? state.last_seq);
+      const floor = Math.min(every as number, ordered as number);
       // The purge stops before `seq`.
       const seq = Math.min(floor + 1, olderEnd);
       if (seq <= state.first_seq) continue;

@@ -115,6 +115,15 @@ export function pipelineConsumer(pipelineId: string): WantedConsumer {
   return { ...durable(consumerNames.pipeline(pipelineId)), filter_subject: subjects.ingestAll(pipelineId) };
 }
 
+/** In strict order the next pack is nobody's before this one is done, however many nodes read; otherwise what is left is worked off at once. */
+export function orderedConsumer(pipelineId: string, isStrict: boolean): WantedConsumer {
+  return {
+    ...durable(consumerNames.ordered(pipelineId)),
+    filter_subject: subjects.orderedAll(pipelineId),
+    max_ack_pending: isStrict ? 1 : PACKS_PENDING_MAX,
+  };
+}
+
 export function retryConsumer(pipelineId: string): WantedConsumer {
   return { ...durable(consumerNames.retry(pipelineId)), filter_subject: subjects.retry(pipelineId), max_ack_pending: RETRIES_PENDING_MAX };
 }

@@ -35,6 +35,7 @@ describe('a reference connector holds', () => {
     expect(states(report, 'skipped')).toEqual(skipped);
     expect(report.connector?.name).toBe('http');
     expect(report.checks.find(({ name }) => name === 'send.batch')?.reason).toBe('1,000 ok');
+    expect(report.checks.find(({ name }) => name === 'receive.replies')?.reason).toBe('the sender got its result');
   });
 
   test.skipIf(missing !== null)(`the Go one${unless}`, { timeout: BUILD_MS }, async () => {
@@ -45,7 +46,7 @@ describe('a reference connector holds', () => {
       settings: { source: { every: '50ms' } },
     });
     expect(states(report, 'failed')).toEqual([]);
-    expect(states(report, 'skipped')).toEqual(skipped);
+    expect(states(report, 'skipped')).toEqual(['receive.role', 'receive.replies', 'send.role']);
     expect(report.connector?.name).toBe('schedule-and-file');
     expect(report.checks.find(({ name }) => name === 'send.large')?.reason).toBe('1 ok');
   });
@@ -79,6 +80,7 @@ describe('a connector that misbehaves fails', () => {
     [['receive.credit', 'receive.acks']],
     [['receive.shape']],
     [['receive.again']],
+    [['receive.replies']],
     [['send.unknown', 'send.large', 'send.batch', 'send.broken'], named('send')],
     [['send.results']],
     [

@@ -15,6 +15,7 @@ export interface WireConnection {
   role: Role;
   settings: string;
   customerId?: string;
+  replyWithinMs?: number;
   secrets?: { name: string; hosts: string[]; versions: { version: number; value: Uint8Array }[] }[];
 }
 
@@ -96,6 +97,8 @@ export interface Session {
   nextGeneration(): bigint;
   /** Sends the request that makes the source take something in. */
   poke(): void;
+  /** The same, and what its sender was answered; null when there is no such request or no answer. */
+  ask(): Promise<string | null>;
   /** What the connector said it is, as far as it was asked. */
   identity(): { name: string; version: string } | null;
   /** That the process for most checks has died since this was last asked, in a sentence. */
@@ -202,14 +205,15 @@ export function createSession(options: CheckOptions): Session {
     },
     nextGeneration: () => ++generation,
     poke() {
-      const { request } = options;
-      if (request === undefined) return;
-      const { url, method = 'POST', headers = {}, body } = request;
       // Its answer is the connector's affair with its sender, and comes only when we have given ours.
-      fetch(url, { method, headers, ...(body !== undefined && { body }), signal: AbortSignal.timeout(limits.callMs) }).then(
-        (response) => response.body?.cancel(),
-        () => undefined,
-      );
+      void session.ask();
+    },
+    async ask() {
+      const { request } = options;
+      if (request === undefined) return null;
+      const { url, method = 'POST', headers = {}, body } = request;
+      const answer = fetch(url, { method, headers, ...(body !== undefined && { body }), signal: AbortSignal.timeout(limits.callMs) });
+      return answer.then((response) => response.text()).catch(() => null);
     },
     identity: () => (described === null ? null : { name: described.name, version: described.version }),
     takeDeath() {

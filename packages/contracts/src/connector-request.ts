@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { limits } from './limits.ts';
 import { connectorNameSchema, releaseDigestSchema } from './pipeline-spec.ts';
 import { sealedSecretSchema } from './sealed-secrets.ts';
 
@@ -16,6 +17,8 @@ export const connectorRequestSchema = z.strictObject({
   release: releaseDigestSchema.optional(),
   role: z.enum(['source', 'destination']),
   settings: z.record(z.string(), z.json()),
+  /** Of a source: its senders wait so long for the pipeline's result. */
+  replyWithinMs: z.int().min(0).max(limits.replyMsMax).default(0),
   /** What the tenant asks of the sandbox, as in its bundle. */
   sandboxMinimum: z.array(z.string().max(40)).max(16).default([]),
   /** The secrets that the settings refer to, sealed to each node that may answer, by its id. */

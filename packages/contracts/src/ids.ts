@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 
 /** Crockford's base32 in lower case: no i, l, o, u, so that an id survives being read aloud. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
@@ -46,4 +46,15 @@ const shape = /^[a-z]{2,3}_[0-9a-hjkmnp-tv-z]{24,26}$/;
 
 export function isId(kind: IdKind, value: string): boolean {
   return value.startsWith(`${kind}_`) && shape.test(value);
+}
+
+/**
+ * The id of the message that a destination's answer becomes: the same each time for one message and destination, so that an answer that was stored
+ * twice is one message. It sorts beside the message it answers.
+ */
+export function answerId(messageId: string, destinationId: string): string {
+  const hash = createHash('sha256').update(`vrsky/answer/1\n${messageId}\n${destinationId}`).digest();
+  let text = '';
+  for (let i = 0; i < 16; i++) text += ALPHABET[(hash[i] ?? 0) & 31];
+  return `${messageId.slice(0, 14).padEnd(14, '0')}${text}`;
 }

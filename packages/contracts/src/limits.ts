@@ -14,6 +14,8 @@ export const limits = {
   fixturesPerStepMax: 20,
   stepsPerPipelineMax: 20,
   destinationsPerPipelineMax: 8,
+  /** Answers in a row that are the next input. */
+  stageDepthMax: 4,
   pipelinesPerTenantMax: 200,
   /** One connection's settings, as JSON. */
   settingsCharsMax: 65_536,
@@ -43,6 +45,17 @@ export const limits = {
   requestTimeoutMsMax: 60_000,
   /** What is kept of a receiver's answer. */
   answerBytesMax: 1_024,
+  /** Of an answer that goes on from here: with ids and headers around it, it has to fit where any other message does. */
+  wholeAnswerBytesMax: 1_048_576 - 8_192,
+  /** How long a sender may be kept waiting for its pipeline's result. */
+  replyMsMin: 100,
+  replyMsDefault: 10_000,
+  replyMsMax: 30_000,
+  /** Largest result that goes back to a sender. */
+  replyBytesMax: 1_048_576,
+  /** Messages of which a node remembers who waits for their result: of one tenant, and of all. */
+  repliesPerTenantMax: 4_096,
+  repliesPerNodeMax: 16_384,
   ingestBytesMax: 1_073_741_824,
   ingestAgeMs: 7 * 86_400_000,
   /** Entries that wait for their next attempt. */

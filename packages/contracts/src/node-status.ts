@@ -53,6 +53,8 @@ export const connectorOfferSchema = z.strictObject({
   roles: z.array(z.enum(['source', 'destination'])).min(1),
   /** JSON Schema 2020-12 as text, by role; empty for a role it does not play. */
   settingsSchemas: z.strictObject({ source: z.string().max(limits.settingsSchemaCharsMax), destination: z.string().max(limits.settingsSchemaCharsMax) }),
+  /** As a source it can hand a pipeline's result back to its senders. */
+  replies: z.boolean().default(false),
   origin: z.enum(['built-in', 'directory']),
   network: z.enum(['none', 'direct']),
 });

@@ -1,10 +1,14 @@
 import { z } from 'zod';
 import { limits } from './limits.ts';
+import { findStageProblems } from './stages.ts';
 
 /** A name that a person gave; shown everywhere, unique nowhere. */
 const nameSchema = z.string().trim().min(1, 'Give it a name').max(80, 'A name has at most 80 characters');
 /** Unique within the pipeline; stable over revisions, so that metrics and trails of a step go on. */
 const partIdSchema = z.string().regex(/^[a-z][a-z0-9_-]{0,39}$/, 'An id is lower-case letters, digits, - and _, at most 40 characters');
+
+/** The destination whose answer the part takes as its input; absent: the source's message. Parts with the same one are a stage (`stages.ts`). */
+const afterSchema = partIdSchema.optional();
 
 export const httpMethods = ['POST', 'PUT', 'PATCH', 'DELETE', 'GET'] as const;
 
@@ -173,6 +177,7 @@ export const stepSchema = z
     id: partIdSchema,
     name: nameSchema,
     kind: z.enum(['convert', 'filter']),
+    after: afterSchema,
     language: z.enum(stepLanguages),
     /** The code; for `wasm` the module in base64. */
     source: z.string().max(limits.stepModuleBase64Max, `A step has at most ${limits.stepModuleBase64Max.toLocaleString('en')} characters`),
@@ -187,7 +192,10 @@ export const stepSchema = z
 
 const plainDestinationSchema = z.strictObject({
   ...connectionFields,
+  after: afterSchema,
   retry: retryPolicySchema.default({ attempts: limits.attemptsDefault, initialMs: limits.retryInitialMs, maxMs: limits.retryMaxMs }),
+  /** `strict`: messages come in the order in which they were stored, also over retries: later ones wait behind one that is tried again. Absent: `any`. */
+  order: z.enum(['any', 'strict']).optional(),
 });
 export const destinationSchema = plainDestinationSchema.superRefine(checkHttpSettings(httpDestinationSettingsSchema)) as unknown as z.ZodType<DestinationSpec>;
 /** Its URL may be missing or half written. */
@@ -195,7 +203,20 @@ const draftDestinationSchema = plainDestinationSchema.superRefine(
   checkHttpSettings(httpDestinationSettingsSchema.extend({ url: z.string().max(2_048) })),
 ) as unknown as z.ZodType<DestinationSpec>;
 
-/** The graph of a pipeline as it is published: one source, steps in order, then every destination gets the result. */
+/** In `reply.from`: the result of the steps. */
+export const STEPS_REPLY = 'steps';
+/** What a sender is answered with, in place of "stored", when it comes in time. */
+export const replySchema = z.strictObject({
+  /** `steps`: the message as the pipeline's steps made it. Otherwise the id of a destination: what that one answered. */
+  from: partIdSchema,
+  withinMs: z
+    .int()
+    .min(limits.replyMsMin, `At least ${limits.replyMsMin} ms`)
+    .max(limits.replyMsMax, `At most ${limits.replyMsMax / 1_000} s`)
+    .default(limits.replyMsDefault),
+});
+
+/** The graph of a pipeline as it is published: one source, steps in order, then every destination gets the result; answers of destinations may go on. */
 export const pipelineSpecSchema = z
   .strictObject({
     v: z.literal(1),
@@ -205,8 +226,16 @@ export const pipelineSpecSchema = z
       .array(destinationSchema)
       .min(1, 'Add a destination: where should messages go?')
       .max(limits.destinationsPerPipelineMax, `At most ${limits.destinationsPerPipelineMax} destinations`),
+    reply: replySchema.optional(),
   })
   .superRefine((spec, context) => {
+    const { reply } = spec;
+    if (reply !== undefined && reply.from !== STEPS_REPLY && spec.destinations.every(({ id }) => id !== reply.from))
+      context.addIssue({
+        code: 'custom',
+        path: ['reply', 'from'],
+        message: `There is no destination ${reply.from} whose answer the sender could get. Choose one of the pipeline, or the result of its steps`,
+      });
     const seen = new Set<string>();
     const parts = [
       { id: spec.source.id, path: ['source'] as (string | number)[] },
@@ -217,6 +246,7 @@ export const pipelineSpecSchema = z
       if (seen.has(part.id)) context.addIssue({ code: 'custom', path: [...part.path, 'id'], message: `Two parts have the id ${part.id}` });
       seen.add(part.id);
     }
+    for (const { path, message } of findStageProblems(spec)) context.addIssue({ code: 'custom', path, message });
   });
 
 /** A draft may be unfinished: a pipeline without a destination, a step whose code does not compile. */
@@ -225,6 +255,7 @@ export const pipelineDraftSchema = z.strictObject({
   source: sourceSchema,
   steps: z.array(stepSchema).max(limits.stepsPerPipelineMax),
   destinations: z.array(draftDestinationSchema).max(limits.destinationsPerPipelineMax),
+  reply: replySchema.optional(),
 });
 
 export type PipelineSpec = z.infer<typeof pipelineSpecSchema>;
@@ -236,6 +267,7 @@ export type Fixture = z.infer<typeof fixtureSchema>;
 export type DestinationSpec = Connected<z.infer<typeof plainDestinationSchema>, HttpDestinationSettings>;
 export type HttpSourceSpec = Extract<SourceSpec, { connector: 'http' }>;
 export type HttpDestinationSpec = Extract<DestinationSpec, { connector: 'http' }>;
+export type ReplySpec = z.infer<typeof replySchema>;
 export type RetryPolicy = z.infer<typeof retryPolicySchema>;
 export type HttpSourceSettings = z.infer<typeof httpSourceSettingsSchema>;
 export type HttpDestinationSettings = z.infer<typeof httpDestinationSettingsSchema>;

@@ -23,8 +23,12 @@ const destinationSchema = z.strictObject({
   code: z.string().optional(),
   reason: z.string().optional(),
   nextAtMs: z.int().optional(),
+  /** In strict order: at least so many messages wait behind this one. */
+  behind: z.int().optional(),
   /** Sequence in the stream DLQ. */
   dlqSeq: z.int().optional(),
+  /** The message that its answer became, where something in the pipeline takes the answer. */
+  answerId: z.string().optional(),
 });
 
 const messageSchema = z.strictObject({
@@ -39,6 +43,8 @@ const messageSchema = z.strictObject({
   traceId: z.string(),
   /** Sequence of the dead letter this one was sent again from. */
   replayOf: z.int().optional(),
+  /** The message and destination to which this one is the answer. */
+  answerOf: z.strictObject({ messageId: z.string(), destinationId: z.string() }).optional(),
   steps: z.array(stepSchema),
   destinations: z.array(destinationSchema),
 });

@@ -1,6 +1,6 @@
 import type { MessageInitShape, MessageShape } from '@bufbuild/protobuf';
 import { type Client, type ServiceError, status } from '@grpc/grpc-js';
-import { type AckBatch, encodeAckBatch } from '@vrsky/proto/ack-codec';
+import { type AckBatchToSend, encodeAckBatch } from '@vrsky/proto/ack-codec';
 import { Connector } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import { decodeBatch, encodeBatch, type Message } from '@vrsky/proto/message-codec';
 import { decodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
@@ -17,7 +17,7 @@ export interface ConnectorClient {
   validate(request: Request<'validate'>): Response<'validate'>;
   configure(request: Request<'configure'>): Response<'configure'>;
   drain(deadlineMs: number): Response<'drain'>;
-  receive(onMessages: (messages: Message[]) => void): ConnectorStream<AckBatch>;
+  receive(onMessages: (messages: Message[]) => void): ConnectorStream<AckBatchToSend>;
   send(onResults: (results: SendResult[]) => void): ConnectorStream<Partial<Message>[]>;
 }
 
@@ -57,7 +57,7 @@ export function createConnectorClient(client: Client, callMs: number): Connector
     validate: (request) => callUnary(client, method.validate, request, callMs),
     configure: (request) => callUnary(client, method.configure, request, callMs),
     drain: (deadlineMs) => callUnary(client, method.drain, {}, deadlineMs),
-    receive: (onMessages) => open<AckBatch, Message>(methodPath(method.receive), encodeAckBatch, decodeBatch, onMessages),
+    receive: (onMessages) => open<AckBatchToSend, Message>(methodPath(method.receive), encodeAckBatch, decodeBatch, onMessages),
     send: (onResults) => open<Partial<Message>[], SendResult>(methodPath(method.send), encodeBatch, decodeSendResults, onResults),
   };
 }

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 import type { ClientDuplexStream } from '@grpc/grpc-js';
-import { type AckBatch, encodeAckBatch } from '@vrsky/proto/ack-codec';
+import { type AckBatchToSend, encodeAckBatch } from '@vrsky/proto/ack-codec';
 import { Connector, Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import { decodeBatch, encodeBatch, type Message } from '@vrsky/proto/message-codec';
 import { decodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
@@ -314,8 +314,8 @@ async function configure(plugin: PluginHandle, role: 'source' | 'destination', s
   expect(errors).toEqual([]);
 }
 
-function openReceive(plugin: PluginHandle, received: Message[]): ClientDuplexStream<AckBatch, Message[]> {
-  const encode = (batch: AckBatch): Buffer => toBuffer(encodeAckBatch(batch));
+function openReceive(plugin: PluginHandle, received: Message[]): ClientDuplexStream<AckBatchToSend, Message[]> {
+  const encode = (batch: AckBatchToSend): Buffer => toBuffer(encodeAckBatch(batch));
   const stream = plugin.client.makeBidiStreamRequest(methodPath(Connector.method.receive), encode, decodeBatch);
   stream.on('data', (messages: Message[]) => void received.push(...messages));
   stream.on('error', () => undefined); // the plugin is ended under it

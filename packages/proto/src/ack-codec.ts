@@ -1,4 +1,5 @@
 import { AckStatus } from './gen/vrsky/connector/v1/connector_pb.ts';
+import { type Reply, readReply, replyBound, writeReply } from './reply-codec.ts';
 import { bytesTag, Reader, textBound, varintLength, varintTag, Writer } from './wire.ts';
 
 /** The node's word on one message it was handed. */
@@ -15,7 +16,10 @@ export interface Ack {
 export interface AckBatch {
   acks: Ack[];
   credit: number;
+  /** To be read after the acks: a reply may come in the frame that says its message is stored. */
+  replies: Reply[];
 }
+export type AckBatchToSend = { acks: readonly Ack[]; credit: number; replies?: readonly Reply[] };
 
 const numbers: Record<Ack['status'], number> = {
   unspecified: AckStatus.UNSPECIFIED,
@@ -29,15 +33,17 @@ const names = Object.keys(numbers) as Ack['status'][];
 
 const ACKS = bytesTag(1);
 const CREDIT = varintTag(2);
+const REPLIES = bytesTag(3);
 const SEQ = varintTag(1);
 const STATUS = varintTag(2);
 const MESSAGE_ID = bytesTag(3);
 const RETRY_AFTER_MS = varintTag(4);
 const ACK_OVERHEAD = 32;
 
-export function encodeAckBatch(batch: { acks: readonly Ack[]; credit: number }): Uint8Array {
+export function encodeAckBatch(batch: AckBatchToSend): Uint8Array {
   let bound = ACK_OVERHEAD;
   for (const ack of batch.acks) bound += textBound(ack.messageId) + ACK_OVERHEAD;
+  for (const reply of batch.replies ?? []) bound += replyBound(reply);
   const writer = new Writer(bound);
   for (const ack of batch.acks) {
     const guess = varintLength(ack.messageId.length);
@@ -49,6 +55,7 @@ export function encodeAckBatch(batch: { acks: readonly Ack[]; credit: number }):
     writer.close(lengthAt, guess);
   }
   writer.number(CREDIT, batch.credit);
+  for (const reply of batch.replies ?? []) writeReply(writer, REPLIES, reply);
   return writer.done();
 }
 
@@ -56,11 +63,12 @@ export function encodeAckBatch(batch: { acks: readonly Ack[]; credit: number }):
 export function decodeAckBatch(frame: Uint8Array): AckBatch {
   const reader = new Reader(frame);
   const frameEnd = reader.end;
-  const batch: AckBatch = { acks: [], credit: 0 };
+  const batch: AckBatch = { acks: [], credit: 0, replies: [] };
   while (reader.at < frameEnd) {
     const tag = reader.tag();
     if (tag === CREDIT) batch.credit = reader.uint32();
     else if (tag === ACKS) batch.acks.push(readAck(reader));
+    else if (tag === REPLIES) batch.replies.push(readReply(reader));
     else reader.skip(tag);
   }
   return batch;

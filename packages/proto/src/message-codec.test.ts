@@ -7,11 +7,13 @@ import {
   ErrorSource,
   MessageBatchSchema,
   type MessageSchema,
+  ReplyStatus,
   SendResultBatchSchema,
   SendStatus,
 } from './gen/vrsky/connector/v1/connector_pb.ts';
 import { decodeBatch, decodeMessage, encodeBatch, encodeMessage, joinEntries, joinStamped, type Message, splitBatch, stampEntry } from './message-codec.ts';
 import { type Random, randomSource } from './random.test-support.ts';
+import { decodeReply, encodeReply, type Reply } from './reply-codec.ts';
 import { decodeSendResults, encodeSendResults, type SendResult } from './send-result-codec.ts';
 import { WireError } from './wire.ts';
 
@@ -29,13 +31,20 @@ describe('the hand-written codec equals the generated code', () => {
   test('random acks have the same bytes and come back', () => {
     for (let seed = 0; seed < 100; seed++) {
       const random = randomSource(seed);
-      const batch = { credit: random.integer(5_000), acks: random.list(8, randomAck) };
+      const batch = { credit: random.integer(5_000), acks: random.list(8, randomAck), replies: random.list(3, randomReply) };
       const generated = toBinary(
         AckBatchSchema,
-        create(AckBatchSchema, { credit: batch.credit, acks: batch.acks.map((ack) => ({ ...ack, seq: BigInt(ack.seq), status: ackNumbers[ack.status] })) }),
+        create(AckBatchSchema, {
+          credit: batch.credit,
+          acks: batch.acks.map((ack) => ({ ...ack, seq: BigInt(ack.seq), status: ackNumbers[ack.status] })),
+          replies: batch.replies.map((reply) => ({ ...reply, seq: BigInt(reply.seq), status: replyNumbers[reply.status] })),
+        }),
       );
       expect(hex(encodeAckBatch(batch)), `seed ${seed}`).toBe(hex(generated));
-      expect(decodeAckBatch(generated)).toEqual(batch);
+      const readable = (reply: Reply) => ({ ...reply, payload: hex(reply.payload) });
+      const decoded = decodeAckBatch(generated);
+      expect({ ...decoded, replies: decoded.replies.map(readable) }).toEqual({ ...batch, replies: batch.replies.map(readable) });
+      for (const reply of batch.replies) expect(readable(decodeReply(encodeReply(reply)))).toEqual(readable(reply));
     }
   });
 
@@ -177,6 +186,13 @@ const ackNumbers: Record<Ack['status'], AckStatus> = {
   too_large: AckStatus.TOO_LARGE,
   not_found: AckStatus.NOT_FOUND,
 };
+const replyNumbers: Record<Reply['status'], ReplyStatus> = {
+  unspecified: ReplyStatus.UNSPECIFIED,
+  done: ReplyStatus.DONE,
+  filtered: ReplyStatus.FILTERED,
+  failed: ReplyStatus.FAILED,
+  too_large: ReplyStatus.TOO_LARGE,
+};
 const statusNumbers: Record<SendResult['status'], SendStatus> = {
   unspecified: SendStatus.UNSPECIFIED,
   ok: SendStatus.OK,
@@ -217,6 +233,18 @@ function randomAck(random: Random): Ack {
   };
 }
 
+function randomReply(random: Random): Reply {
+  return {
+    seq: random.number(),
+    status: random.pick(Object.keys(replyNumbers) as Reply['status'][]),
+    peerStatus: random.integer(2 ** 32 - 1),
+    contentType: random.text(),
+    payload: random.bytes(random.integer(300)),
+    code: random.text(),
+    reason: random.text(),
+  };
+}
+
 function randomResult(random: Random): SendResult {
   return {
     seq: random.number(),
@@ -227,6 +255,8 @@ function randomResult(random: Random): SendResult {
     retryAfterMs: random.integer(2 ** 32 - 1),
     peerStatus: random.integer(999),
     peerAnswer: random.bytes(random.integer(1_024)),
+    peerAnswerType: random.text(),
+    peerAnswerCut: random.integer(1) === 1,
     startedAtUs: random.number(),
     durationUs: random.integer(2 ** 32 - 1),
   };

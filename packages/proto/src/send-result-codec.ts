@@ -13,6 +13,8 @@ export interface SendResult {
   peerAnswer: Uint8Array;
   startedAtUs: number;
   durationUs: number;
+  peerAnswerType: string;
+  peerAnswerCut: boolean;
 }
 
 const statusNumbers: Record<SendResult['status'], number> = {
@@ -41,14 +43,17 @@ const PEER_STATUS = varintTag(7);
 const PEER_ANSWER = bytesTag(8);
 const STARTED_AT_US = varintTag(9);
 const DURATION_US = varintTag(10);
-const RESULT_OVERHEAD = 72;
+const PEER_ANSWER_TYPE = bytesTag(11);
+const PEER_ANSWER_CUT = varintTag(12);
+const RESULT_OVERHEAD = 74;
 
 export function encodeSendResults(results: readonly SendResult[]): Uint8Array {
   let bound = 0;
-  for (const result of results) bound += textBound(result.reason) + textBound(result.code) + result.peerAnswer.length + RESULT_OVERHEAD;
+  for (const { reason, code, peerAnswer, peerAnswerType } of results)
+    bound += textBound(reason) + textBound(code) + textBound(peerAnswerType) + peerAnswer.length + RESULT_OVERHEAD;
   const writer = new Writer(bound);
   for (const result of results) {
-    const guess = varintLength(result.reason.length + result.code.length + result.peerAnswer.length + 28);
+    const guess = varintLength(result.reason.length + result.code.length + result.peerAnswer.length + result.peerAnswerType.length + 28);
     const lengthAt = writer.open(RESULTS, guess);
     writer.number(SEQ, result.seq);
     writer.number(STATUS, statusNumbers[result.status]);
@@ -60,6 +65,8 @@ export function encodeSendResults(results: readonly SendResult[]): Uint8Array {
     writer.bytes(PEER_ANSWER, result.peerAnswer);
     writer.number(STARTED_AT_US, result.startedAtUs);
     writer.number(DURATION_US, result.durationUs);
+    writer.text(PEER_ANSWER_TYPE, result.peerAnswerType);
+    writer.number(PEER_ANSWER_CUT, result.peerAnswerCut ? 1 : 0);
     writer.close(lengthAt, guess);
   }
   return writer.done();
@@ -94,6 +101,8 @@ function readResult(reader: Reader): SendResult {
     peerAnswer: EMPTY,
     startedAtUs: 0,
     durationUs: 0,
+    peerAnswerType: '',
+    peerAnswerCut: false,
   };
   reader.end = end;
   while (reader.at < end) {
@@ -128,6 +137,12 @@ function readResult(reader: Reader): SendResult {
         break;
       case DURATION_US:
         result.durationUs = reader.uint32();
+        break;
+      case PEER_ANSWER_TYPE:
+        result.peerAnswerType = reader.text();
+        break;
+      case PEER_ANSWER_CUT:
+        result.peerAnswerCut = reader.varint() !== 0;
         break;
       default:
         reader.skip(tag);

@@ -86,6 +86,8 @@ type Description struct {
 	SourceSettings json.RawMessage
 	// DestinationSettings is the same for the role of a destination.
 	DestinationSettings json.RawMessage
+	// Replies says that the source can answer its senders with what the pipeline makes of their message: see ReplyWithin of a Connection.
+	Replies bool
 }
 
 // Role is what a connector can be for a connection.
@@ -106,6 +108,15 @@ type Connection struct {
 	Role       Role
 	// Settings is JSON as the customer entered it. Check it: Validate and Configure are where to say what is wrong.
 	Settings json.RawMessage
+	// AnswerBytesMax is, for a destination, how many bytes of the peer's answer go on from here and have to be in the result whole. Read
+	// that many of it. 0: the beginning is enough, for people.
+	AnswerBytesMax int
+	// AnswerOptional goes with it: somebody waits for the answer, but nothing needs it. What the peer took is ResultOK, also when the
+	// answer is lost; then it is cut.
+	AnswerOptional bool
+	// ReplyWithin is, for a source whose Description has Replies, how long its senders wait for what the pipeline makes of their message,
+	// counted from when it came. 0: they are answered as soon as it is stored. Hand it over with each message.
+	ReplyWithin time.Duration
 	// Secrets are those that the settings refer to, by name. Their values are nowhere else: not in the environment, arguments, files.
 	Secrets map[string]Secret
 }
@@ -156,6 +167,8 @@ type Message struct {
 	Tracestate  string
 	// ReceivedAt is now, when left out.
 	ReceivedAt time.Time
+	// ReplyWithin is how long to wait for what the pipeline makes of it: ReplyWithin of its connection. Then its receipt has a Reply.
+	ReplyWithin time.Duration
 }
 
 // ReceiptStatus is the platform's word on one message.
@@ -182,6 +195,37 @@ type Receipt struct {
 	MessageID string
 	// RetryAfter is when to come again; 0 when there is nothing to say.
 	RetryAfter time.Duration
+	// Reply gives one value, within ReplyWithin of the message; nil unless the message was stored and its sender waits for the result.
+	Reply <-chan Reply
+}
+
+// ReplyStatus is what became of a message whose sender waits.
+type ReplyStatus string
+
+// What can become of it.
+const (
+	// ReplyDone means that Payload is the result.
+	ReplyDone ReplyStatus = "done"
+	// ReplyFiltered means that a step let the message go no further, as the pipeline says.
+	ReplyFiltered ReplyStatus = "filtered"
+	// ReplyFailed means that a step or the destination failed for good, and that the message is kept as a dead letter.
+	ReplyFailed ReplyStatus = "failed"
+	// ReplyTooLarge means that it went well, but that the result is larger than what can be handed back.
+	ReplyTooLarge ReplyStatus = "too_large"
+	// ReplyPending means that there was nothing to tell in time. The message is stored and worked on: the sender must not send it again.
+	ReplyPending ReplyStatus = "pending"
+)
+
+// Reply is what a pipeline made of a message, for the sender who waits.
+type Reply struct {
+	Status      ReplyStatus
+	Payload     []byte
+	ContentType string
+	// PeerStatus is the destination's own, when the result is a destination's answer; 0 when there is none.
+	PeerStatus uint32
+	// Code and Reason say why, unless it is done: the one stable, the other a sentence for the customer.
+	Code   string
+	Reason string
 }
 
 // Delivery is a message to deliver.
@@ -238,8 +282,14 @@ type Result struct {
 	RetryAfter time.Duration
 	// PeerStatus is the receiver's own status, 0 when it gave none.
 	PeerStatus uint32
-	// PeerAnswer is the beginning of the receiver's answer; what is beyond 1 KiB is cut.
+	// PeerAnswer is the receiver's answer, decompressed. Up to the connection's AnswerBytesMax it goes on whole; of a longer one, and
+	// where that is 0, the first KiB is kept.
 	PeerAnswer []byte
-	StartedAt  time.Time
-	Duration   time.Duration
+	// PeerAnswerType is its media type.
+	PeerAnswerType string
+	// PeerAnswerCut says that there is more of it than AnswerBytesMax, and PeerAnswer is only its beginning. It is set for you when you
+	// give all of it.
+	PeerAnswerCut bool
+	StartedAt     time.Time
+	Duration      time.Duration
 }

@@ -65,7 +65,7 @@ func (c *trial) Send(_ context.Context, delivery Delivery) Result {
 	case "wait":
 		<-c.release
 	}
-	return Result{Status: ResultOK, PeerAnswer: []byte(strings.Repeat("x", 2000)), Duration: time.Millisecond}
+	return Result{Status: ResultOK, PeerAnswer: []byte(strings.Repeat("x", 2000)), PeerAnswerType: "text/plain", Duration: time.Millisecond}
 }
 
 // start serves a connector on a socket of its own and connects to it.
@@ -148,6 +148,64 @@ func TestAMessageGetsThePlatformsWord(t *testing.T) {
 	}
 	if word := await(t, receipt); word.Status != ReceiptStored || word.MessageID != "msg_1" {
 		t.Fatalf("another word came: %+v", word)
+	}
+}
+
+// ask hands over a message whose sender waits for the result, has it stored, and gives its number and its reply.
+func ask(t *testing.T, c *trial, stream pb.Connector_ReceiveClient, within time.Duration) (uint64, <-chan Reply) {
+	t.Helper()
+	receipt := make(chan Receipt, 1)
+	go func() { receipt <- c.intake.Submit(t.Context(), Message{ConnectionID: "p/in", ReplyWithin: within}) }()
+	message := nextMessages(t, stream)[0]
+	acks := []*pb.Ack{{Seq: message.GetSeq(), Status: pb.AckStatus_ACK_STATUS_STORED, MessageId: "msg_1"}}
+	if err := stream.Send(&pb.AckBatch{Acks: acks}); err != nil {
+		t.Fatal(err)
+	}
+	return message.GetSeq(), await(t, receipt).Reply
+}
+
+func TestASenderThatWaitsGetsItsResultOnce(t *testing.T) {
+	c, client := start(t)
+	stream := receiveStream(t, client, 10)
+	seq, reply := ask(t, c, stream, time.Minute)
+	result := &pb.Reply{Seq: seq, Status: pb.ReplyStatus_REPLY_STATUS_DONE, Payload: []byte("made"), ContentType: "text/plain", PeerStatus: 201}
+	if err := stream.Send(&pb.AckBatch{Replies: []*pb.Reply{result, result}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := await(t, reply); got.Status != ReplyDone || string(got.Payload) != "made" || got.ContentType != "text/plain" || got.PeerStatus != 201 {
+		t.Fatalf("another result came: %+v", got)
+	}
+	_, none := ask(t, c, stream, 0)
+	if none != nil {
+		t.Fatal("a sender that does not wait was promised a result")
+	}
+}
+
+func TestASenderThatWaitsHearsThatItsResultIsPending(t *testing.T) {
+	c, client := start(t)
+	stream := receiveStream(t, client, 10)
+	_, late := ask(t, c, stream, 20*time.Millisecond)
+	if got := await(t, late); got.Status != ReplyPending {
+		t.Fatalf("after its time it got %+v", got)
+	}
+	_, left := ask(t, c, stream, time.Minute)
+	if err := stream.CloseSend(); err != nil {
+		t.Fatal(err)
+	}
+	if got := await(t, left); got.Status != ReplyPending {
+		t.Fatalf("when its node went away it got %+v", got)
+	}
+}
+
+func TestAConnectorThatCannotReplyIsNotAskedTo(t *testing.T) {
+	_, client := start(t)
+	connection := &pb.Connection{ConnectionId: "p/in", Role: pb.Role_ROLE_SOURCE, Settings: "{}", ReplyWithinMs: 1_000}
+	response, err := client.Validate(t.Context(), &pb.ValidateRequest{Connection: connection})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(response.GetErrors()) != 1 {
+		t.Fatalf("it took a connection whose senders wait: %v", response)
 	}
 }
 
@@ -288,6 +346,41 @@ func TestConfigure(t *testing.T) {
 	_, err = client.Configure(t.Context(), request)
 	if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "generation 1 is older than 2") {
 		t.Fatalf("an older generation is not refused: %v", err)
+	}
+}
+
+func TestAnAnswerThatGoesOnIsAsLongAsWasAskedForOrSaysThatItIsCut(t *testing.T) {
+	_, client := start(t)
+	settings := `{"a":1}`
+	request := &pb.ConfigureRequest{Generation: 1, Connections: []*pb.Connection{
+		{ConnectionId: "whole", Role: pb.Role_ROLE_DESTINATION, Settings: settings, AnswerBytesMax: 2000},
+		{ConnectionId: "cut", Role: pb.Role_ROLE_DESTINATION, Settings: settings, AnswerBytesMax: 1999},
+	}}
+	if answer, err := client.Configure(t.Context(), request); err != nil || len(answer.GetErrors()) > 0 {
+		t.Fatalf("it is refused: %v %v", answer, err)
+	}
+	stream, err := client.Send(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Send(&pb.MessageBatch{Messages: []*pb.Message{{Seq: 1, ConnectionId: "whole"}, {Seq: 2, ConnectionId: "cut"}, {Seq: 3}}}); err != nil {
+		t.Fatal(err)
+	}
+	lengths := map[uint64]int{}
+	for len(lengths) < 3 {
+		batch, err := stream.Recv()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, result := range batch.GetResults() {
+			lengths[result.GetSeq()] = len(result.GetPeerAnswer())
+			if result.GetPeerAnswerCut() != (result.GetSeq() == 2) || result.GetPeerAnswerType() != "text/plain" {
+				t.Fatalf("another result: %v", result)
+			}
+		}
+	}
+	if lengths[1] != 2000 || lengths[2] != 1024 || lengths[3] != 1024 {
+		t.Fatalf("the answers have other lengths: %v", lengths)
 	}
 }
 

@@ -19,10 +19,28 @@ type intake struct {
 	lastSeq uint64
 	// window is how many messages may wait for the node's word.
 	window  int
-	waiting map[uint64]chan<- Receipt
+	waiting map[uint64]waiter
+	// replies are of messages that are stored and whose senders wait for the result.
+	replies map[uint64]replyWaiter
 	// roomier is closed, and made anew, when there may be room that there was not.
 	roomier chan struct{}
 }
+
+// waiter is who waits for the node's word on a message.
+type waiter struct {
+	receipt chan<- Receipt
+	// replyUntil is zero for a sender who waits for nothing beyond that.
+	replyUntil time.Time
+}
+
+// replyWaiter is who waits for the result of a message.
+type replyWaiter struct {
+	reply chan<- Reply
+	timer *time.Timer
+}
+
+// A node remembers no more of them.
+const repliesMax = 16_384
 
 // line is one stream of a node.
 type line struct {
@@ -31,11 +49,15 @@ type line struct {
 }
 
 func newIntake() *intake {
-	return &intake{waiting: map[uint64]chan<- Receipt{}, roomier: make(chan struct{})}
+	return &intake{waiting: map[uint64]waiter{}, replies: map[uint64]replyWaiter{}, roomier: make(chan struct{})}
 }
 
 func (in *intake) Submit(ctx context.Context, message Message) Receipt {
-	receipt := in.enter(ctx, toWire(message))
+	var replyUntil time.Time
+	if message.ReplyWithin > 0 {
+		replyUntil = time.Now().Add(message.ReplyWithin)
+	}
+	receipt := in.enter(ctx, toWire(message), replyUntil)
 	select {
 	case word := <-receipt:
 		return word
@@ -45,14 +67,14 @@ func (in *intake) Submit(ctx context.Context, message Message) Receipt {
 }
 
 // enter puts the message on the line once the node takes more. The channel never speaks when ctx ended first.
-func (in *intake) enter(ctx context.Context, message *pb.Message) <-chan Receipt {
+func (in *intake) enter(ctx context.Context, message *pb.Message, replyUntil time.Time) <-chan Receipt {
 	receipt := make(chan Receipt, 1)
 	for {
 		in.mu.Lock()
 		if in.line != nil && len(in.waiting) < in.window {
 			in.lastSeq++
 			message.Seq = in.lastSeq
-			in.waiting[message.Seq] = receipt
+			in.waiting[message.Seq] = waiter{receipt: receipt, replyUntil: replyUntil}
 			in.line.messages.add(message)
 			in.mu.Unlock()
 			return receipt
@@ -118,10 +140,40 @@ func (in *intake) leave() {
 	close(in.line.ended)
 	in.line = nil
 	in.window = 0
-	for _, receipt := range in.waiting {
-		receipt <- Receipt{Status: ReceiptUnavailable, RetryAfter: noNodeRetry}
+	for _, waits := range in.waiting {
+		waits.receipt <- Receipt{Status: ReceiptUnavailable, RetryAfter: noNodeRetry}
 	}
 	clear(in.waiting)
+	// What was stored is worked on.
+	for seq := range in.replies {
+		in.tell(seq, Reply{Status: ReplyPending})
+	}
+}
+
+// await makes the channel of a result that is to come. The caller holds the lock.
+func (in *intake) await(seq uint64, until time.Time) <-chan Reply {
+	reply := make(chan Reply, 1)
+	left := time.Until(until)
+	if left <= 0 || len(in.replies) >= repliesMax {
+		reply <- Reply{Status: ReplyPending}
+		return reply
+	}
+	timer := time.AfterFunc(left, func() {
+		in.mu.Lock()
+		defer in.mu.Unlock()
+		in.tell(seq, Reply{Status: ReplyPending})
+	})
+	in.replies[seq] = replyWaiter{reply: reply, timer: timer}
+	return reply
+}
+
+// tell gives a result to whoever waits for it. The caller holds the lock.
+func (in *intake) tell(seq uint64, reply Reply) {
+	if waits, ok := in.replies[seq]; ok {
+		delete(in.replies, seq)
+		waits.timer.Stop()
+		waits.reply <- reply
+	}
 }
 
 func (in *intake) acknowledge(l *line, batch *pb.AckBatch) {
@@ -131,10 +183,17 @@ func (in *intake) acknowledge(l *line, batch *pb.AckBatch) {
 		return
 	}
 	for _, ack := range batch.GetAcks() {
-		if receipt, ok := in.waiting[ack.GetSeq()]; ok {
+		if waits, ok := in.waiting[ack.GetSeq()]; ok {
 			delete(in.waiting, ack.GetSeq())
-			receipt <- toReceipt(ack)
+			receipt := toReceipt(ack)
+			if receipt.Status == ReceiptStored && !waits.replyUntil.IsZero() {
+				receipt.Reply = in.await(ack.GetSeq(), waits.replyUntil)
+			}
+			waits.receipt <- receipt
 		}
+	}
+	for _, reply := range batch.GetReplies() {
+		in.tell(reply.GetSeq(), toReply(reply))
 	}
 	if credit := int(batch.GetCredit()); credit > 0 {
 		in.window = len(in.waiting) + credit
@@ -159,6 +218,30 @@ func toReceipt(ack *pb.Ack) Receipt {
 		receipt.Status = ReceiptUnavailable
 	}
 	return receipt
+}
+
+func toReply(wire *pb.Reply) Reply {
+	reply := Reply{
+		Payload:     wire.GetPayload(),
+		ContentType: wire.GetContentType(),
+		PeerStatus:  wire.GetPeerStatus(),
+		Code:        wire.GetCode(),
+		Reason:      wire.GetReason(),
+	}
+	switch wire.GetStatus() {
+	case pb.ReplyStatus_REPLY_STATUS_DONE:
+		reply.Status = ReplyDone
+	case pb.ReplyStatus_REPLY_STATUS_FILTERED:
+		reply.Status = ReplyFiltered
+	case pb.ReplyStatus_REPLY_STATUS_FAILED:
+		reply.Status = ReplyFailed
+	case pb.ReplyStatus_REPLY_STATUS_TOO_LARGE:
+		reply.Status = ReplyTooLarge
+	default:
+		// Also a word of a newer node that we do not know.
+		reply.Status = ReplyPending
+	}
+	return reply
 }
 
 func toWire(message Message) *pb.Message {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-hclog"
@@ -11,7 +12,8 @@ import (
 	pb "vrsky/sdk/go/gen/vrsky/connector/v1"
 )
 
-const peerAnswerBytesMax = 1024
+// What is kept of an answer that does not go on.
+const peerAnswerStartBytes = 1024
 
 // outlet is the destination side's stream: messages in, exactly one result for each out.
 type outlet struct {
@@ -22,6 +24,8 @@ type outlet struct {
 	running int
 	// idle is closed, and made anew, when no delivery is under way.
 	idle chan struct{}
+	// answerBytesMax says of which connections a result carries how much of the answer whole.
+	answerBytesMax map[string]int
 }
 
 func newOutlet(destination Destination, log hclog.Logger) *outlet {
@@ -47,7 +51,8 @@ func (o *outlet) serve(stream pb.Connector_SendServer) error {
 				go func() {
 					defer deliveries.Done()
 					defer o.end()
-					results.add(toSendResult(message.GetSeq(), o.deliver(stream.Context(), toDelivery(message))))
+					result := o.deliver(stream.Context(), toDelivery(message))
+					results.add(toSendResult(message.GetSeq(), result, o.answerBytesMaxOf(message.GetConnectionId())))
 				}()
 			}
 		}
@@ -77,6 +82,18 @@ func (o *outlet) deliver(ctx context.Context, delivery Delivery) (result Result)
 		}
 	}()
 	return o.destination.Send(ctx, delivery)
+}
+
+func (o *outlet) setAnswerBytesMax(byConnectionID map[string]int) {
+	o.mu.Lock()
+	o.answerBytesMax = byConnectionID
+	o.mu.Unlock()
+}
+
+func (o *outlet) answerBytesMaxOf(connectionID string) int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.answerBytesMax[connectionID]
 }
 
 func (o *outlet) begin() {
@@ -134,10 +151,15 @@ var sendStatuses = map[ResultStatus]pb.SendStatus{
 	ResultRateLimited: pb.SendStatus_SEND_STATUS_RATE_LIMITED,
 }
 
-func toSendResult(seq uint64, result Result) *pb.SendResult {
+func toSendResult(seq uint64, result Result, answerBytesMax int) *pb.SendResult {
 	source := pb.ErrorSource_ERROR_SOURCE_DOWNSTREAM
 	if result.Source == ErrorPlugin {
 		source = pb.ErrorSource_ERROR_SOURCE_PLUGIN
+	}
+	answer := result.PeerAnswer
+	isWhole := len(answer) <= answerBytesMax && !result.PeerAnswerCut
+	if !isWhole {
+		answer = answer[:min(len(answer), peerAnswerStartBytes)]
 	}
 	wire := &pb.SendResult{
 		Seq:          seq,
@@ -147,8 +169,11 @@ func toSendResult(seq uint64, result Result) *pb.SendResult {
 		Code:         result.Code,
 		RetryAfterMs: uint32(result.RetryAfter.Milliseconds()),
 		PeerStatus:   result.PeerStatus,
-		PeerAnswer:   result.PeerAnswer[:min(len(result.PeerAnswer), peerAnswerBytesMax)],
+		PeerAnswer:   answer,
 		DurationUs:   uint32(result.Duration.Microseconds()),
+		// A receiver may name anything, and a text that is not UTF-8 cannot be sent.
+		PeerAnswerType: strings.ToValidUTF8(result.PeerAnswerType, ""),
+		PeerAnswerCut:  answerBytesMax > 0 && !isWhole,
 	}
 	if !result.StartedAt.IsZero() {
 		wire.StartedAtUs = result.StartedAt.UnixMicro()

@@ -58,6 +58,7 @@ func (s *service) Describe(context.Context, *pb.DescribeRequest) (*pb.DescribeRe
 		Description:               description.Description,
 		SourceSettingsSchema:      string(description.SourceSettings),
 		DestinationSettingsSchema: string(description.DestinationSettings),
+		Replies:                   s.intake != nil && description.Replies,
 	}
 	if s.intake != nil {
 		response.Roles = append(response.Roles, pb.Role_ROLE_SOURCE)
@@ -108,6 +109,13 @@ func (s *service) Configure(ctx context.Context, request *pb.ConfigureRequest) (
 		} else {
 			usable = append(usable, connection)
 		}
+	}
+	if s.outlet != nil {
+		answerBytesMax := map[string]int{}
+		for _, connection := range usable {
+			answerBytesMax[connection.ID] = connection.AnswerBytesMax
+		}
+		s.outlet.setAnswerBytesMax(answerBytesMax)
 	}
 	refused = append(refused, s.connector.Configure(ctx, usable)...)
 	s.applied = request.GetGeneration()
@@ -184,8 +192,16 @@ func (s *service) parse(wire *pb.Connection, needsSecrets bool) (Connection, []F
 		connection.Role = RoleSource
 	case wire.GetRole() == pb.Role_ROLE_DESTINATION && s.outlet != nil:
 		connection.Role = RoleDestination
+		connection.AnswerBytesMax = int(wire.GetAnswerBytesMax())
+		connection.AnswerOptional = wire.GetAnswerOptional()
 	default:
 		return connection, []FieldError{{Message: "This connector cannot be used in this role."}}
+	}
+	if wire.GetReplyWithinMs() > 0 {
+		if connection.Role != RoleSource || !s.connector.Describe().Replies {
+			return connection, []FieldError{{Message: "This connector cannot answer its senders with the pipeline’s result."}}
+		}
+		connection.ReplyWithin = time.Duration(wire.GetReplyWithinMs()) * time.Millisecond
 	}
 	if !json.Valid(connection.Settings) {
 		return connection, []FieldError{{Message: "The settings are not JSON."}}

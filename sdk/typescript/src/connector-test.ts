@@ -4,11 +4,11 @@ import type { MessageInitShape } from '@bufbuild/protobuf';
 import { openPlugin } from '@vrsky/plugin/client';
 import { type ConnectorStream, createConnectorClient } from '@vrsky/plugin/connector-client';
 import { connectorCookie, connectorVersions } from '@vrsky/plugin/handshake';
-import type { AckBatch } from '@vrsky/proto/ack-codec';
+import type { AckBatchToSend } from '@vrsky/proto/ack-codec';
 import { type ConnectionSchema, Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import type { Message } from '@vrsky/proto/message-codec';
 import type { SendResult } from '@vrsky/proto/send-result-codec';
-import type { Check, ConnectionErrors, ConnectorRole, FieldError, JsonSchema, Receipt } from './connector.ts';
+import type { Check, ConnectionErrors, ConnectorRole, FieldError, JsonSchema, Receipt, Reply } from './connector.ts';
 
 /** What to run: a module that exports a definition (as `default`, unless `name` says otherwise), or an executable. */
 export type ConnectorUnderTest = { module: string | URL; name?: string } | { command: string; args?: readonly string[] };
@@ -26,6 +26,12 @@ export interface TestConnection {
   connectionId?: string;
   role: ConnectorRole;
   settings: unknown;
+  /** How much of the peer's answer a destination's result carries whole; 0 when left out. */
+  answerBytesMax?: number;
+  /** With it: somebody waits for the answer, but nothing needs it. */
+  answerOptional?: boolean;
+  /** Of a source: its senders wait so long for the pipeline's result. */
+  replyWithinMs?: number;
   secrets?: Readonly<Record<string, string | Uint8Array | { values: (string | Uint8Array)[]; hosts?: string[] }>>;
 }
 
@@ -39,7 +45,9 @@ export interface ReceivedMessage {
   tracestate: string;
   receivedAtUs: number;
   /** The platform's word; `stored` when left out. */
-  ack(receipt?: Partial<Receipt>): void;
+  ack(receipt?: Partial<Omit<Receipt, 'reply'>>): void;
+  /** What the pipeline made of it, after `ack`; `done` with nothing in it when left out. */
+  reply(reply?: Partial<Omit<Reply, 'status'>> & { status?: Exclude<Reply['status'], 'pending'> }): void;
 }
 
 /** A message for the connector's destination; what is left out is made up. */
@@ -66,6 +74,8 @@ export interface TestResult {
   retryAfterMs: number;
   peerStatus: number;
   peerAnswer: Buffer;
+  peerAnswerType: string;
+  peerAnswerCut: boolean;
   startedAtUs: number;
   durationUs: number;
 }
@@ -143,8 +153,8 @@ export async function startConnector(target: ConnectorUnderTest, options: StartO
 
   const inbox: ReceivedMessage[] = [];
   const readers: ((message: ReceivedMessage) => void)[] = [];
-  let source: ConnectorStream<AckBatch> | null = null;
-  const openSource = (credit: number): ConnectorStream<AckBatch> => {
+  let source: ConnectorStream<AckBatchToSend> | null = null;
+  const openSource = (credit: number): ConnectorStream<AckBatchToSend> => {
     const stream = client.receive((messages) => {
       for (const message of messages) {
         const received = toReceived(message, stream);
@@ -259,13 +269,19 @@ function within<T>(timeoutMs: number, what: string, story: () => string, begin: 
   });
 }
 
-function toReceived(message: Message, stream: ConnectorStream<AckBatch>): ReceivedMessage {
+function toReceived(message: Message, stream: ConnectorStream<AckBatchToSend>): ReceivedMessage {
   const { seq, connectionId, contentType, headers, traceparent, tracestate, receivedAtUs } = message;
   return {
     ...{ connectionId, contentType, headers, traceparent, tracestate, receivedAtUs },
     payload: Buffer.from(message.payload),
     ack: ({ status = 'stored', messageId = status === 'stored' ? `msg_${seq}` : '', retryAfterMs = 0 } = {}) =>
       stream.write({ acks: [{ seq, status, messageId, retryAfterMs }], credit: 0 }),
+    reply: (reply = {}) =>
+      stream.write({
+        acks: [],
+        credit: 0,
+        replies: [{ status: 'done', payload: Buffer.alloc(0), contentType: '', peerStatus: 0, code: '', reason: '', ...reply, seq }],
+      }),
   };
 }
 
@@ -283,12 +299,23 @@ function toMessage(message: TestMessage, seq: number): Partial<Message> {
   };
 }
 
-function toWire({ connectionId = 'test', role, settings, secrets = {} }: TestConnection): MessageInitShape<typeof ConnectionSchema> {
+function toWire({
+  connectionId = 'test',
+  role,
+  settings,
+  answerBytesMax = 0,
+  answerOptional = false,
+  replyWithinMs = 0,
+  secrets = {},
+}: TestConnection): MessageInitShape<typeof ConnectionSchema> {
   return {
     connectionId,
     customerId: 'cus_test',
     role: roleNumbers[role],
     settings: JSON.stringify(settings),
+    answerBytesMax,
+    answerOptional,
+    replyWithinMs,
     secrets: Object.entries(secrets).map(([name, given]) => {
       const { values, hosts = [] } = typeof given === 'string' || given instanceof Uint8Array ? { values: [given] } : given;
       return { name, hosts, versions: values.map((value, i) => ({ version: values.length - i, value: Buffer.from(value) })) };

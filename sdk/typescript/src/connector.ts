@@ -72,6 +72,18 @@ export interface Connection<Settings = unknown, Role extends ConnectorRole = Con
   /** As the schema lets them through: nothing is missing, defaults are filled in. */
   settings: Settings;
   /**
+   * Of a destination: how many bytes of the peer's answer go on from here and have to be in the result whole. Read that many of it. 0: the beginning
+   * is enough, for people.
+   */
+  answerBytesMax: number;
+  /** With it: somebody waits for the answer, but nothing needs it. What the peer took is `ok`, also when the answer is lost; then it is cut. */
+  answerOptional: boolean;
+  /**
+   * Of a source that `replies`: so long its senders wait for what the pipeline makes of their message, counted from when it came. 0: they are
+   * answered as soon as it is stored. Hand it over with each message.
+   */
+  replyWithinMs: number;
+  /**
    * The secret that settings refer to. In `configure` and `test` each reference has its secret. In `validate` the values may not be there: it
    * throws then.
    */
@@ -109,6 +121,27 @@ export interface SourceMessage {
   tracestate?: string;
   /** Microseconds since the Unix epoch; now, when left out. */
   receivedAtUs?: number;
+  /** Wait so long for what the pipeline makes of it: `replyWithinMs` of its connection. Then there is a `Reply` after the receipt. */
+  replyWithinMs?: number;
+}
+
+/**
+ * What a pipeline made of a message, for the sender who waits.
+ * - `done`: `payload` is the result.
+ * - `filtered`: a step let the message go no further, as the pipeline says; `code` and `reason` say more.
+ * - `failed`: a step or the destination failed for good, and the message is kept as a dead letter; `code` and `reason` say why.
+ * - `too_large`: it went well, but the result is larger than what can be handed back.
+ * - `pending`: there was nothing to tell in time. The message is stored and worked on: the sender must not send it again.
+ */
+export interface Reply {
+  status: 'done' | 'filtered' | 'failed' | 'too_large' | 'pending';
+  payload: Uint8Array;
+  contentType: string;
+  /** The destination's own status, when the result is a destination's answer; 0 when there is none. */
+  peerStatus: number;
+  code: string;
+  /** A sentence for the customer. */
+  reason: string;
 }
 
 /**
@@ -125,14 +158,19 @@ export interface Receipt {
   messageId: string;
   /** When to come again; 0 when there is nothing to say. */
   retryAfterMs: number;
+  /** Of a message that was stored and whose sender waits for the result. Resolves within `replyWithinMs`; never rejects. */
+  reply?: Promise<Reply>;
 }
 
 /** Where a source hands over what it received. */
 export interface Intake {
   /** Resolves with the platform's word; never rejects. Answer your own sender only then. */
   submit(message: SourceMessage): Promise<Receipt>;
-  /** The same without a promise, for connectors that carry thousands of messages a second. `onReceipt` is called exactly once. */
-  offer(message: SourceMessage, onReceipt: (receipt: Receipt) => void): void;
+  /**
+   * The same without a promise, for connectors that carry thousands of messages a second. `onReceipt` is called exactly once. After one that says
+   * `stored`, `onReply` is called exactly once if the message has `replyWithinMs`, within that time.
+   */
+  offer(message: SourceMessage, onReceipt: (receipt: Receipt) => void, onReply?: (reply: Reply) => void): void;
   /** How many messages more the platform takes now. At 0 every further one is `unavailable` at once: stop reading if your protocol can. */
   readonly room: number;
 }
@@ -172,8 +210,15 @@ export interface DeliveryResult {
   retryAfterMs?: number;
   /** The receiver's own status, 0 when it gave none. */
   peerStatus?: number;
-  /** The first bytes of the receiver's answer, at most 1 KiB. */
+  /**
+   * The receiver's answer, decompressed. Up to the connection's `answerBytesMax` it goes on whole; of a longer one, and where that is 0, the first KiB
+   * is kept.
+   */
   peerAnswer?: Uint8Array;
+  /** Its media type. */
+  peerAnswerType?: string;
+  /** There is more of it than `answerBytesMax`, and `peerAnswer` is only its beginning. Set for you when you give all of it. */
+  peerAnswerCut?: boolean;
   startedAtUs?: number;
   durationUs?: number;
 }
@@ -181,6 +226,8 @@ export interface DeliveryResult {
 /** Where messages come from. */
 export interface SourceDefinition<Schema extends SettingsSchema = SettingsSchema> {
   settings: Schema;
+  /** It can answer its senders with what the pipeline makes of their message: see `replyWithinMs` of a connection. */
+  replies?: boolean;
   /** Called once, before the platform is told that we are ready. Keep the intake and start to listen. */
   receive(intake: Intake): void | Promise<void>;
   /**

@@ -113,9 +113,10 @@ describe('a bundle', () => {
     expect(plan).toMatchObject({
       tenantId: 'cus_a',
       sourceConnectionId: 'pip_1/in',
-      steps: [{ stepId: 'reshape', code }],
-      destinations: [{ id: 'out', connectionId: 'pip_1/out', deadlineMs: 15_000 }],
     });
+    expect([...(plan?.stages ?? [])]).toMatchObject([
+      ['', { steps: [{ stepId: 'reshape', code }], destinations: [{ id: 'out', connectionId: 'pip_1/out', deadlineMs: 15_000, answerBytesMax: 0 }] }],
+    ]);
     expect(plan?.connections.map(({ connectionId, role }) => [connectionId, role])).toEqual([
       ['pip_1/in', 'source'],
       ['pip_1/out', 'destination'],

@@ -1,3 +1,4 @@
+import { answerId } from '@vrsky/contracts/ids';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { isPackProof, type ProofKey, packProof } from '@vrsky/contracts/proof';
 
@@ -51,6 +52,28 @@ export function findPackProblem(stamp: Stamp, pipelineId: string, pack: PackClai
   if (!isPackProof(pack.header(packHeaders.proof), stamp.proofKey, stamp.customerId, pipelineId, ids))
     return 'The proof does not match: the platform did not stamp this pack.';
   return null;
+}
+
+/** Why the messages of a pack are not the answers that it says they are; null when each one is. */
+export function findAnswerProblem({ header, entries }: PackClaim): string | null {
+  const of = header(packHeaders.answerOf);
+  const to = listAnswered(header(packHeaders.answerTo));
+  const isRight = of !== '' && entries.every(({ messageId }, i) => messageId === answerId(to[i] ?? '', of));
+  return isRight ? null : `The messages of the pack are not the answers of ${quote(of)} that it says they are.`;
+}
+
+/** The ids of the messages that a pack's messages answer. */
+export function listAnswered(text: string): string[] {
+  return text === '' ? [] : text.split(' ');
+}
+
+/** Which destinations get a pack in strict order, as its header names them. They are what they were when it was stored, whatever is published later. */
+export function formatOrdered(destinations: readonly { id: string; isStrict: boolean }[]): string {
+  return destinations.flatMap(({ id, isStrict }) => (isStrict ? id : [])).join(',');
+}
+
+export function readOrdered(text: string): string[] {
+  return text.split(',').filter((id) => id !== '');
 }
 
 /** A text fit for a NATS header: one line, of bounded length. */

@@ -6,7 +6,7 @@ import type { NodeMetrics } from '../metrics.ts';
 import type { Tenant } from '../tenant.ts';
 import type { Tracing } from '../tracing.ts';
 import { type PipelineRunner, startPipelineRunner } from './pipeline-runner.ts';
-import type { Sender, StepRunner } from './ports.ts';
+import type { ReplyLine, Sender, StepRunner } from './ports.ts';
 
 /** From the tenants' queues through the steps to the destinations. */
 export interface Delivery extends Part {
@@ -22,12 +22,15 @@ export interface QueueState {
   packsInHand: number;
   messagesInHand: number;
   oldestStoredAtMs: number | null;
+  isOrdered: boolean;
+  blockedStoredAtMs: number | null;
 }
 
 export interface DeliveryOptions {
   nodeId: string;
   steps: StepRunner;
   sender: Sender;
+  replies: ReplyLine;
   metrics: NodeMetrics;
   tracing: Tracing;
   log: Log;
@@ -80,6 +83,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
         packsInHand: runner.packsInHand,
         messagesInHand: runner.messagesInHand,
         oldestStoredAtMs: runner.oldestStoredAtMs(),
+        isOrdered: runner.isOrdered,
+        blockedStoredAtMs: runner.blockedStoredAtMs(),
       })),
     async drain(deadline) {
       isStopping = true;

@@ -18,6 +18,7 @@ export function toTrail(pack: StoredPack, pass: Pass, result: LogicResult | null
     bytes: message.payload.length,
     contentType: message.contentType,
     traceId: traceIdOf(pass),
+    ...(lane.answerOf === '' ? {} : { answerOf: { messageId: lane.answerTo[pass.index] ?? '', destinationId: lane.answerOf } }),
     ...(lane.replayOf !== '' && Number.isSafeInteger(replayOf) ? { replayOf } : {}),
     steps:
       result === null

@@ -1,26 +1,30 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { consumePacks, type PackConsumer, type StoredPack } from '@vrsky/bus/consumer';
+import { findConsumerState } from '@vrsky/bus/consumer-state';
+import { getLastStored } from '@vrsky/bus/stored';
 import { limits } from '@vrsky/contracts/limits';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { consumerNames, streamNames, subjects } from '@vrsky/contracts/subjects';
+import { trailRecordSchema } from '@vrsky/contracts/trail';
 import { backoffMs } from '@vrsky/kernel/backoff';
 import { describeError } from '@vrsky/kernel/errors';
-import { aborted } from '@vrsky/kernel/lifecycle';
+import { aborted, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { headerText } from '../core/pack-headers.ts';
-import type { PipelinePlan } from '../core/pipeline-plan.ts';
+import { listDestinations, type PipelinePlan } from '../core/pipeline-plan.ts';
 import { createRecent } from '../core/recent.ts';
 import { createRoom, loadOf, type Room } from '../core/room.ts';
 import type { NodeMetrics } from '../metrics.ts';
 import type { Tenant } from '../tenant.ts';
 import type { Tracing } from '../tracing.ts';
-import { Abandoned, type QueueName } from './pack-job.ts';
+import { createAnswerRoom } from './answers.ts';
+import { Abandoned, ORDERED, type Ordering, type QueueName } from './pack-job.ts';
 import { createPause } from './pause.ts';
-import type { Sender, StepRunner } from './ports.ts';
+import type { ReplyLine, Sender, StepRunner } from './ports.ts';
 import { processPack } from './process-pack.ts';
 import { publishUntilStored } from './publish-until-stored.ts';
 import { createTally } from './tally.ts';
-import { createTrailLane } from './trail-lane.ts';
+import { createTrailLane, type TrailLaneOptions } from './trail-lane.ts';
 
 export interface RunnerOptions {
   nodeId: string;
@@ -28,6 +32,7 @@ export interface RunnerOptions {
   plan: PipelinePlan;
   steps: StepRunner;
   sender: Sender;
+  replies: ReplyLine;
   metrics: NodeMetrics;
   tracing: Tracing;
   log: Log;
@@ -41,6 +46,10 @@ export interface PipelineRunner {
   touch(nowMs: number): void;
   readonly packsInHand: number;
   readonly messagesInHand: number;
+  /** Whether it reads the queue of destinations in strict order. */
+  readonly isOrdered: boolean;
+  /** When the oldest message was stored that waits for its next attempt in strict order; null when there is none. */
+  blockedStoredAtMs(): number | null;
   /** When the oldest pack in hand was stored; null when there is none. */
   oldestStoredAtMs(): number | null;
   /** Takes no new packs; resolves when those in hand are done, or given back after `deadline`. */
@@ -80,20 +89,60 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
   const faults = new Map<string, number>();
   const recent = createRecent(recentMax);
   const abandon = new AbortController();
+  /** Packs in strict order are given back at once: their waits are long, and what was done is written down. */
+  const halt = new AbortController();
+  let newRevision = new AbortController();
+  const blocked = new Set<{ storedAtMs: number }>();
   const pauses = {
     connector: createPause({ initialMs: 200, maxMs: 5_000 }),
     steps: createPause({ initialMs: 50, maxMs: 2_000 }),
     bus: createPause({ initialMs: 200, maxMs: 5_000 }),
   };
+  const answerRoom = createAnswerRoom();
   const consumers: PackConsumer[] = [];
-  const lines: Record<QueueName, Line> = { [streamNames.ingest]: createLine(), [streamNames.retry]: createLine() };
+  const lines: Record<QueueName, Line> = { [streamNames.ingest]: createLine(), [ORDERED]: createLine(), [streamNames.retry]: createLine() };
   const trail = createTrailLane({
     nodeId: options.nodeId,
     tenantId: tenant.tenantId,
     pipelineId,
     publish: (subject, headers, body) => publishUntilStored({ tenant, pauses, stop: abandon.signal, log }, subject, headers, body),
   });
+  const ordering: Ordering = {
+    plan: () => plan,
+    wake: () => AbortSignal.any([halt.signal, newRevision.signal]),
+    trail(destinationId) {
+      const subject = subjects.orderedTrail(pipelineId, destinationId);
+      const publish: TrailLaneOptions['publish'] = (to, headers, body) => publishUntilStored({ tenant, pauses, stop: abandon.signal, log }, to, headers, body);
+      return createTrailLane({ nodeId: options.nodeId, tenantId: tenant.tenantId, pipelineId, lingerMs: 0, subject, publish });
+    },
+    async lastRecord(destinationId) {
+      try {
+        const stored = await getLastStored(await tenant.bus.connected, streamNames.trail, subjects.orderedTrail(pipelineId, destinationId));
+        return stored === null ? null : trailRecordSchema.parse(JSON.parse(Buffer.from(stored.data).toString()));
+      } catch (error) {
+        log.warn(
+          { tenantId: tenant.tenantId, pipelineId, destinationId, err: error },
+          'how far a pack in strict order had come cannot be read: it begins anew',
+        );
+        return null;
+      }
+    },
+    async packsBehind() {
+      try {
+        return (await findConsumerState(await tenant.bus.connected, streamNames.ingest, consumerNames.ordered(pipelineId)))?.pending ?? 0;
+      } catch (error) {
+        log.debug({ tenantId: tenant.tenantId, pipelineId, err: error }, 'how many packs wait in strict order is not known now');
+        return 0;
+      }
+    },
+    blocked(storedAtMs) {
+      const entry = { storedAtMs };
+      blocked.add(entry);
+      return () => void blocked.delete(entry);
+    },
+  };
   let plan = options.plan;
+  let isOrdered = false;
   let isStopping = false;
   const onEmpty: (() => void)[] = [];
 
@@ -128,16 +177,19 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
         stream: hand.stream,
         steps: options.steps,
         sender: options.sender,
+        replies: options.replies,
         tally: createTally(metrics, tenant.tenantId),
         trail,
         tracing: options.tracing,
         log,
         pauses,
+        answerRoom,
+        ordering,
         onMessageDone() {
           hand.openMessages--;
           lines[hand.stream].load -= hand.loadOfMessage;
         },
-        stop: abandon.signal,
+        stop: hand.stream === ORDERED ? halt.signal : abandon.signal,
       });
       recent.add(key);
       faults.delete(key);
@@ -178,7 +230,7 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
 
   const consume = (nc: NatsConnection, stream: QueueName, consumer: string): void => {
     const consuming = consumePacks(nc, {
-      stream,
+      stream: stream === ORDERED ? streamNames.ingest : stream,
       consumer,
       maxPacks: () => lines[stream].room.packsMax(lines[stream]),
       onPack: (pack) => take(pack, stream),
@@ -190,9 +242,28 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
     consumers.push(consuming);
   };
 
+  const consumeOrdered = (nc: NatsConnection): void => {
+    if (isOrdered || isStopping) return;
+    isOrdered = true;
+    consume(nc, ORDERED, consumerNames.ordered(pipelineId));
+  };
+  /** A pipeline without strict order may have had it: then the queue is there, perhaps with packs in it. */
+  const lookForOrdered = async (nc: NatsConnection): Promise<void> => {
+    while (!isOrdered && !isStopping) {
+      try {
+        if (isInOrder(plan) || (await findConsumerState(nc, streamNames.ingest, consumerNames.ordered(pipelineId))) !== null) consumeOrdered(nc);
+        return;
+      } catch (error) {
+        log.debug({ tenantId: tenant.tenantId, pipelineId, err: error }, 'whether there is a queue in strict order is not known yet');
+      }
+      await sleep(LOOK_AGAIN_MS, halt.signal);
+    }
+  };
+
   tenant.bus.connected.then(
     (nc) => {
       if (isStopping) return;
+      void lookForOrdered(nc);
       consume(nc, streamNames.ingest, consumerNames.pipeline(pipelineId));
       consume(nc, streamNames.retry, consumerNames.retry(pipelineId));
     },
@@ -201,7 +272,12 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
 
   return {
     update(next) {
+      const isNew = next.revision !== plan.revision;
       plan = next;
+      if (!isNew) return;
+      newRevision.abort();
+      newRevision = new AbortController();
+      if (isInOrder(next)) tenant.bus.connected.then(consumeOrdered, () => {}); // as below
     },
     touch(nowMs) {
       for (const hand of hands.values()) {
@@ -218,6 +294,10 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
       for (const hand of hands.values()) messages += hand.openMessages;
       return messages;
     },
+    get isOrdered() {
+      return isOrdered;
+    },
+    blockedStoredAtMs: () => (blocked.size === 0 ? null : Math.min(...[...blocked].map(({ storedAtMs }) => storedAtMs))),
     oldestStoredAtMs() {
       let oldest: number | null = null;
       for (const { pack, stream } of hands.values()) {
@@ -228,6 +308,7 @@ export function startPipelineRunner(options: RunnerOptions): PipelineRunner {
     },
     async stop(deadline) {
       isStopping = true;
+      halt.abort();
       await Promise.all(consumers.map((consumer) => consumer.stop()));
       if (hands.size === 0) return;
       const empty = new Promise<void>((resolve) => onEmpty.push(resolve));
@@ -243,6 +324,12 @@ function settle(hand: Hand, answer: (pack: StoredPack) => void): void {
   answer(hand.pack);
   for (const pack of hand.again) answer(pack);
 }
+
+function isInOrder(plan: PipelinePlan): boolean {
+  return listDestinations(plan).some(({ isStrict }) => isStrict);
+}
+
+const LOOK_AGAIN_MS = 5_000;
 
 function createLine(): Line {
   return { room: createRoom(bounds), packs: 0, load: 0 };

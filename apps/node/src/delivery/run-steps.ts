@@ -1,22 +1,22 @@
 import { isAppError } from '@vrsky/kernel/errors';
 import type { LogicResult } from '@vrsky/logic/pool';
-import type { PipelinePlan } from '../core/pipeline-plan.ts';
+import type { StepPlan } from '../core/pipeline-plan.ts';
 import { SpanKind } from '../tracing.ts';
 import { type PackJob, type Pass, throwIfStopped, traceIdOf } from './pack-job.ts';
 import type { LogicMessage } from './ports.ts';
 
-/** The steps' results, one for each message; null for a pipeline without steps. */
-export async function runSteps(job: PackJob, passes: Pass[]): Promise<LogicResult[] | null> {
+/** What `stepPlans` make of the messages, one result for each; null without steps. */
+export async function runSteps(job: PackJob, stepPlans: StepPlan[], passes: Pass[]): Promise<LogicResult[] | null> {
   const { plan, tenant, steps, pauses, stop, log, tally } = job;
-  if (plan.steps.length === 0) return null;
+  if (stepPlans.length === 0) return null;
   const messages = passes.map((pass) => toLogicMessage(tenant.tenantId, plan.pipelineId, pass));
   for (;;) {
     const startedMs = Date.now();
     try {
-      const results = await steps.run({ tenantId: tenant.tenantId, steps: plan.steps, messages });
+      const results = await steps.run({ tenantId: tenant.tenantId, steps: stepPlans, messages });
       pauses.steps.over();
-      tally.steps(plan.steps, results);
-      if (job.tracing.isRecording) traceSteps(plan, passes, results, startedMs);
+      tally.steps(stepPlans, results);
+      if (job.tracing.isRecording) traceSteps(stepPlans, passes, results, startedMs);
       return results;
     } catch (error) {
       // The workers are overloaded or stopping: the messages are not to blame and wait.
@@ -34,8 +34,8 @@ function toLogicMessage(customerId: string, pipelineId: string, pass: Pass): Log
 }
 
 /** A pack's messages go through a worker one after the other, so each begins where the one before it ended. */
-function traceSteps(plan: PipelinePlan, passes: Pass[], results: LogicResult[], startedMs: number): void {
-  const kinds = new Map(plan.steps.map((step) => [step.stepId, step]));
+function traceSteps(stepPlans: StepPlan[], passes: Pass[], results: LogicResult[], startedMs: number): void {
+  const kinds = new Map(stepPlans.map((step) => [step.stepId, step]));
   let atMs = startedMs;
   for (const [i, { span }] of passes.entries()) {
     for (const run of results[i]?.steps ?? []) {

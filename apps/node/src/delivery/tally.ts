@@ -10,6 +10,7 @@ export interface Tally {
   steps(plans: readonly StepPlan[], results: readonly LogicResult[]): void;
   outcome(state: TrailState): void;
   quarantined(messages: number): void;
+  /** Adds what was counted since it was last called. */
   flush(): void;
 }
 
@@ -52,6 +53,8 @@ export function createTally(metrics: NodeMetrics, tenantId: string): Tally {
         metrics.stepResults.inc({ kind, result }, count);
       }
       if (instructions > 0) metrics.instructionsTotal.inc({ tenant }, instructions);
+      for (const counts of [attempts, outcomes, stepResults]) counts.clear();
+      instructions = 0;
     },
   };
 }

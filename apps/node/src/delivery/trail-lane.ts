@@ -18,6 +18,8 @@ export interface TrailLaneOptions {
   publish(subject: string, headers: Record<string, string>, body: Uint8Array): Promise<unknown>;
   /** How long the first pack of a record waits for others. Delivery is over by then; only the books wait. */
   lingerMs?: number;
+  /** The pipeline's when left out. */
+  subject?: string;
 }
 
 interface Batch {
@@ -30,7 +32,14 @@ interface Batch {
 
 const lingerMsDefault = 100;
 
-export function createTrailLane({ nodeId, tenantId, pipelineId, publish, lingerMs = lingerMsDefault }: TrailLaneOptions): TrailLane {
+export function createTrailLane({
+  nodeId,
+  tenantId,
+  pipelineId,
+  publish,
+  lingerMs = lingerMsDefault,
+  subject = subjects.trail(pipelineId),
+}: TrailLaneOptions): TrailLane {
   let open: Batch | null = null;
 
   const begin = (revision: number): Batch => ({ revision, keys: [], messages: [], stored: Promise.withResolvers(), timer: setTimeout(close, lingerMs) });
@@ -48,7 +57,7 @@ export function createTrailLane({ nodeId, tenantId, pipelineId, publish, lingerM
       [packHeaders.pipeline]: pipelineId,
       [packHeaders.pack]: String(messages.length),
     };
-    publish(subjects.trail(pipelineId), headers, Buffer.from(JSON.stringify(record))).then(() => stored.resolve(), stored.reject);
+    publish(subject, headers, Buffer.from(JSON.stringify(record))).then(() => stored.resolve(), stored.reject);
   }
 
   return {

@@ -4,7 +4,7 @@ import type { TrailDestination } from '@vrsky/contracts/trail';
 import { encodeMessage, joinEntries } from '@vrsky/proto/message-codec';
 import { formatOrigin, headerText, packHeadersOf } from '../core/pack-headers.ts';
 import { reasonText } from '../core/trail-text.ts';
-import type { PackJob, Pass } from './pack-job.ts';
+import { type PackJob, type Pass, repliedMessage } from './pack-job.ts';
 import { publishUntilStored } from './publish-until-stored.ts';
 
 /** Alone, for this destination, into the lane where it waits for its time. */
@@ -12,6 +12,7 @@ export async function scheduleRetry(job: PackJob, pass: Pass, destinationId: str
   const headers = {
     ...aloneHeaders(job, pass, destinationId, `retry:${pass.message.messageId}:${destinationId}:${attempt}`, attempt),
     [packHeaders.notBefore]: String(atMs),
+    ...(pass.lane.replyTo === '' ? {} : { [packHeaders.replyTo]: pass.lane.replyTo, [packHeaders.replyFor]: repliedMessage(pass) }),
   };
   await publishUntilStored(job, subjects.retry(job.plan.pipelineId), headers, aloneBody(pass, destinationId, attempt));
 }
@@ -49,6 +50,7 @@ function aloneHeaders({ tenant, plan, pack }: PackJob, pass: Pass, destinationId
     [packHeaders.origin]: lane.origin === '' ? formatOrigin({ seq: pack.seq, index }) : lane.origin,
     [packHeaders.storedAt]: lane.storedAt === '' ? String(pack.storedAtMs) : lane.storedAt,
     ...(lane.replayOf === '' ? {} : { [packHeaders.replayOf]: lane.replayOf }),
+    ...(lane.answerOf === '' ? {} : { [packHeaders.answerOf]: lane.answerOf, [packHeaders.answerTo]: lane.answerTo[index] ?? '' }),
   };
 }
 

@@ -1,5 +1,5 @@
 import { isAppError, publicMessageOf } from '@vrsky/kernel/errors';
-import type { ConnectionPlan, PipelinePlan } from '../core/pipeline-plan.ts';
+import { type ConnectionPlan, listDestinations, type PipelinePlan } from '../core/pipeline-plan.ts';
 import type { Confine } from '../plugins/confinement.ts';
 
 interface Refusal {
@@ -146,7 +146,7 @@ function problemsOf(plans: readonly PipelinePlan[], refusals: Refusal[]): Map<st
 
 /** In the words of the person who set it up: which part, which field, what. */
 function sentence(plan: PipelinePlan, { connectionId, errors: [first] }: Refusal): string {
-  const destination = plan.destinations.find((one) => one.connectionId === connectionId);
+  const destination = listDestinations(plan).find((one) => one.connectionId === connectionId);
   const part = destination ? `Destination "${destination.name}"` : 'The source';
   if (first === undefined) return `${part}: the connector refused it and gave no reason.`;
   return `${part}: ${first.message}${first.path === '' ? '' : ` (${first.path})`}`;

@@ -75,7 +75,7 @@ function trial() {
     connections,
     intake: { set: (_tenant, plans) => void events.push(`intake ${names(plans)}`), remove: (id) => void events.push(`intake without ${id}`) },
     delivery: { set: async (_tenant, plans) => void events.push(`delivery ${names(plans)}`), remove: async (id) => void events.push(`delivery without ${id}`) },
-    requests: [{ set() {}, remove() {} }],
+    listeners: [{ set() {}, remove() {} }],
   });
   const deploy = (tenantId: string, pipelines: Bundle['pipelines'], earlier: Bundle[] = []) =>
     deployer.deploy({

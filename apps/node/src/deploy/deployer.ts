@@ -13,8 +13,8 @@ export interface DeployerPorts {
   connections: ConnectionSet;
   intake: { set(tenant: Tenant, plans: readonly PipelinePlan[]): void; remove(tenantId: string): void };
   delivery: { set(tenant: Tenant, plans: readonly PipelinePlan[]): Promise<void>; remove(tenantId: string): Promise<void> };
-  /** What answers the control plane's requests in the tenant's account. */
-  requests: readonly { set(tenant: Tenant): void; remove(tenantId: string): void }[];
+  /** What listens in the tenant's account: for the control plane's requests, for other nodes' results. */
+  listeners: readonly { set(tenant: Tenant): void; remove(tenantId: string): void }[];
 }
 
 export interface TenantDeployer {
@@ -59,7 +59,7 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
 
       const wanted = planPipelines(bundle, secrets);
       const stays = before.filter((plan) => wanted.some(({ pipelineId }) => pipelineId === plan.pipelineId));
-      for (const service of ports.requests) service.set(tenant);
+      for (const service of ports.listeners) service.set(tenant);
       ports.intake.set(tenant, [...before, ...wanted]);
       await ports.delivery.set(tenant, stays);
 
@@ -75,7 +75,7 @@ export function createDeployer(ports: DeployerPorts): TenantDeployer {
     async remove(tenantId) {
       const found = deployed.get(tenantId);
       if (!found) return;
-      for (const service of ports.requests) service.remove(tenantId);
+      for (const service of ports.listeners) service.remove(tenantId);
       await ports.delivery.remove(tenantId);
       await ports.connections.set(tenantId, []);
       ports.intake.remove(tenantId);

@@ -5,13 +5,13 @@ import { subjects } from '@vrsky/contracts/subjects';
 import type { Part } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
 import { decodeMessage, encodeMessage, joinEntries, stampEntry } from '@vrsky/proto/message-codec';
-import { headerText, packHeadersOf } from '../core/pack-headers.ts';
+import { formatOrdered, headerText, packHeadersOf } from '../core/pack-headers.ts';
 import type { PipelinePlan } from '../core/pipeline-plan.ts';
 import type { NodeMetrics } from '../metrics.ts';
 import type { Tenant } from '../tenant.ts';
 import { type NodeSpan, SpanKind, type Tracing } from '../tracing.ts';
 import { createPackLane, type PackLane, type Waiting } from './pack-lane.ts';
-import type { AckStatus, ReceivedEntry, Route, SourceAcks } from './ports.ts';
+import type { AckStatus, ReceivedEntry, ReplyDesk, Route, SourceAcks } from './ports.ts';
 
 /** From a source connector into the tenant's stream. Nothing is answered as stored before the server's PubAck. */
 export interface Intake extends Part {
@@ -24,6 +24,7 @@ export interface Intake extends Part {
 
 export interface IntakeOptions {
   acks: SourceAcks;
+  replies: ReplyDesk;
   metrics: NodeMetrics;
   tracing: Tracing;
   log: Log;
@@ -41,7 +42,7 @@ interface Lane {
   readonly label: string;
 }
 
-export function createIntake({ acks, metrics, tracing, log }: IntakeOptions): Intake {
+export function createIntake({ acks, replies, metrics, tracing, log }: IntakeOptions): Intake {
   const lanes = new Map<string, Lane>();
   const byConnection = new Map<string, { lane: Lane; route: Route }>();
   const room = { bytes: waitingBytesMax };
@@ -130,13 +131,20 @@ export function createIntake({ acks, metrics, tracing, log }: IntakeOptions): In
       const lane =
         existing?.tenant === tenant
           ? existing
-          : { tenant, pack: createPackLane({ tenant, acks, room, metrics, log }), label: metrics.tenantLabel(tenant.tenantId) };
+          : { tenant, pack: createPackLane({ tenant, acks, replies, room, metrics, log }), label: metrics.tenantLabel(tenant.tenantId) };
       lanes.set(tenant.tenantId, lane);
       removeRoutes(tenant.tenantId);
       for (const plan of plans) {
         byConnection.set(plan.sourceConnectionId, {
           lane,
-          route: { tenantId: tenant.tenantId, pipelineId: plan.pipelineId, revision: plan.revision, connectionId: plan.sourceConnectionId },
+          route: {
+            tenantId: tenant.tenantId,
+            pipelineId: plan.pipelineId,
+            revision: plan.revision,
+            connectionId: plan.sourceConnectionId,
+            replyWithinMs: plan.reply?.withinMs ?? 0,
+            ordered: formatOrdered(plan.stages.get('')?.destinations ?? []),
+          },
         });
       }
     },

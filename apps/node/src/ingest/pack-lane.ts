@@ -1,4 +1,5 @@
 import { limits } from '@vrsky/contracts/limits';
+import { packHeaders } from '@vrsky/contracts/message-headers';
 import { subjects } from '@vrsky/contracts/subjects';
 import { isAppError } from '@vrsky/kernel/errors';
 import type { Log } from '@vrsky/kernel/log';
@@ -8,7 +9,7 @@ import { createPackQueue } from '../core/pack-queue.ts';
 import type { NodeMetrics } from '../metrics.ts';
 import type { Tenant } from '../tenant.ts';
 import type { NodeSpan } from '../tracing.ts';
-import type { AckStatus, Route, SourceAcks } from './ports.ts';
+import type { AckStatus, ReplyDesk, Route, SourceAcks } from './ports.ts';
 
 /** One message on its way into the stream. */
 export interface Waiting {
@@ -40,6 +41,7 @@ export interface PackLane {
 export interface PackLaneOptions {
   tenant: Tenant;
   acks: SourceAcks;
+  replies: ReplyDesk;
   /** What may still wait or be under way, over all tenants of the node. */
   room: { bytes: number };
   metrics: NodeMetrics;
@@ -53,7 +55,7 @@ const waitingBytesMax = 16 * limits.packBytesMax;
 const unavailableRetryMs = 2_000;
 const exhaustedRetryMs = 30_000;
 
-export function createPackLane({ tenant, acks, room, metrics, log }: PackLaneOptions): PackLane {
+export function createPackLane({ tenant, acks, replies, room, metrics, log }: PackLaneOptions): PackLane {
   const queue = createPackQueue<Waiting>();
   const statuses = metrics.intake;
   const label = metrics.tenantLabel(tenant.tenantId);
@@ -76,6 +78,8 @@ export function createPackLane({ tenant, acks, room, metrics, log }: PackLaneOpt
     const startedMs = performance.now();
     const [{ route, stamp }] = pack as [Waiting];
     const stamps = pack.map((entry) => entry.stamp);
+    const answered = pack.filter((entry) => entry.route.replyWithinMs > 0);
+    for (const entry of answered) replies.expect(entry.route.tenantId, entry.stamp.messageId, entry.seq, entry.route.replyWithinMs);
     try {
       const headers = packHeadersOf(tenant.stamp, {
         // Ids are made here and now, so the first one is the pack's own.
@@ -85,13 +89,18 @@ export function createPackLane({ tenant, acks, room, metrics, log }: PackLaneOpt
         connectionId: route.connectionId,
         messageIds: stamps.map(({ messageId }) => messageId),
       });
-      await tenant.bus.publish(subjects.ingest(route.pipelineId), headers, joinStamped(pack, stamps));
+      if (answered.length > 0) headers[packHeaders.replyTo] = replies.address;
+      const body = joinStamped(pack, stamps);
+      if (route.ordered === '') await tenant.bus.publish(subjects.ingest(route.pipelineId), headers, body);
+      else await tenant.bus.publish(subjects.ordered(route.pipelineId), { ...headers, [packHeaders.ordered]: route.ordered }, body);
       metrics.packMessages.observe(pack.length);
       metrics.pubAck.observe((performance.now() - startedMs) / 1_000);
       settle(pack, 'stored', 0);
+      for (const entry of answered) replies.stored(entry.stamp.messageId);
     } catch (error) {
       const { status, retryAfterMs } = answerTo(error);
       settle(pack, status, retryAfterMs);
+      for (const entry of answered) replies.forget(entry.stamp.messageId);
       report(error, pack.length);
     }
     underWay--;

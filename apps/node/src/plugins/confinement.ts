@@ -1,6 +1,7 @@
 import type { ConnectorManifest } from '@vrsky/contracts/connector-manifest';
 import { AppError } from '@vrsky/kernel/errors';
-import type { Sandbox } from '@vrsky/plugin/sandbox/confine';
+import type { Log } from '@vrsky/kernel/log';
+import { findClosedFolder, type Sandbox } from '@vrsky/plugin/sandbox/confine';
 import { layersInForce, type SandboxLayer, type SandboxReport, sandboxLayers } from '@vrsky/plugin/sandbox/layers';
 
 /** What one connector needs, and what its tenant asks for. */
@@ -47,4 +48,16 @@ export function createConfine(report: SandboxReport, minimum: readonly SandboxLa
 
 export function isLayer(name: string): name is SandboxLayer {
   return (sandboxLayers as readonly string[]).includes(name);
+}
+
+/**
+ * The folder for files of a connector that can do without one; undefined, and it is said why, where this machine's layers keep the connector's own
+ * user from it.
+ */
+export async function findDataDir(report: SandboxReport, dir: string, log: Log): Promise<string | undefined> {
+  const { uid, namespaces } = report.layers;
+  const closed = uid.available && !namespaces.available ? await findClosedFolder(dir) : null;
+  if (closed === null) return dir;
+  log.warn({ dir, closed }, 'a connector keeps nothing on disk: its user does not get to its folder (chmod o+x, another state folder, or bubblewrap)');
+  return undefined;
 }

@@ -106,11 +106,12 @@ export function createConnectorCatalog({ dir, store, builtIn, describe, log }: C
     addBuiltIn(description, digest) {
       const before = builtInOffers.get(description.name);
       const roles = [...new Set([...(before?.roles ?? []), ...description.roles])];
+      const replies = description.replies || (before?.replies ?? false);
       const settingsSchemas = {
         source: description.settingsSchemas.source || before?.settingsSchemas.source || '',
         destination: description.settingsSchemas.destination || before?.settingsSchemas.destination || '',
       };
-      const offer = { ...toOffer({ ...description, roles, settingsSchemas }, digest, noNetwork), origin: 'built-in' as const };
+      const offer = { ...toOffer({ ...description, roles, settingsSchemas, replies }, digest, noNetwork), origin: 'built-in' as const };
       if (JSON.stringify(offer) === JSON.stringify(before)) return;
       builtInOffers.set(description.name, offer);
       for (const listener of listeners) listener();

@@ -5,6 +5,7 @@ import type { ConnectorState } from '@vrsky/contracts/node-status';
 import { AppError, isAppError, publicMessageOf } from '@vrsky/kernel/errors';
 import { aborted, type Part, sleep } from '@vrsky/kernel/lifecycle';
 import type { Log } from '@vrsky/kernel/log';
+import type { Reply } from '@vrsky/proto/reply-codec';
 import type { ConnectionPlan } from '../core/pipeline-plan.ts';
 import type { CallSeat } from './call-ledger.ts';
 import type { Confine } from './confinement.ts';
@@ -22,6 +23,8 @@ export interface ConnectorFleet extends Part {
   /** Set once, before `start`. Entries of a tenant's process that name a connection which is not its own never get here. */
   onReceive(handler: (entries: ReceivedEntry[]) => void): void;
   ack(seq: number, status: AckStatus, options: { messageId: string; retryAfterMs?: number }): void;
+  /** Tells what became of an entry whose peer waits; false when its process is gone or does not keep up. */
+  reply(seq: number, content: Omit<Reply, 'seq'>): boolean;
   send(message: OutgoingMessage, deadlineMs: number): Promise<SendOutcome>;
   /** Replaces a tenant's connections to connectors of its own; answers a row for each that could not be applied. */
   configureTenant(tenantId: string, connections: readonly ConnectionPlan[]): Promise<ConnectionErrors[]>;
@@ -186,6 +189,7 @@ export function createConnectorFleet(options: FleetOptions): ConnectorFleet {
     ack(seq, status, given) {
       spans.get(Math.floor(seq / SEQ_SPAN))?.ack(seq, status, given);
     },
+    reply: (seq, content) => spans.get(Math.floor(seq / SEQ_SPAN))?.reply(seq, content) ?? false,
     async send(message, deadlineMs) {
       const host = routes.get(message.connectionId) ?? shared.http?.destination;
       if (host === undefined) throw new Error(`bug: nothing sends for ${message.connectionId}`);
@@ -274,8 +278,9 @@ function notInstalled({ connector, release }: ConnectionPlan): string {
     : `The connector ${connector} is not installed on this node in the version that is asked for (${release.slice(0, 19)}…).`;
 }
 
-function roleProblem({ offer }: InstalledConnector, { role }: ConnectionPlan): string | null {
-  return offer.roles.includes(role) ? null : `The connector ${offer.name} cannot be used as a ${role}.`;
+function roleProblem({ offer }: InstalledConnector, { role, replyWithinMs = 0 }: ConnectionPlan): string | null {
+  if (!offer.roles.includes(role)) return `The connector ${offer.name} cannot be used as a ${role}.`;
+  return replyWithinMs > 0 && !offer.replies ? `The connector ${offer.name} cannot answer its senders with the pipeline’s result.` : null;
 }
 
 /** Ids are ours, but a folder's name must stay one whatever they become. */

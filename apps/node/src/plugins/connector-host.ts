@@ -6,6 +6,7 @@ import type { Log } from '@vrsky/kernel/log';
 import type { PluginLogRecord } from '@vrsky/plugin/plugin-log';
 import type { Sandbox } from '@vrsky/plugin/sandbox/confine';
 import type { RawEntry } from '@vrsky/proto/message-codec';
+import type { Reply } from '@vrsky/proto/reply-codec';
 import type { ProcessCalls } from './call-ledger.ts';
 import {
   type Breakdown,
@@ -18,7 +19,7 @@ import {
 } from './connector-session.ts';
 import { type ConnectorTimes, connectorTimes } from './connector-times.ts';
 import { findProcessStats, type ProcessStats } from './process-stats.ts';
-import { findRefusedRequests, type RefusedRequests } from './refused-requests.ts';
+import { countUnwrittenIds, findRefusedRequests, type RefusedRequests } from './refused-requests.ts';
 import type { Release } from './release-store.ts';
 import { createRestartPolicy } from './restart-policy.ts';
 import { createSends, type OutgoingMessage, type SendOutcome, type Sends } from './sends.ts';
@@ -54,6 +55,8 @@ export interface ConnectorHost extends Part {
   onReceive(handler: (entries: ReceivedEntry[]) => void): void;
   /** Answers an entry; an answer to a process that is gone is dropped. */
   ack(seq: number, status: AckStatus, options: { messageId: string; retryAfterMs?: number }): void;
+  /** Tells what became of an entry whose peer waits. False when its process is gone or does not keep up: nobody is told. */
+  reply(seq: number, content: Omit<Reply, 'seq'>): boolean;
   /**
    * Replaces the whole set of connections, also in every process that is started later. Answers one row for each connection that
    * the connector does not accept. Rejects AppError `PLUGIN.UNAVAILABLE` when no process took the set in time: it is applied later.
@@ -90,6 +93,8 @@ export interface ConnectorStats {
   strays: Sends['strays'];
   /** Bytes of its log that were left out since the node was started. */
   logBytesDropped: number;
+  /** Ids of senders that it could not bring to disk, since the node was started. */
+  unwrittenIds: number;
   /** Of the process that runs; empty when none does. */
   processId: string;
 }
@@ -138,6 +143,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   let description: ConnectorDescription | null = null;
   let handshakeMs = 0;
   let logBytesDropped = 0;
+  let unwrittenIds = 0;
   /** CPU of processes that are gone. */
   let pastCpuSeconds = 0;
   let lastStats = NO_STATS;
@@ -177,6 +183,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
           logBytesDropped += dropped;
           const refused = findRefusedRequests(fields);
           if (refused !== null) bookRefused(calls, refused);
+          unwrittenIds += countUnwrittenIds(fields);
           log[level]({ plugin: { name, module, fields } }, message);
         },
       });
@@ -373,6 +380,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
     ack(seq, status, { messageId, retryAfterMs = 0 }) {
       session?.ack(seq, status, messageId, retryAfterMs);
     },
+    reply: (seq, content) => session?.reply(seq, content) ?? false,
     async configure(generation, connections) {
       desired = { generation, connections };
       const deadline = AbortSignal.timeout(times.configureWaitMs);
@@ -426,6 +434,7 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
       sendsWaiting: sends.waiting,
       strays: sends.strays,
       logBytesDropped,
+      unwrittenIds,
       processId: session?.processId ?? '',
     }),
     async drain(deadline) {

@@ -13,6 +13,7 @@ import type { Sandbox } from '@vrsky/plugin/sandbox/confine';
 import { type Ack, encodeAckBatch } from '@vrsky/proto/ack-codec';
 import { Connector, type DescribeResponse, Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import { encodeBatch, type Message, type RawEntry, splitBatch } from '@vrsky/proto/message-codec';
+import type { Reply } from '@vrsky/proto/reply-codec';
 import { decodeSendResults, type SendResult } from '@vrsky/proto/send-result-codec';
 import { toBuffer } from '@vrsky/proto/wire';
 import type { SealedSecret } from '../core/sealed-secret.ts';
@@ -38,6 +39,12 @@ export interface ConnectorConnection {
   /** What people call it, for words to its tenant. */
   title?: string;
   settings: unknown;
+  /** Of a destination: how much of the receiver's answer goes on, whole. */
+  answerBytesMax?: number;
+  /** With it: nothing needs the answer, so that a delivery does not fail for it. */
+  answerOptional?: boolean;
+  /** Of a source: its peers wait so long for the pipeline's result. */
+  replyWithinMs?: number;
   /** What the settings refer to by name. They are opened for `Configure` and `Validate` alone. */
   secrets?: readonly SealedSecret[];
 }
@@ -49,6 +56,8 @@ export interface ConnectorDescription {
   title: string;
   description: string;
   roles: ConnectorConnection['role'][];
+  /** It can hand a pipeline's result back to its peers. */
+  replies: boolean;
   /** JSON Schema as text, by role; empty for a role that it does not play. */
   settingsSchemas: Record<ConnectorConnection['role'], string>;
 }
@@ -92,6 +101,8 @@ export interface ConnectorSession {
   unanswered(inARow: number): void;
   /** `seq` as in the entry. Ignored when the entry came from somewhere else. */
   ack(seq: number, status: Exclude<Ack['status'], 'unspecified'>, messageId: string, retryAfterMs: number): void;
+  /** What became of an entry whose peer waits, after its `ack`. False when it came from somewhere else, or the connector does not keep up. */
+  reply(seq: number, content: Omit<Reply, 'seq'>): boolean;
   ping(): Promise<void>;
   /** It was started beside the process before it, which is gone now. */
   takeDataDir(): Promise<void>;
@@ -124,6 +135,8 @@ const TEXT_CHARS_MAX = 500;
 /** A connector numbers its messages; beyond this it is broken, not busy. */
 const SEQ_MAX = 2 ** 40;
 const ACK_BYTES = 64;
+/** Results that a connector has not read yet; beyond them its peers are answered without theirs. */
+const REPLY_BYTES_MAX = 32 * 1_048_576;
 
 /** Launches the executable and asks what it is. Throws AppError `PLUGIN.*`. */
 export async function openSession(given: SessionOptions): Promise<ConnectorSession> {
@@ -216,7 +229,12 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
   let receiving: ClientDuplexStream<Uint8Array, Buffer> | null = null;
   let sending: ClientDuplexStream<Uint8Array, Buffer> | null = null;
 
-  const acks = createBatcher<Ack>((items) => receiving === null || receiving.write(encodeAckBatch({ acks: items, credit: 0 })));
+  let unreadReplyBytes = 0;
+  const acks = createBatcher<Ack | Reply>((items) => {
+    const goesOn = receiving === null || receiving.write(encodeWords(items));
+    if (goesOn) unreadReplyBytes = 0;
+    return goesOn;
+  });
   const sends = createBatcher<Partial<Message>>((items) => sending === null || sending.write(encodeBatch(items)));
 
   const openStream = (path: string, onFrame: (frame: Buffer) => void, resume: () => void): ClientDuplexStream<Uint8Array, Buffer> => {
@@ -282,6 +300,7 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
     if (results === null) return;
     for (const result of results) {
       if (result.reason !== '') result.reason = scrubber.text(result.reason);
+      if (result.peerAnswerType !== '') result.peerAnswerType = scrubber.text(result.peerAnswerType);
       if (result.peerAnswer.length > 0) result.peerAnswer = scrubber.bytes(result.peerAnswer);
     }
     options.onResults(results);
@@ -353,7 +372,10 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       credit = allowed;
       if (description.roles.includes('destination')) sending = openStream(methodPath(Connector.method.send), onResults, sends.resume);
       if (!description.roles.includes('source')) return;
-      receiving = openStream(methodPath(Connector.method.receive), onMessages, acks.resume);
+      receiving = openStream(methodPath(Connector.method.receive), onMessages, () => {
+        unreadReplyBytes = 0;
+        acks.resume();
+      });
       receiving.write(encodeAckBatch({ acks: [], credit }));
     },
     send(message, bytes) {
@@ -380,6 +402,14 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
       unacked--;
       acks.add({ seq: theirs, status, messageId: status === 'stored' ? messageId : '', retryAfterMs }, ACK_BYTES);
     },
+    reply(seq, content) {
+      const theirs = seqs.toTheirs(seq);
+      const bytes = content.payload.length;
+      if (theirs === null || unreadReplyBytes + bytes > REPLY_BYTES_MAX) return false;
+      unreadReplyBytes += bytes;
+      acks.add({ seq: theirs, ...content }, bytes + ACK_BYTES);
+      return true;
+    },
     ping: () => plugin.ping(options.times.pingMs),
     async drain(deadlineMs) {
       await callUnary(plugin.client, Connector.method.drain, {}, deadlineMs).catch((cause) => {
@@ -395,15 +425,38 @@ function createSession(plugin: PluginHandle, options: SessionOptions, descriptio
   };
 }
 
+/** Acks and results in one line, in order: of a message, its ack comes first. */
+function encodeWords(words: readonly (Ack | Reply)[]): Uint8Array {
+  const acks: Ack[] = [];
+  const replies: Reply[] = [];
+  for (const word of words) {
+    if ('payload' in word) replies.push(word);
+    else acks.push(word);
+  }
+  return encodeAckBatch({ acks, credit: 0, replies });
+}
+
 /** A connection as it is told to a connector. */
 type OpenConnection = ReturnType<typeof openConnection>;
 
-function openConnection({ connectionId, tenantId, role, settings, secrets = [] }: ConnectorConnection) {
+function openConnection({
+  connectionId,
+  tenantId,
+  role,
+  settings,
+  answerBytesMax = 0,
+  answerOptional = false,
+  replyWithinMs = 0,
+  secrets = [],
+}: ConnectorConnection) {
   return {
     connectionId,
     customerId: tenantId,
     role: role === 'source' ? Role.SOURCE : Role.DESTINATION,
     settings: JSON.stringify(settings),
+    answerBytesMax,
+    answerOptional,
+    replyWithinMs,
     secrets: secrets.map(({ name, hosts, versions }) => ({
       name,
       hosts: [...hosts],
@@ -443,6 +496,7 @@ function toDescription(response: DescribeResponse): ConnectorDescription {
     title: response.title.slice(0, 80) || name,
     description: response.description.slice(0, DESCRIPTION_CHARS_MAX),
     roles,
+    replies: response.replies && roles.includes('source'),
     settingsSchemas: { source: response.sourceSettingsSchema, destination: response.destinationSettingsSchema },
   };
 }

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { createLog } from '@vrsky/kernel/log';
@@ -6,6 +7,7 @@ import { decodeMessage } from '@vrsky/proto/message-codec';
 import { eventually } from '@vrsky/testkit/eventually';
 import { freePort } from '@vrsky/testkit/ports';
 import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
+import { scratchDir } from '@vrsky/testkit/scratch';
 import { Agent, request } from 'undici';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { type ConnectorHost, createConnectorHost } from './connector-host.ts';
@@ -131,6 +133,28 @@ test('kill -9 under load: whatever was answered 202 was stored, senders that wer
   });
 });
 
+test('what comes again is known after kill -9: the same message, stored once', async () => {
+  const { host, url, stored } = await start({ deduplicate: { by: 'header', header: 'Idempotency-Key' } });
+  const send = (id: string) => post(url, 'x', { 'idempotency-key': id });
+  const first = await send('a');
+  expect(JSON.parse(first.body)).toEqual({ messageId: 'msg_1' });
+  process.kill(host.state().pid as number, 'SIGKILL');
+  await eventually(() => host.state().restarts === 1 && host.state().state === 'running');
+  expect(JSON.parse((await send('a')).body)).toEqual({ messageId: 'msg_1', duplicate: true });
+  expect(JSON.parse((await send('b')).body)).toEqual({ messageId: 'msg_2' });
+  expect(stored).toHaveLength(2);
+});
+
+test('a folder that takes nothing costs no message: ids are remembered in memory, and the node counts them', async () => {
+  const noFolder = join(scratchDir('data'), 'file');
+  await writeFile(noFolder, '');
+  const { host, url } = await start({ deduplicate: { by: 'header', header: 'Idempotency-Key' }, dataDir: noFolder });
+  const send = () => post(url, 'x', { 'idempotency-key': 'a' });
+  expect(JSON.parse((await send()).body)).toEqual({ messageId: 'msg_1' });
+  expect(JSON.parse((await send()).body)).toEqual({ messageId: 'msg_1', duplicate: true });
+  await eventually(() => host.stats().unwrittenIds === 1);
+});
+
 test('drained, it takes no more messages and answers those it has', async () => {
   const { host, url } = await start({ ackDelayMs: 200 });
   const last = post(url, 'last');
@@ -160,7 +184,7 @@ test('a process for destinations alone listens nowhere: one that holds its port 
 let inHand = 0;
 
 async function start(
-  o: { ackDelayMs?: number } = {},
+  o: { ackDelayMs?: number; deduplicate?: object; dataDir?: string } = {},
 ): Promise<{ host: ConnectorHost; url: string; bin: RequestBin; stored: { messageId: string; text: string; contentType: string }[] }> {
   const [port, bin] = await Promise.all([freePort(), requestBin()]);
   disposals.push(() => bin.close());
@@ -169,7 +193,7 @@ async function start(
     name: 'http',
     tenantId: null,
     release: releaseAt(join(home, 'dist', 'http-connector')),
-    env: { VRSKY_HTTP_LISTEN: `127.0.0.1:${port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${bin.port}` },
+    env: { VRSKY_HTTP_LISTEN: `127.0.0.1:${port}`, VRSKY_EGRESS_ALLOW: `127.0.0.1:${bin.port}`, VRSKY_DATA_DIR: o.dataDir ?? scratchDir('data') },
     credit: 4_096,
     log: createLog('test', 'silent'),
   });
@@ -191,7 +215,7 @@ async function start(
   });
   await host.start?.(new AbortController().signal);
   await host.configure(1, [
-    { connectionId: 'p/in', tenantId: 'cus_a', role: 'source', settings: { path: PATH } },
+    { connectionId: 'p/in', tenantId: 'cus_a', role: 'source', settings: { path: PATH, ...(o.deduplicate && { deduplicate: o.deduplicate }) } },
     { connectionId: 'p/out', tenantId: 'cus_a', role: 'destination', settings: { url: bin.url, method: 'POST', headers: [], timeoutMs: 5_000 } },
   ]);
   return { host, url: `http://127.0.0.1:${port}/in/${PATH}`, bin, stored };
@@ -220,7 +244,7 @@ function outgoing(messageId: string, payload: Uint8Array, contentType = '') {
   };
 }
 
-async function post(url: string, body: string): Promise<{ status: number; body: string }> {
-  const response = await request(url, { method: 'POST', body, headers: { 'content-type': 'application/json' }, dispatcher: agent });
+async function post(url: string, body: string, headers = {}): Promise<{ status: number; body: string }> {
+  const response = await request(url, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers }, dispatcher: agent });
   return { status: response.statusCode, body: await response.body.text() };
 }

@@ -149,6 +149,7 @@ test('however many tenants and releases there are, the number of series has an e
       tenantId: `cus_${i}`,
       restarts: 1,
       logBytesDropped: 2,
+      unwrittenIds: 3,
       strays: { unknown: 1, twice: 2, late: 0 },
     },
   }));

@@ -39,6 +39,7 @@ export function createProcessMetrics(metrics: NodeMetrics, observed: ObservedPro
   /** Counts of the supervisors, as they were when they were last read. */
   const restarts = createDeltas();
   const logBytes = createDeltas();
+  const ids = createDeltas();
   const records = createDeltas();
   const strays = createDeltas();
   let running: Promise<void> = Promise.resolve();
@@ -118,6 +119,7 @@ export function createProcessMetrics(metrics: NodeMetrics, observed: ObservedPro
         if (more > 0) metrics.pluginStrays.inc({ connector: labels.connector, tenant: labels.tenant, kind }, more);
       }
       metrics.pluginLogBytesDropped.inc({ connector: labels.connector, tenant: labels.tenant }, logBytes.since(supervisor, view.logBytesDropped));
+      metrics.sourceUnwrittenIds.inc({ connector: labels.connector, tenant: labels.tenant }, ids.since(supervisor, view.unwrittenIds));
     }
     const { waiting, dropped } = observed.ledger();
     metrics.callRecordsWaiting.set(waiting);

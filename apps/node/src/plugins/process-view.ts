@@ -21,13 +21,19 @@ export interface ProcessView {
   /** Of the last start; 0 before it. */
   handshakeMs: number;
   logBytesDropped: number;
+  /** Ids of senders that a source could not bring to disk, since the node was started. */
+  unwrittenIds: number;
   /** Results that answered nothing, by kind, since the node was started. */
   strays: ConnectorStats['strays'];
 }
 
 export function viewOf(connector: string, host: ConnectorHost): ProcessView {
   const { version, tenantId, pid, state, restarts } = host.state();
-  const { handshakeMs, logBytesDropped, processId, strays } = host.stats();
+  const { handshakeMs, processId, ...counts } = host.stats();
+  const { logBytesDropped, unwrittenIds, strays } = counts;
   const roles = host.description?.roles ?? [];
-  return { processId, connector, version, digest: host.release.digest, tenantId, roles, pid, state, restarts, handshakeMs, logBytesDropped, strays };
+  return {
+    ...{ processId, connector, version, digest: host.release.digest, tenantId, roles, pid, state, restarts },
+    ...{ handshakeMs, logBytesDropped, unwrittenIds, strays },
+  };
 }

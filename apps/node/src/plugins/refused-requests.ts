@@ -19,3 +19,8 @@ export function findRefusedRequests({ vrsky_refused: connectionId, reasons }: Re
     .filter((row): row is [string, number] => REASON.test(row[0]) && Number.isInteger(row[1]) && row[1] > 0 && row[1] <= COUNT_MAX);
   return counted.length === 0 ? null : { connectionId, reasons: Object.fromEntries(counted) };
 }
+
+/** Of a record of the shape `{ vrsky_unwritten_ids: <count> }`: ids of senders that a source has in memory alone; 0 for any other record. */
+export function countUnwrittenIds({ vrsky_unwritten_ids: count }: Readonly<Record<string, unknown>>): number {
+  return typeof count === 'number' && Number.isInteger(count) && count > 0 && count <= COUNT_MAX ? count : 0;
+}

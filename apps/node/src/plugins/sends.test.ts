@@ -24,6 +24,8 @@ const result = (seq: number, more: Partial<SendResult> = {}): SendResult => ({
   retryAfterMs: 0,
   peerStatus: 200,
   peerAnswer: Buffer.alloc(0),
+  peerAnswerType: '',
+  peerAnswerCut: false,
   startedAtUs: 0,
   durationUs: 0,
   ...more,
@@ -226,4 +228,19 @@ test('a connector that does not say how long it took is timed by the node, one t
   expect(trial.outcomes[0]?.durationUs).toBe(40_000);
   expect(Math.abs(Date.now() - 40 - (trial.outcomes[0]?.startedAtMs ?? 0))).toBeLessThan(5_000);
   expect(trial.outcomes[1]).toMatchObject({ startedAtMs: 7, durationUs: 5 });
+});
+
+test('an answer that goes on is as long as was asked for, whatever the connector sends, and otherwise known to be cut', async () => {
+  const { sends, line, written } = start();
+  sends.open(line);
+  const wanting = [sends.send({ ...message('p/out'), answerBytesMax: 5_000 }, 1_000), sends.send({ ...message('p/out'), answerBytesMax: 5_000 }, 1_000)];
+  sends.settle([
+    result(written[0]?.seq as number, { peerAnswer: Buffer.alloc(5_000), peerAnswerType: 'application/json' }),
+    result(written[1]?.seq as number, { peerAnswer: Buffer.alloc(5_001), peerAnswerType: 'line\nbreak' }),
+  ]);
+  const [whole, cut] = await Promise.all(wanting);
+  expect(whole).toMatchObject({ peerAnswerType: 'application/json', peerAnswerCut: false });
+  expect(whole?.peerAnswer).toHaveLength(5_000);
+  expect(cut).toMatchObject({ peerAnswerType: '', peerAnswerCut: true });
+  expect(cut?.peerAnswer).toHaveLength(1_024);
 });

@@ -13,6 +13,8 @@ export interface OutgoingMessage {
   headers: [string, string][];
   payload: Uint8Array;
   contentType: string;
+  /** How much of the receiver's answer goes on, as the connector was told of the connection; only its beginning is kept when left out. */
+  answerBytesMax?: number;
 }
 
 export interface SendOutcome {
@@ -24,6 +26,9 @@ export interface SendOutcome {
   retryAfterMs: number;
   peerStatus: number;
   peerAnswer: Uint8Array;
+  peerAnswerType: string;
+  /** Not all of the answer that was asked for is there. */
+  peerAnswerCut: boolean;
   startedAtMs: number;
   durationUs: number;
 }
@@ -87,7 +92,8 @@ const WAITING_MAX = 8_192;
 const WAITING_BYTES_MAX = 64 * 1_048_576;
 const MESSAGE_BYTES = 512;
 const REASON_CHARS_MAX = 500;
-const ANSWER_BYTES_MAX = 1_024;
+const ANSWER_START_BYTES = 1_024;
+const ANSWER_TYPE = /^[\x20-\x7e]{1,200}$/;
 const RETRY_AFTER_MS_MAX = 86_400_000;
 const EMPTY = new Uint8Array(0);
 
@@ -192,7 +198,7 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
         }
         unansweredInARow = 0;
         pending.progress.atMs = now;
-        resolve(pending, timed(toOutcome(result), now - pending.sentAtMs));
+        resolve(pending, timed(toOutcome(result, pending.message.answerBytesMax ?? 0), now - pending.sentAtMs));
       }
     },
     expire() {
@@ -228,8 +234,10 @@ export function createSends(nowMs: () => number = () => performance.now()): Send
 }
 
 function faultOutcome(code: string, reason: string): SendOutcome {
-  return { status: 'retryable', source: 'plugin', code, reason, retryAfterMs: 0, peerStatus: 0, peerAnswer: EMPTY, startedAtMs: 0, durationUs: 0 };
+  return { status: 'retryable', source: 'plugin', code, reason, retryAfterMs: 0, peerStatus: 0, ...noAnswer, startedAtMs: 0, durationUs: 0 };
 }
+
+const noAnswer = { peerAnswer: EMPTY, peerAnswerType: '', peerAnswerCut: false };
 
 /** A connector that does not say when it began is timed by us: from when the message was handed to it. */
 function timed(outcome: SendOutcome, sinceMs: number): SendOutcome {
@@ -237,8 +245,11 @@ function timed(outcome: SendOutcome, sinceMs: number): SendOutcome {
 }
 
 /** A connector's word, within our bounds. */
-function toOutcome(result: SendResult): SendOutcome {
+function toOutcome(result: SendResult, answerBytesMax: number): SendOutcome {
   if (result.status === 'unspecified') return faultOutcome('unknown_status', 'The connector gave a result that this platform does not understand.');
+  const { peerAnswer } = result;
+  const isWhole = peerAnswer.length <= answerBytesMax && !result.peerAnswerCut;
+  const kept = isWhole ? peerAnswer : peerAnswer.subarray(0, ANSWER_START_BYTES);
   return {
     status: result.status,
     source: result.source === 'plugin' ? 'plugin' : 'downstream',
@@ -247,7 +258,9 @@ function toOutcome(result: SendResult): SendOutcome {
     retryAfterMs: Math.min(result.retryAfterMs, RETRY_AFTER_MS_MAX),
     peerStatus: result.peerStatus,
     // A copy: a view would keep the whole frame alive for as long as somebody keeps the answer.
-    peerAnswer: result.peerAnswer.length === 0 ? EMPTY : Buffer.from(result.peerAnswer.subarray(0, ANSWER_BYTES_MAX)),
+    peerAnswer: kept.length === 0 ? EMPTY : Buffer.from(kept),
+    peerAnswerType: ANSWER_TYPE.test(result.peerAnswerType) ? result.peerAnswerType : '',
+    peerAnswerCut: answerBytesMax > 0 && !isWhole,
     startedAtMs: result.startedAtUs / 1_000,
     durationUs: result.durationUs,
   };

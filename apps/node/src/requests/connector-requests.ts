@@ -33,10 +33,10 @@ export function createConnectorRequests({ pool, nodeId, nodeName, sealPrivateKey
     concurrentMax,
     log,
     async answer({ tenantId }, _nc, text) {
-      const { connector, release, role, settings, sandboxMinimum, probe, ...request } = openConnectorRequest(text, { pool, tenantId, trusted });
+      const { connector, release, role, settings, replyWithinMs, sandboxMinimum, probe, ...request } = openConnectorRequest(text, { pool, tenantId, trusted });
       const place = { nodeId, tenantId, within: requestPlace(request.issuedAtMs) };
       const secrets = secretsFor(settings, toTenantSecrets(request.secrets[nodeId] ?? [], sealPrivateKey, place));
-      const connection = { connectionId: CHECKED_CONNECTION, tenantId, connector, release, role, settings, secrets, sandboxMinimum };
+      const connection = { connectionId: CHECKED_CONNECTION, tenantId, connector, release, role, settings, replyWithinMs, secrets, sandboxMinimum };
       const { errors, checks, version, digest } = await connectors.check(connection, probe, CHECK_MS);
       return { ok: true, version, digest, nodeName, errors, checks };
     },

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import https from 'node:https';
@@ -6,6 +7,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { createIdentity } from '@vrsky/plugin/certificate';
 import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createAnswerRoom } from './answer-room.ts';
 import { type OpenedDestination, type OpenOptions, openDestination, secretOf } from './destination.test-support.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -234,14 +236,80 @@ describe('compression', () => {
   });
 });
 
+describe('an answer that goes on', () => {
+  const answerBytesMax = 1_000_000;
+
+  test('comes whole with its type, inflated, and one byte longer than asked for as its beginning', async () => {
+    const bin = await openBin();
+    const { send, configure } = open({ url: bin.url });
+    configure({ url: bin.url }, [], answerBytesMax);
+    bin.behave({ headers: { 'content-type': 'application/json', 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(answerBytesMax, 'x')) });
+    const whole = await send();
+    expect([whole.status, whole.peerAnswerType, whole.peerAnswerCut, whole.peerAnswer?.length]).toEqual(['ok', 'application/json', false, answerBytesMax]);
+    bin.behave({ headers: { 'content-encoding': 'gzip' }, body: gzipSync(Buffer.alloc(answerBytesMax + 1, 'x')) });
+    const cut = await send();
+    expect([cut.status, cut.peerAnswerCut, cut.peerAnswer?.length]).toEqual(['ok', true, 1_024]);
+    bin.behave({ body: Buffer.alloc(3_000_000, 'x') });
+    expect(await send()).toMatchObject({ status: 'ok', peerStatus: 200, peerAnswerCut: true });
+  });
+
+  test('waits for its room in memory and comes whole then, also when it cannot be compressed', async () => {
+    const bin = await openBin();
+    const body = gzipSync(randomBytes(answerBytesMax));
+    bin.behave({ headers: { 'content-encoding': 'gzip' }, body });
+    const { send } = open({ url: bin.url }, { answerBytesMax, answerRoom: createAnswerRoom({ bytesMax: 1_500_000 }) });
+    const answers = await Promise.all(Array.from({ length: 40 }, () => send()));
+    expect(answers.map(({ status, peerAnswer, peerAnswerCut }) => [status, peerAnswer?.length, peerAnswerCut])).toEqual(
+      Array.from({ length: 40 }, () => ['ok', answerBytesMax, false]),
+    );
+  });
+
+  test('and finds no room within the request’s time is asked for again', async () => {
+    const bin = await openBin();
+    bin.behave({ body: Buffer.alloc(200_000) });
+    const answerRoom = createAnswerRoom({ bytesMax: 1_000 });
+    const leave = answerRoom.ask('cus_other', 1_000, () => undefined);
+    const { send } = open({ url: bin.url, timeoutMs: 300 }, { answerBytesMax, answerRoom });
+    expect(await send()).toMatchObject({ status: 'retryable', code: 'answer_lost', peerStatus: 200 });
+    leave();
+    expect(await send()).toMatchObject({ status: 'ok', peerAnswerCut: false });
+  });
+
+  test('and cannot be read is no delivery that could go on', async () => {
+    const bin = await openBin();
+    const { send, configure } = open({ url: bin.url });
+    configure({ url: bin.url }, [], answerBytesMax);
+    bin.behave({ headers: { 'content-encoding': 'gzip' }, body: 'plain' });
+    expect(await send()).toMatchObject({ status: 'permanent', code: 'answer_unreadable', peerStatus: 200, reason: expect.stringContaining('has the message') });
+    configure({ url: bin.url }, [], answerBytesMax, true);
+    expect(await send()).toMatchObject({ status: 'ok', peerAnswerCut: true });
+    bin.behave({ status: 400, headers: { 'content-encoding': 'gzip' }, body: 'plain' });
+    expect(await send()).toMatchObject({ status: 'permanent', code: 'http_400', peerAnswerCut: true });
+  });
+
+  test('and breaks off is asked for again, unless nobody needs it', async () => {
+    const url = await openRaw((socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nthe beginning')));
+    const { send, configure } = open({ url });
+    expect(await send()).toMatchObject({ status: 'ok', peerStatus: 200 });
+    configure({ url }, [], answerBytesMax);
+    const lost = await send();
+    expect(lost).toMatchObject({ status: 'retryable', code: 'answer_lost', peerStatus: 200, peerAnswerCut: true });
+    expect(Buffer.from(lost.peerAnswer ?? []).toString()).toBe('the beginning');
+    configure({ url }, [], answerBytesMax, true);
+    expect(await send()).toMatchObject({ status: 'ok', peerStatus: 200, peerAnswerCut: true });
+  });
+});
+
 describe('HTTP/2', () => {
-  async function openHttp2(): Promise<{ url: string; ca: string; server: Http2SecureServer; versions: string[]; sessions: () => number }> {
+  async function openHttp2(
+    body: string | Buffer = 'ok',
+  ): Promise<{ url: string; ca: string; server: Http2SecureServer; versions: string[]; sessions: () => number }> {
     const { keyPem, certPem } = createIdentity();
     const versions: string[] = [];
     let sessions = 0;
     const server = createSecureServer({ key: keyPem, cert: certPem, allowHTTP1: true }, (request, response) => {
       versions.push(request.httpVersion);
-      request.resume().on('end', () => setTimeout(() => response.end('ok'), 5));
+      request.resume().on('end', () => setTimeout(() => response.end(body), 5));
     }).on('session', (session) => {
       sessions++;
       cleanups.push(() => session.destroy());
@@ -258,6 +326,17 @@ describe('HTTP/2', () => {
     const results = await Promise.all(Array.from({ length: 200 }, () => send()));
     expect(results.every(({ status }) => status === 'ok')).toBe(true);
     expect([new Set(versions), sessions()]).toEqual([new Set(['2.0']), 8]);
+  });
+
+  test('lets long answers that go on wait for their room, each on its own', async () => {
+    const body = randomBytes(300_000);
+    const { url, ca } = await openHttp2(body);
+    const { send } = open(
+      { url, tls: { ca }, http2: true },
+      { names, answerBytesMax: 400_000, answerRoom: createAnswerRoom({ bytesMax: 900_000, bytesOfCustomerMax: 900_000 }) },
+    );
+    const answers = await Promise.all(Array.from({ length: 40 }, () => send()));
+    expect(answers.every(({ status, peerAnswer }) => status === 'ok' && body.equals(peerAnswer ?? Buffer.alloc(0)))).toBe(true);
   });
 
   test('is not needed: a receiver that does not offer it gets as many connections as any other', async () => {

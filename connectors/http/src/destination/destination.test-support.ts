@@ -1,5 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import type { Delivery, DeliveryResult, Secret, SecretRef } from '@vrsky/sdk/connector';
+import type { AnswerRoom } from './answer-room.ts';
 import { createEgress, createGuard, type Way } from './egress.ts';
 import { createHttpDestination, type HttpDestination } from './http-destination.ts';
 import { destinationSettingsSchema } from './settings.ts';
@@ -17,13 +18,16 @@ export interface OpenOptions {
   allow?: string[];
   names?: Record<string, string>;
   secrets?: Secret[];
+  /** How much of an answer goes on. */
+  answerBytesMax?: number;
+  answerRoom?: AnswerRoom;
 }
 
 export interface OpenedDestination {
   destination: HttpDestination;
   send(delivery?: Partial<Delivery>): Promise<DeliveryResult>;
-  /** As at a Configure: new settings or secrets. */
-  configure(settings: object, secrets?: Secret[]): void;
+  /** As at a Configure: new settings or secrets, or another answer to go on. */
+  configure(settings: object, secrets?: Secret[], answerBytesMax?: number, answerOptional?: boolean): void;
   /** What Validate says. */
   problems: { path: string; message: string }[];
   /** The same of other settings. */
@@ -62,13 +66,13 @@ export function openDestination(settings: { url: string } & Record<string, unkno
       connect(target, callback);
     };
   };
-  const destination = createHttpDestination({ egress });
+  const destination = createHttpDestination({ egress, ...(o.answerRoom && { answerRoom: o.answerRoom }) });
   const post = createTokenPost(egress);
-  const configure = (next: object, secrets: Secret[] = []): void => {
+  const configure = (next: object, secrets: Secret[] = [], answerBytesMax = 0, answerOptional = false): void => {
     const secret = ({ $secret }: SecretRef): Secret => secrets.find(({ name }) => name === $secret) as Secret;
-    destination.setTargets(new Map([['p/out', toTarget({ settings: destinationSettingsSchema.parse(next), secret, post })]]));
+    destination.setTargets(new Map([['p/out', toTarget({ settings: destinationSettingsSchema.parse(next), answerBytesMax, answerOptional, secret, post })]]));
   };
-  configure(settings, o.secrets);
+  configure(settings, o.secrets, o.answerBytesMax);
   const check = (other: object) =>
     destinationProblems(destinationSettingsSchema.parse(other), ({ $secret }) => o.secrets?.find(({ name }) => name === $secret) ?? null);
   return {

@@ -1,9 +1,10 @@
 import type { Delivery, DeliveryResult } from '@vrsky/sdk/connector';
 import type { buildConnector, Client, Dispatcher } from 'undici';
-import { AnswerStart } from './answer.ts';
+import { AnswerBody, type WholeAnswer } from './answer.ts';
+import { type AnswerRoom, createAnswerRoom } from './answer-room.ts';
 import type { Way } from './egress.ts';
 import { createLanes, type Lane, type Lanes } from './lanes.ts';
-import { answerOutcome, DeliveryTimeout, failureOutcome, RedirectRefused } from './outcome.ts';
+import { answerLost, answerOutcome, answerUnreadable, DeliveryTimeout, failureOutcome, RedirectRefused } from './outcome.ts';
 import { compressRequest, makeRequest, type OutgoingRequest } from './request.ts';
 import type { Target } from './target.ts';
 
@@ -21,12 +22,15 @@ export interface HttpDestinationOptions {
   originsMax?: number;
   /** To one origin. */
   connectionsMax?: number;
+  answerRoom?: AnswerRoom;
 }
 
 const ORIGINS_MAX = 256;
 const CONNECTIONS_MAX = 64;
-/** An answer longer than this is not read to its end: the connection is given up instead. */
+/** An answer longer than this is not read to its end unless it goes on: the connection is given up instead. */
 const READ_BYTES_MAX = 262_144;
+/** So much of each answer is read at once; one that goes on and is longer waits for its room. */
+const READ_AT_ONCE_BYTES = 16_384;
 
 export function createHttpDestination(options: HttpDestinationOptions): HttpDestination {
   const lanes = createLanes({
@@ -34,12 +38,13 @@ export function createHttpDestination(options: HttpDestinationOptions): HttpDest
     originsMax: options.originsMax ?? ORIGINS_MAX,
     connectionsMax: options.connectionsMax ?? CONNECTIONS_MAX,
   });
+  const answerRoom = options.answerRoom ?? createAnswerRoom();
   let targets: ReadonlyMap<string, Target> = new Map();
 
   const exchange = (target: Target, delivery: Delivery, done: (result: DeliveryResult) => void): void => {
     const lane = lanes.find(target.plan.origin, target.way);
     if (lane === null) return done(TOO_MANY_RECEIVERS);
-    lane.acquire((client) => new Exchange({ lanes, lane, client, target, delivery, done }).start());
+    lane.acquire((client) => new Exchange({ lanes, answerRoom, lane, client, target, delivery, done }).start());
   };
   return {
     setTargets(targetByConnectionId) {
@@ -88,6 +93,7 @@ function stopped(host: string): DeliveryResult {
 
 interface ExchangeParts {
   lanes: Lanes;
+  answerRoom: AnswerRoom;
   lane: Lane;
   client: Client;
   target: Target;
@@ -98,6 +104,7 @@ interface ExchangeParts {
 /** One message and the answer to it, with what lies between: a redirect, a new token. A class, because a client calls its methods for thousands of these a second. */
 class Exchange implements Dispatcher.DispatchHandler {
   private readonly lanes: Lanes;
+  private readonly answerRoom: AnswerRoom;
   private lane: Lane | null;
   private client: Client | null;
   private readonly target: Target;
@@ -118,16 +125,21 @@ class Exchange implements Dispatcher.DispatchHandler {
   private retryAfter: string | undefined;
   private encoding: string | undefined;
   private location: string | undefined;
-  private answer = new AnswerStart();
+  private contentType: string | undefined;
+  private answer: AnswerBody;
   private read = 0;
+  /** Of an answer that has its room or waits for it. */
+  private giveRoom: (() => void) | null = null;
 
-  constructor({ lanes, lane, client, target, delivery, done }: ExchangeParts) {
+  constructor({ lanes, answerRoom, lane, client, target, delivery, done }: ExchangeParts) {
     this.lanes = lanes;
+    this.answerRoom = answerRoom;
     this.lane = lane;
     this.client = client;
     this.target = target;
     this.delivery = delivery;
     this.done = done;
+    this.answer = new AnswerBody(target.answerBytesMax);
   }
 
   start(): void {
@@ -198,12 +210,31 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.retryAfter = first(headers['retry-after']);
     this.encoding = first(headers['content-encoding']);
     this.location = first(headers.location);
+    this.contentType = first(headers['content-type']);
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.answer.add(chunk);
     this.read += chunk.length;
-    if (this.read > READ_BYTES_MAX) controller.abort(new Error('the answer is longer than we read'));
+    const { answerBytesMax } = this.target;
+    if (this.read > Math.max(READ_BYTES_MAX, this.answer.readMax)) controller.abort(new Error('the answer is longer than we read'));
+    else if (answerBytesMax > READ_AT_ONCE_BYTES && this.read > READ_AT_ONCE_BYTES && this.giveRoom === null) this.askForRoom(controller);
+  }
+
+  /** The receiver waits meanwhile, within the time of the whole request. */
+  private askForRoom(controller: Dispatcher.DispatchController): void {
+    let isThere = false;
+    this.giveRoom = this.answerRoom.ask(this.delivery.customerId, this.target.answerBytesMax, () => {
+      isThere = true;
+      // Not at once: room comes while the client reads another answer, and it reads one at a time.
+      queueMicrotask(() => controller.resume());
+    });
+    if (!isThere) controller.pause();
+  }
+
+  private leaveRoom(): void {
+    this.giveRoom?.();
+    this.giveRoom = null;
   }
 
   onResponseEnd(): void {
@@ -278,9 +309,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private forgetAnswer(): void {
     this.status = 0;
-    this.retryAfter = this.encoding = this.location = undefined;
-    this.answer = new AnswerStart();
+    this.retryAfter = this.encoding = this.location = this.contentType = undefined;
+    this.answer = new AnswerBody(this.target.answerBytesMax);
     this.read = 0;
+    this.leaveRoom();
   }
 
   private releaseLane(): void {
@@ -299,9 +331,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.timer);
     // First: who asks for the next message finds the connection free.
     this.releaseLane();
-    if (this.settled) return;
-    this.settled = true;
-    this.done(this.result(error));
+    if (!this.settled) {
+      this.settled = true;
+      this.done(this.result(error));
+    }
+    this.leaveRoom();
   }
 
   private settleWith(result: DeliveryResult): void {
@@ -314,7 +348,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   private result(error: unknown): DeliveryResult {
     const { target } = this;
     // A status says what the receiver made of the message, even if the rest of its answer never comes.
-    const result = this.status > 0 ? this.answered() : failureOutcome(error, this.host(), target.timeoutMs);
+    const result = this.status > 0 ? this.answered(error) : failureOutcome(error, this.host(), target.timeoutMs);
     result.startedAtUs = this.startedAtUs;
     result.durationUs = Math.round((performance.now() - this.startedMs) * 1_000);
     return result;
@@ -326,11 +360,24 @@ class Exchange implements Dispatcher.DispatchHandler {
     return request === null || request.origin === target.plan.origin ? target.host : new URL(request.origin).host;
   }
 
-  private answered(): DeliveryResult {
-    const { target, status, retryAfter } = this;
+  private answered(error: unknown): DeliveryResult {
+    const { target, status, retryAfter, encoding } = this;
     if (status === 410 && !target.rules.retries(status)) target.isStopped = true;
-    const body = this.answer.take(this.encoding, target.authentication?.sensitive() ?? []);
-    return answerOutcome({ status, retryAfter, body }, Date.now(), target.rules);
+    const sensitive = target.authentication?.sensitive() ?? [];
+    const whole = target.answerBytesMax === 0 ? null : this.wholeAnswer(error, sensitive);
+    const body = whole?.kind === 'whole' ? whole.bytes : this.answer.start(encoding, sensitive);
+    const isCut = whole !== null && whole.kind !== 'whole';
+    const answer = { status, retryAfter, body, contentType: this.contentType, isCut };
+    const isNeeded = status >= 200 && status < 300 && !target.answerOptional;
+    if (isNeeded && whole?.kind === 'lost') return answerLost(answer, this.host());
+    if (isNeeded && whole?.kind === 'unreadable') return answerUnreadable(answer);
+    return answerOutcome(answer, Date.now(), target.rules);
+  }
+
+  /** `lost`: its end never came. */
+  private wholeAnswer(error: unknown, sensitive: readonly string[]): WholeAnswer | { kind: 'lost' } {
+    const whole = this.answer.whole(this.encoding, sensitive);
+    return error === null || whole.kind === 'too_long' ? whole : { kind: 'lost' };
   }
 }
 

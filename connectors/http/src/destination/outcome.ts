@@ -4,11 +4,14 @@ import { TokenRefused, TokenUnreachable } from './oauth-tokens.ts';
 import type { DestinationSettings } from './settings.ts';
 import type { TemplateFailed } from './template.ts';
 
-/** Headers of an answer that change what happens next. */
+/** An answer, and the headers of it that change what happens next. */
 export interface PeerAnswer {
   status: number;
   retryAfter: string | undefined;
   body: Uint8Array;
+  contentType?: string | undefined;
+  /** The body should go on, and is not all there. */
+  isCut?: boolean;
 }
 
 const RETRY_AFTER_MS_MAX = 3_600_000;
@@ -42,7 +45,7 @@ const usualRules = answerRules(undefined);
 /** What an HTTP answer means for the message. */
 export function answerOutcome(answer: PeerAnswer, nowMs: number = Date.now(), rules: AnswerRules = usualRules): DeliveryResult {
   const { status } = answer;
-  const common = { source: 'downstream', peerStatus: status, peerAnswer: answer.body } as const;
+  const common = factsOf(answer);
   if (status >= 200 && status < 300) return { ...common, status: 'ok' };
   const code = `http_${status}`;
   if (rules.retries(status)) {
@@ -65,6 +68,25 @@ export function answerOutcome(answer: PeerAnswer, nowMs: number = Date.now(), ru
       reason: `The receiver answered ${status}, a redirect. ${redirectRule(status)} Enter the final URL as the destination.`,
     };
   return { ...common, status: 'permanent', code, reason: `The receiver answered ${status}: ${refusals[status] ?? 'it refuses this message.'}` };
+}
+
+const CONTENT_TYPE = /^[\x20-\x7e]{1,200}$/;
+
+function factsOf({ status, body, contentType, isCut }: PeerAnswer) {
+  const peerAnswerType = contentType !== undefined && CONTENT_TYPE.test(contentType) ? contentType : '';
+  return { source: 'downstream', peerStatus: status, peerAnswer: body, peerAnswerType, peerAnswerCut: isCut === true } as const;
+}
+
+/** The receiver took the message, and the end of its answer, which goes on from here, never came. */
+export function answerLost(answer: PeerAnswer, host: string): DeliveryResult {
+  const reason = `${host} answered ${answer.status}, but the rest of its answer, which is the input of what comes next, did not come.`;
+  return { ...factsOf(answer), status: 'retryable', code: 'answer_lost', reason };
+}
+
+/** The receiver took the message, and nobody can make use of its answer, which goes on from here. */
+export function answerUnreadable(answer: PeerAnswer): DeliveryResult {
+  const reason = `The receiver answered ${answer.status} and has the message, but its answer, which is the input of what comes next, cannot be decompressed.`;
+  return { ...factsOf(answer), status: 'permanent', code: 'answer_unreadable', reason };
 }
 
 function redirectRule(status: number): string {

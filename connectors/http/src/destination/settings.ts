@@ -244,10 +244,11 @@ export const destinationSettingsSchema = z
           .max(10_000, 'At most 10,000')
           .optional()
           .meta({ title: 'Requests per second', description: 'From each node. No limit unless set.' }),
-        inOrder: z
-          .boolean()
-          .default(false)
-          .meta({ title: 'One after the other', description: 'In the order of arrival. A message that has to be tried again lets later ones pass.' }),
+        inOrder: z.boolean().default(false).meta({
+          title: 'One after the other',
+          description: 'As one request at the same time, from each node. “Strict order” keeps the order over retries and all nodes: use that instead.',
+          deprecated: true,
+        }),
       })
       .optional()
       .meta({ title: 'Pace' }),

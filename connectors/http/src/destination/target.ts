@@ -26,6 +26,10 @@ export interface Target {
   /** In lower case: what the customer added, and a redirect to another origin does not get. */
   ownHeaders: ReadonlySet<string>;
   rules: AnswerRules;
+  /** How much of an answer goes on, whole. */
+  answerBytesMax: number;
+  /** Nothing needs it: what the receiver took is delivered without it. */
+  answerOptional: boolean;
   pace: Pace | null;
   timeoutMs: number;
   headersMs: number;
@@ -36,6 +40,9 @@ export interface Target {
 
 export interface TargetOptions {
   settings: DestinationSettings;
+  /** 0 when left out. */
+  answerBytesMax?: number;
+  answerOptional?: boolean;
   secret: SecretOf;
   post: TokenPost;
 }
@@ -49,7 +56,7 @@ const plainDelivery = { connectionId: '', customerId: '', pipelineId: '', messag
 const noValues = new TemplateValues({ ...plainDelivery, headers: [], payload: new Uint8Array(0) });
 
 /** Prepares a destination. Its settings and secrets have passed `destinationProblems`. */
-export function toTarget({ settings, secret, post }: TargetOptions): Target {
+export function toTarget({ settings, answerBytesMax = 0, answerOptional = false, secret, post }: TargetOptions): Target {
   const { origin: url, path } = compileUrl(settings.url);
   const { tls, pace } = settings;
   const ca = tls?.ca === undefined ? undefined : [...rootCertificates, tls.ca];
@@ -61,7 +68,7 @@ export function toTarget({ settings, secret, post }: TargetOptions): Target {
   const transport = { connectTimeoutMs: settings.timeouts?.connectMs ?? CONNECT_MS, http2: settings.http2 === true };
   const foreignWay = toWay({ ...transport, tls: trust });
   return {
-    fingerprint: fingerprintOf(settings, secret),
+    fingerprint: `${fingerprintOf(settings, secret)} ${answerBytesMax} ${answerOptional}`,
     host: url.host,
     plan: toPlan(settings, url.origin, path, secret),
     way: toWay({ ...transport, tls: { ...trust, ...identity } }),
@@ -76,6 +83,8 @@ export function toTarget({ settings, secret, post }: TargetOptions): Target {
     },
     ownHeaders: new Set(settings.headers.map(({ name }) => name.toLowerCase()).filter((name) => name !== 'content-type' && name !== 'user-agent')),
     rules: answerRules(settings.answers),
+    answerBytesMax,
+    answerOptional,
     pace:
       pace === undefined || (pace.concurrency === CONNECTIONS_MAX && !pace.inOrder && pace.ratePerSecond === undefined)
         ? null

@@ -5,8 +5,10 @@ import { sendAccepted } from './answer.ts';
 import { type Denial, Denied } from './auth/authenticator.ts';
 import { createGathering, type Heard } from './gathering.ts';
 import { createOldestFirst, type Place, unlisted } from './oldest-first.ts';
+import { createOpenResults, pendingReply } from './open-results.ts';
 import { denialProblem, headersProblem, methodProblem, type Problem, problemBody, problems, rawProblem, sizeProblem, splitProblem } from './problem.ts';
 import { type RequestHeaders, readHeaders } from './request-headers.ts';
+import { sendRepeat, sendResult } from './result.ts';
 import { isTaken, type Route } from './route.ts';
 import { HEADER_BYTES_MAX, HEADERS_MAX, REQUEST_MS_MAX, SPLIT_MAX } from './settings.ts';
 import { splitArray, splitLines, UnsplittableBody } from './split.ts';
@@ -33,6 +35,13 @@ export interface SourceLimits {
   receiptMs: number;
   /** Bodies in memory, of all requests together. */
   bodyBytes: number;
+  /** Senders that may wait for their pipeline's result: of one connection, and of all together. Who comes beyond is told at once that it is pending. */
+  resultsPerConnection: number;
+  results: number;
+  /** Results in memory that their senders have not taken yet. */
+  resultBytes: number;
+  /** For a sender to take its result. */
+  sendMs: number;
   /** The longest that a request waits for others to go on with; 0: none waits. */
   gatherMs: number;
 }
@@ -45,10 +54,17 @@ const defaults: SourceLimits = {
   idleMs: 65_000,
   receiptMs: 20_000,
   bodyBytes: 128 * 1_048_576,
+  resultsPerConnection: 256,
+  results: 2_048,
+  resultBytes: 64 * 1_048_576,
+  sendMs: 60_000,
   gatherMs: 8,
 };
 
-/** Webhooks in: a request to `/in/<path>` is answered 202 after the platform has stored the message, and with a problem otherwise. */
+/**
+ * Webhooks in: a request to `/in/<path>` is answered 202 after the platform has stored the message, or with the pipeline's result where a
+ * connection says so, and with a problem otherwise.
+ */
 export interface HttpSource {
   readonly port: number;
   /** What each path leads to; replaces all. Before the first call nobody is told that a URL does not exist. */
@@ -99,6 +115,16 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
   const waiting = createOldestFirst<Waiting>();
   const receiving = createOldestFirst<Receiving>();
   const sockets = new Set<HttpSocket>();
+  const results = createOpenResults({
+    perConnectionMax: limits.resultsPerConnection,
+    max: limits.results,
+    unsentBytesMax: limits.resultBytes,
+    sendMs: limits.sendMs,
+    answer(response, messageId, reply) {
+      if (draining) response.shouldKeepAlive = false;
+      sendResult(response, messageId, reply);
+    },
+  });
   const gathering = createGathering(limits.gatherMs);
 
   const onRequest = (request: IncomingMessage, response: ServerResponse): void =>
@@ -224,7 +250,7 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       release();
       refuseFor(route, request, response, problem);
     };
-    let id = '';
+    let key = '';
     if (authenticator?.afterBody !== undefined) {
       const denial = authenticator.afterBody(request.rawHeaders, payload, Date.now());
       if (denial !== null) {
@@ -242,7 +268,10 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
     }
     let parts = [payload];
     try {
-      if (seen !== null) id = route.idOf(request.rawHeaders, payload);
+      if (seen !== null) {
+        const id = route.idOf(request.rawHeaders, payload);
+        if (id !== '') key = seen.keyOf(id);
+      }
       if (split !== 'no') parts = split === 'lines' ? splitLines(payload, SPLIT_MAX) : splitArray(payload, SPLIT_MAX);
     } catch (error) {
       if (error instanceof Denied) return refuseTaken({ ...problems.badRequest, detail: error.message });
@@ -258,11 +287,12 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       gathering.answered();
       if (draining) response.shouldKeepAlive = false;
       if (response.destroyed) return; // the sender did not wait
-      if (refused === null) sendAccepted(response, route.answer, { messageIds, isSplit, duplicate });
-      else answerRefused(response, refused);
+      if (refused !== null) answerRefused(response, refused);
+      else if (route.replyWithinMs > 0) awaitResult(response, route, messageIds[0] as string, duplicate);
+      else sendAccepted(response, route.answer, { messageIds, isSplit, duplicate });
     };
-    if (id !== '') {
-      const before = seen?.find(id, Date.now()) ?? null;
+    if (key !== '') {
+      const before = seen?.find(key, Date.now()) ?? null;
       if (before !== null) {
         release();
         if (before.state === 'stored') settle(before.messageIds, null, true);
@@ -270,13 +300,28 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
         return;
       }
     }
-    gathering.add(() =>
+    const handOver = (): void =>
       offer(parts, { route, headers }, (messageIds, refused) => {
         release();
-        if (id !== '') seen?.settle(id, refused === null ? messageIds : null, Date.now());
-        settle(messageIds, refused, false);
-      }),
-    );
+        const awaited = refused === null && route.replyWithinMs > 0 ? (messageIds[0] as string) : null;
+        if (awaited !== null) results.expect(awaited);
+        const answer = (): void => {
+          settle(messageIds, refused, false);
+          if (awaited !== null) results.ready(awaited);
+        };
+        if (key === '' || seen === null) answer();
+        else seen.settle(key, refused === null ? messageIds : null, Date.now(), answer);
+      });
+    // Who waits for the result waits for each hop.
+    if (route.replyWithinMs > 0) handOver();
+    else gathering.add(handOver);
+  };
+
+  /** The message is stored; its sender is answered when the result is there, and a repeat of it with the first one, if that is still to come. */
+  const awaitResult = (response: ServerResponse, { connectionId }: Route, messageId: string, duplicate: boolean): void => {
+    if (!draining && results.wait(connectionId, messageId, response)) return;
+    if (duplicate) sendRepeat(response, messageId);
+    else sendResult(response, messageId, pendingReply);
   };
 
   /** Offers all parts at once, so that they share a frame and a pack. Stored is what is stored whole: one part that is not refuses all. */
@@ -295,18 +340,21 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
           headers: headers.passed,
           traceparent: headers.traceparent,
           tracestate: headers.tracestate,
+          replyWithinMs: route.replyWithinMs,
         },
         (receipt) => {
           if (receipt.status === 'stored') messageIds[i] = receipt.messageId;
           else refused ??= receipt;
           if (--open === 0) onReceipts(messageIds, refused);
         },
+        (reply) => results.settle(messageIds[i] as string, reply),
       );
     }
   };
 
   const expire = (): void => {
     const nowMs = performance.now();
+    results.expire(nowMs);
     for (const entry of receiving) {
       if (entry.untilMs > nowMs) continue;
       receiving.delete(entry);
@@ -361,6 +409,8 @@ export async function listenHttpSource(options: HttpSourceOptions): Promise<Http
       draining = true;
       gathering.stop();
       const ended = closed();
+      // What they wait for may take longer than we have; it is stored, and they are told so.
+      results.settleAll(pendingReply);
       // Node does not count a connection as idle that never sent anything.
       for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
       const sweep = setInterval(() => server.closeIdleConnections(), DRAIN_EVERY_MS);

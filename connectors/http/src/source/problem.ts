@@ -103,6 +103,20 @@ export function problemBody(problem: Problem): string {
   return JSON.stringify({ type: `urn:vrsky:problem:${code}`, title, status, detail, code });
 }
 
+/** For a sender that waits for the result of a pipeline which failed for good. */
+export function failedProblem(messageId: string, { code: reasonCode, reason }: { code: string; reason: string }): string {
+  const detail = `The message was stored, but the pipeline failed: ${reason || 'it gave no reason.'} It is kept as a dead letter under its id, from where it can be sent on: do not send it again.`;
+  return JSON.stringify({
+    type: 'urn:vrsky:problem:pipeline_failed',
+    title: 'The pipeline failed',
+    status: 502,
+    detail,
+    code: 'pipeline_failed',
+    reasonCode,
+    messageId,
+  });
+}
+
 /** The whole answer as bytes, for a connection whose request could not even be read. */
 export function rawProblem(problem: Problem): string {
   const body = problemBody(problem);

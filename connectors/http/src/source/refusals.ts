@@ -6,6 +6,8 @@ import type { ConnectorLog } from '@vrsky/sdk/connector';
  */
 export interface Refusals {
   count(connectionId: string, reason: string): void;
+  /** One more id of a sender is in memory alone: told as `vrsky_unwritten_ids`, how many. */
+  unwritten(): void;
   /** Tells what was counted since it was last told. */
   report(): void;
   close(): void;
@@ -18,7 +20,10 @@ const RECORDS_MAX = 50;
 export function createRefusals(log: ConnectorLog, everyMs = REPORT_EVERY_MS): Refusals {
   const counts = new Map<string, Map<string, number>>();
   const sumOf = (reasons: ReadonlyMap<string, number>): number => [...reasons.values()].reduce((sum, count) => sum + count, 0);
+  let unwritten = 0;
   const report = (): void => {
+    if (unwritten > 0) log('info', 'ids of senders are in memory alone', { vrsky_unwritten_ids: unwritten });
+    unwritten = 0;
     const most = [...counts].sort(([, a], [, b]) => sumOf(b) - sumOf(a)).slice(0, RECORDS_MAX);
     for (const [connectionId, reasons] of most) {
       counts.delete(connectionId);
@@ -32,6 +37,9 @@ export function createRefusals(log: ConnectorLog, everyMs = REPORT_EVERY_MS): Re
       const reasons = counts.get(connectionId) ?? new Map<string, number>();
       counts.set(connectionId, reasons);
       reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+    },
+    unwritten() {
+      unwritten++;
     },
     report,
     close() {

@@ -2,7 +2,7 @@ import type { Connection, ConnectionErrors } from '@vrsky/sdk/connector';
 import { type Authenticator, findHeader, type RawHeaders, UnusableSecret } from './auth/authenticator.ts';
 import { createAuthenticator } from './auth/create-authenticator.ts';
 import type { KeyFetching } from './auth/json-web-token.ts';
-import { createSeenIds, type SeenIds, shareOfIds } from './seen-ids.ts';
+import type { SeenBook, SeenIds } from './seen-ids.ts';
 import type { SourceSettings } from './settings.ts';
 import { createTokenBucket, type TokenBucket } from './token-bucket.ts';
 
@@ -22,15 +22,17 @@ export interface Route {
   idOf(headers: RawHeaders, payload: Uint8Array): string;
   split: SourceSettings['split'];
   answer: SourceSettings['answer'];
+  /** A sender waits so long for what the pipeline makes of its message; 0: it is answered once that is stored. */
+  replyWithinMs: number;
   limits: SourceSettings['limits'];
 }
 
 export interface RouteTable {
-  /** By path, and a row for each connection that cannot be used. What ids were seen and how many requests came is kept over changes. */
+  /** By path, and a row for each connection that cannot be used. How many requests came is kept over changes. */
   build(connections: readonly Connection<SourceSettings, 'source'>[]): { routes: Map<string, Route>; errors: ConnectionErrors[] };
 }
 
-export function createRouteTable(keyFetching: KeyFetching): RouteTable {
+export function createRouteTable(keyFetching: KeyFetching, book: SeenBook): RouteTable {
   let kept = new Map<string, Kept>();
   return {
     build(connections) {
@@ -46,15 +48,14 @@ export function createRouteTable(keyFetching: KeyFetching): RouteTable {
         const keep = kept.get(connectionId) ?? new Map();
         next.set(connectionId, keep);
         try {
-          routes.set(settings.path, toRoute(connection, keyFetching, keep));
+          routes.set(settings.path, toRoute(connection, { keyFetching, book, kept: keep }));
         } catch (error) {
           if (!(error instanceof UnusableSecret)) throw error;
           errors.push({ connectionId, errors: [{ path: error.path, message: error.message }] });
         }
       }
       kept = next;
-      const remembering = [...routes.values()].flatMap(({ seen }) => seen ?? []);
-      for (const seen of remembering) seen.setMax(shareOfIds(remembering.length));
+      book.divide(new Set([...routes.values()].flatMap(({ seen }) => seen ?? [])));
       return { routes, errors };
     },
   };
@@ -72,7 +73,13 @@ function keep<T>(kept: Kept, name: string, from: object, make: () => T): T {
   return made;
 }
 
-function toRoute(connection: Connection<SourceSettings, 'source'>, keyFetching: KeyFetching, kept: Kept): Route {
+interface RouteNeeds {
+  keyFetching: KeyFetching;
+  book: SeenBook;
+  kept: Kept;
+}
+
+function toRoute(connection: Connection<SourceSettings, 'source'>, { keyFetching, book, kept }: RouteNeeds): Route {
   const { connectionId, settings } = connection;
   const { auth, deduplicate, limits } = settings;
   // Its keys are fetched ones, and stay; the others are made of secrets, which may have changed.
@@ -92,10 +99,15 @@ function toRoute(connection: Connection<SourceSettings, 'source'>, keyFetching: 
         : keep(kept, 'bucket', { perSecond, burst: limits.burst }, () =>
             createTokenBucket({ perSecond, burst: limits.burst ?? Math.max(1, Math.ceil(perSecond)) }),
           ),
-    seen: idOf === null ? null : keep(kept, 'seen', deduplicate, () => createSeenIds(deduplicate.windowSeconds * 1_000)),
+    seen:
+      idOf === null
+        ? null
+        : book.open({ connectionId, kind: `${deduplicate.by} ${deduplicate.header?.toLowerCase() ?? ''}` }, deduplicate.windowSeconds * 1_000),
     idOf: idOf ?? (() => ''),
     split: settings.split,
     answer: settings.answer,
+    // A body of many messages has no one result; such a connection is refused where its settings are checked.
+    replyWithinMs: settings.split === 'no' ? connection.replyWithinMs : 0,
     limits,
   };
 }

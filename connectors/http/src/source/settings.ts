@@ -151,12 +151,11 @@ const deduplicate = z
       description: 'Standard Webhooks has webhook-id, GitHub X-GitHub-Delivery, Stripe and Slack the event’s id; the other ways have none.',
     }),
     header: headerName.optional().meta({ title: 'Header', examples: ['Idempotency-Key'] }),
-    windowSeconds: z
-      .int()
-      .min(1)
-      .max(604_800, 'At most a week')
-      .default(86_400)
-      .meta({ title: 'Remembered for', description: 'The newest 10,000 ids of this source, until the node restarts.', 'x-vrsky-unit': 's' }),
+    windowSeconds: z.int().min(1).max(604_800, 'At most a week').default(86_400).meta({
+      title: 'Remembered for',
+      description: 'The newest 10,000 ids of this source, on the node that took the message; a restart of the node forgets none.',
+      'x-vrsky-unit': 's',
+    }),
   })
   .refine(({ by, header }) => (by === 'header') === (header !== undefined), { path: ['header'], message: 'Name the header exactly when ids come in one' })
   .prefault({})
@@ -219,7 +218,7 @@ const answer = z
     message: 'A content type goes with a body of your own',
   })
   .prefault({})
-  .meta({ title: 'Answer', description: 'What the sender gets once the message is stored.' });
+  .meta({ title: 'Answer', description: 'What the sender gets once the message is stored. A sender that waits for the pipeline’s result gets that instead.' });
 
 export const sourceSettingsSchema = z.strictObject({
   path: z

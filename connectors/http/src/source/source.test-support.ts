@@ -1,9 +1,10 @@
-import type { Connection, Receipt, Secret, SecretRef, SourceMessage } from '@vrsky/sdk/connector';
+import type { Connection, Receipt, Reply, Secret, SecretRef, SourceMessage } from '@vrsky/sdk/connector';
 import { Agent } from 'undici';
 import type * as z from 'zod';
 import type { KeyFetching } from './auth/json-web-token.ts';
 import { type HttpSource, listenHttpSource, type SourceLimits } from './http-source.ts';
 import { createRouteTable } from './route.ts';
+import { createSeenBook } from './seen-ids.ts';
 import { type SourceSettings, sourceSettingsSchema } from './settings.ts';
 
 export const PATH = 'in_0123456789abcdefghjkmnpq';
@@ -12,6 +13,8 @@ export const stored: Receipt = { status: 'stored', messageId: 'msg_1', retryAfte
 export interface Offer {
   message: SourceMessage;
   answer(receipt: Receipt): void;
+  /** What the pipeline made of it. */
+  reply(reply: Partial<Reply>): void;
 }
 
 type Entered = Partial<z.input<typeof sourceSettingsSchema>>;
@@ -23,6 +26,9 @@ export function connectionOf(settings: Entered, secrets: Record<string, readonly
     customerId: 'cus_1',
     role: 'source',
     settings: sourceSettingsSchema.parse({ path: PATH, ...settings }),
+    answerBytesMax: 0,
+    answerOptional: false,
+    replyWithinMs: 0,
     secret: ({ $secret }: SecretRef) => secretOf($secret, secrets[$secret] ?? []),
   };
   return connection;
@@ -44,10 +50,14 @@ export interface StartOptions {
   receipt?: Receipt | ((index: number) => Receipt);
   connections?: Connection<SourceSettings, 'source'>[];
   keyFetching?: KeyFetching;
+  /** Where ids of senders are kept. */
+  dataDir?: string;
 }
 
+const nothing: Reply = { status: 'done', payload: Buffer.alloc(0), contentType: '', peerStatus: 0, code: '', reason: '' };
+
 /** A source on loopback with a platform that the test plays. */
-export async function startSource({ limits = {}, receipt, connections = [connectionOf({})], keyFetching }: StartOptions = {}) {
+export async function startSource({ limits = {}, receipt, connections = [connectionOf({})], keyFetching, dataDir }: StartOptions = {}) {
   const offers: Offer[] = [];
   const refusals: string[] = [];
   const source: HttpSource = await listenHttpSource({
@@ -55,13 +65,16 @@ export async function startSource({ limits = {}, receipt, connections = [connect
     limits,
     onRefused: (connectionId, reason) => refusals.push(`${connectionId} ${reason}`),
     intake: {
-      offer(message, answer) {
-        offers.push({ message, answer });
+      offer(message, answer, onReply) {
+        const reply = (made: Partial<Reply>) => onReply?.({ ...nothing, ...made });
+        offers.push({ message, answer, reply });
         if (receipt !== undefined) answer(typeof receipt === 'function' ? receipt(offers.length) : receipt);
       },
     },
   });
-  const table = createRouteTable(keyFetching ?? { dispatcher: new Agent() });
+  const book = createSeenBook({ dir: dataDir ?? null, log: () => undefined, onUnwritten: () => undefined });
+  await book.load();
+  const table = createRouteTable(keyFetching ?? { dispatcher: new Agent() }, book);
   const configure = (next: Connection<SourceSettings, 'source'>[]) => {
     const { routes, errors } = table.build(next);
     source.setRoutes(routes);

@@ -1,5 +1,5 @@
 import type { ConnectorStream } from '@vrsky/plugin/connector-client';
-import type { AckBatch } from '@vrsky/proto/ack-codec';
+import type { AckBatchToSend } from '@vrsky/proto/ack-codec';
 import { Role } from '@vrsky/proto/gen/vrsky/connector/v1/connector_pb';
 import type { Message } from '@vrsky/proto/message-codec';
 import { answered, type Check, Failed, type Session, Skipped, until } from '../session.ts';
@@ -93,15 +93,43 @@ export const receiveChecks: readonly Check[] = [
       return undefined;
     },
   },
+  {
+    name: 'receive.replies',
+    title: 'A source that says `replies` hands a result to its sender once, and strange ones to nobody',
+    async run(session) {
+      const { replies } = await session.describe();
+      await session.needRole('source');
+      if (!replies) throw new Skipped('It does not say `replies`: its senders are answered once their message is stored.');
+      await using line = await openLine(session, 1, { replyWithinMs: session.limits.callMs });
+      const asked = session.ask();
+      await until(() => line.received.length > 0, session.limits.sourceMs);
+      const [message] = line.received;
+      if (message === undefined) throw new Skipped('No message came whose sender could wait for its result.');
+      line.ack([message]);
+      line.reply([2 ** 40, 0], 'of nobody');
+      line.reply([message.seq], RESULT);
+      line.reply([message.seq], 'a second one');
+      await later(session.limits.quietMs);
+      if (line.isEnded()) throw new Failed('Results for messages that it does not know, or twice, end the stream.');
+      await answered('The health check after them', (await session.plugin()).ping(session.limits.callMs));
+      if (session.options.request === undefined) return 'no "request" shows what a sender gets';
+      const text = await asked;
+      if (text !== RESULT) throw new Failed(`The sender was to be answered ${JSON.stringify(RESULT)}, and got ${JSON.stringify(text?.slice(0, 200) ?? null)}.`);
+      return 'the sender got its result';
+    },
+  },
 ];
 
 const CREDIT = 2;
+const RESULT = 'the result of a conformance check';
 
 interface Line extends AsyncDisposable {
-  readonly stream: ConnectorStream<AckBatch>;
+  readonly stream: ConnectorStream<AckBatchToSend>;
   readonly received: Message[];
   isEnded(): boolean;
   ack(messages: readonly Message[]): void;
+  /** Says what became of messages, by their numbers. */
+  reply(seqs: readonly number[], text: string): void;
   /** Throws `Failed` when more messages were without an ack than there may be. */
   expectCredit(): void;
   /** Waits for messages; throws `Skipped` when they do not come. */
@@ -109,8 +137,8 @@ interface Line extends AsyncDisposable {
 }
 
 /** A source that is configured, with a stream to it. */
-async function openLine(session: Session, credit: number): Promise<Line> {
-  await session.configure([await session.connection('source'), ...(await session.connections()).filter(({ role }) => role === Role.DESTINATION)]);
+async function openLine(session: Session, credit: number, more: Parameters<Session['connection']>[1] = {}): Promise<Line> {
+  await session.configure([await session.connection('source', more), ...(await session.connections()).filter(({ role }) => role === Role.DESTINATION)]);
   const received: Message[] = [];
   const acked = new Set<number>();
   let most = 0;
@@ -130,6 +158,10 @@ async function openLine(session: Session, credit: number): Promise<Line> {
     ack(messages) {
       for (const { seq } of messages) acked.add(seq);
       stream.write({ acks: messages.map(({ seq }) => ({ seq, status: 'stored', messageId: `msg_${seq}`, retryAfterMs: 0 })), credit: 0 });
+    },
+    reply(seqs, text) {
+      const result = { status: 'done' as const, peerStatus: 0, contentType: 'text/plain', payload: Buffer.from(text), code: '', reason: '' };
+      stream.write({ acks: [], credit: 0, replies: seqs.map((seq) => ({ seq, ...result })) });
     },
     expectCredit() {
       if (most > credit) throw new Failed(`${most} messages were without an ack at the same time, ${credit} were allowed.`);

@@ -191,6 +191,8 @@ function delivered(seq: number): SendResult {
     peerAnswer: Buffer.alloc(0),
     startedAtUs: Date.now() * 1_000,
     durationUs: 1,
+    peerAnswerType: '',
+    peerAnswerCut: false,
   };
 }
 

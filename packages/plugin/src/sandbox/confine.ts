@@ -103,17 +103,25 @@ async function requireExecutable(executable: string, uid: number): Promise<void>
 
 /** A plugin whose user does not get to its files would only say "Permission denied"; here is which folder is in the way. */
 async function requireWay(path: string, uid: number): Promise<void> {
+  const folder = await findClosedFolder(path);
+  if (folder === null) return;
+  throw sandboxRefusal(
+    `the plugin's own user ${uid} does not get to ${path}: ${folder} is closed to other users (chmod o+x, another folder, or bubblewrap, which shows it)`,
+  );
+}
+
+/** The folder that keeps a user of a plugin's own from a path, where it is not shown to it by a mount namespace. */
+export async function findClosedFolder(path: string): Promise<string | null> {
   for (let folder = dirname(path); folder !== '/'; folder = dirname(folder)) {
     const info = await stat(folder).catch(() => null);
-    if (info !== null && (info.mode & 0o001) === 0)
-      throw sandboxRefusal(
-        `the plugin's own user ${uid} does not get to ${path}: ${folder} is closed to other users (chmod o+x, another folder, or bubblewrap, which shows it)`,
-      );
+    if (info !== null && (info.mode & 0o001) === 0) return folder;
   }
+  return null;
 }
 
 /** Makes the plugin's folder its user's, with all that belonged to the user it had last. */
 async function handOver(folder: string, uid: number | null): Promise<void> {
+  await mkdir(dirname(folder), { recursive: true, mode: 0o711 }); // its user gets through, and sees nothing of others
   await mkdir(folder, { recursive: true, mode: 0o700 });
   if (uid === null) return;
   const last = (await stat(folder)).uid;

@@ -49,6 +49,17 @@ test('what the source hands over waits for the word that the test gives', async 
   ]);
 });
 
+test('a source that says so hands over messages whose senders wait, and hears the result that the test gives', async () => {
+  const waiting = { connectionId: 'in', role: 'source', settings: { texts: ['ask'] }, replyWithinMs: 5_000 } as const;
+  expect(await connector.configure([waiting])).toEqual([]);
+  const asked = await connector.received();
+  asked.ack();
+  asked.reply({ payload: Buffer.from('made'), contentType: 'text/plain' });
+  const line = await eventually(() => connector.logs.find(({ message }) => message === 'reply') ?? false);
+  expect(line.fields).toEqual({ text: 'ask', status: 'done', result: 'made' });
+  expect(await connector.configure([{ role: 'destination', settings: {}, replyWithinMs: 5_000 }])).toMatchObject([{ errors: [{ path: '' }] }]);
+});
+
 test('a stream that breaks leaves its messages unanswered, and the next one is served', async () => {
   await connector.configure([{ connectionId: 'in', role: 'source', settings: { texts: ['lost'] } }]);
   await connector.received();

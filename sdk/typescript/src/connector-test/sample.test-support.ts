@@ -10,11 +10,13 @@ export const sample = defineConnector({
   test: ({ role }) => [{ name: `Try the ${role}`, passed: true, detail: 'It works.' }],
   source: {
     settings: z.strictObject({ texts: z.array(z.string()) }),
+    replies: true,
     receive(opened) {
       intake = opened;
     },
     configure(connections) {
-      for (const { connectionId, settings } of connections) for (const text of settings.texts) submit(connectionId, text);
+      for (const { connectionId, settings, replyWithinMs } of connections)
+        for (const text of settings.texts) void submit({ connectionId, replyWithinMs }, text);
     },
   },
   destination: {
@@ -36,8 +38,13 @@ export const sample = defineConnector({
 });
 
 /** The stream may not be open yet. */
-function submit(connectionId: string, text: string): void {
-  if (intake === null || intake.room === 0) setTimeout(submit, 5, connectionId, text);
-  else
-    void intake.submit({ connectionId, payload: Buffer.from(text), contentType: 'text/plain' }).then((receipt) => log('info', 'receipt', { text, ...receipt }));
+async function submit(to: { connectionId: string; replyWithinMs: number }, text: string): Promise<void> {
+  if (intake === null || intake.room === 0) {
+    setTimeout(submit, 5, to, text);
+    return;
+  }
+  const { reply, ...receipt } = await intake.submit({ ...to, payload: Buffer.from(text), contentType: 'text/plain' });
+  log('info', 'receipt', { text, ...receipt });
+  const made = await reply;
+  if (made !== undefined) log('info', 'reply', { text, status: made.status, result: Buffer.from(made.payload).toString() });
 }

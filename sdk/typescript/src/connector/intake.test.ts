@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { encodeAckBatch } from '@vrsky/proto/ack-codec';
 import { decodeBatch, type Message } from '@vrsky/proto/message-codec';
 import { describe, expect, test } from 'vitest';
-import type { Receipt } from '../connector.ts';
+import type { Receipt, Reply } from '../connector.ts';
 import { createFakeCall, type FakeCall } from './fake-call.test-support.ts';
 import { createIntake } from './intake.ts';
 
@@ -21,6 +21,71 @@ const stored = (node: FakeCall, seq: number): void =>
   node.frame(encodeAckBatch({ acks: [{ seq, status: 'stored', messageId: `msg_${seq}`, retryAfterMs: 0 }], credit: 0 }));
 const messages = (node: FakeCall): Message[] => node.written.flatMap((frame) => decodeBatch(frame));
 const message = (text: string) => ({ connectionId: 'p/in', payload: Buffer.from(text) });
+
+const result = (node: FakeCall, seq: number, text: string): void =>
+  node.frame(
+    encodeAckBatch({
+      acks: [],
+      credit: 0,
+      replies: [{ seq, status: 'done', payload: Buffer.from(text), contentType: 'text/plain', peerStatus: 0, code: '', reason: '' }],
+    }),
+  );
+
+describe('a message whose sender waits', () => {
+  const ask = (intake: ReturnType<typeof createIntake>, replyWithinMs: number) => {
+    const heard: string[] = [];
+    const over = Promise.withResolvers<Reply>();
+    intake.offer(
+      { ...message('x'), replyWithinMs },
+      ({ status }) => void heard.push(status),
+      (reply) => {
+        heard.push(`${reply.status} ${Buffer.from(reply.payload)}`);
+        over.resolve(reply);
+      },
+    );
+    return { heard, over: over.promise };
+  };
+
+  test('hears that it is stored, and then once what the pipeline made of it', async () => {
+    const { intake, node } = start(10);
+    const { heard } = ask(intake, 5_000);
+    result(node, 1, 'too early');
+    stored(node, 1);
+    expect(heard).toEqual(['stored']);
+    result(node, 1, 'made');
+    result(node, 1, 'made again');
+    expect(heard).toEqual(['stored', 'done made']);
+    expect(intake.waitingForReply).toBe(0);
+  });
+
+  test('hears both from one frame, and a promise has both', async () => {
+    const { intake, node } = start(10);
+    const receipt = intake.submit({ ...message('x'), replyWithinMs: 5_000 });
+    const ack = { seq: 1, status: 'stored' as const, messageId: 'msg_1', retryAfterMs: 0 };
+    const reply = { seq: 1, status: 'filtered' as const, payload: Buffer.alloc(0), contentType: '', peerStatus: 0, code: 'filtered', reason: 'no' };
+    node.frame(encodeAckBatch({ acks: [ack], credit: 0, replies: [reply] }));
+    expect(await (await receipt).reply).toMatchObject({ status: 'filtered', reason: 'no' });
+  });
+
+  test('is told that the result is pending when the time is over, and what comes then meets nobody', async () => {
+    const { intake, node } = start(10);
+    const { heard, over } = ask(intake, 20);
+    stored(node, 1);
+    expect(await over).toMatchObject({ status: 'pending' });
+    result(node, 1, 'late');
+    expect(heard).toEqual(['stored', 'pending ']);
+  });
+
+  test('is told so, too, when the node goes away after it was stored, and nothing beyond its receipt when it was not', async () => {
+    const { intake, node } = start(10);
+    const [kept, lost] = [ask(intake, 5_000), ask(intake, 5_000)];
+    stored(node, 1);
+    node.hangUp();
+    expect(kept.heard).toEqual(['stored', 'pending ']);
+    expect(lost.heard).toEqual(['unavailable']);
+    expect(intake.waitingForReply).toBe(0);
+  });
+});
 
 describe('a message', () => {
   test('goes to the node with what its source said, and its receipt comes back', async () => {

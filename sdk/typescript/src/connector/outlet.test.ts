@@ -74,6 +74,20 @@ describe('a delivery', () => {
     expect(results(node)[0]?.peerAnswer).toHaveLength(1_024);
   });
 
+  test('gives as much of the answer as its connection asked for; a longer one is cut and says so', async () => {
+    const { node, outlet } = start((delivery, done) =>
+      done({ status: 'ok', peerAnswer: Buffer.alloc(delivery.messageId === 'msg_1' ? 5_000 : 5_001), peerAnswerType: 'text/plain' }),
+    );
+    outlet.setAnswerBytesMax(new Map([['p/out', 5_000]]));
+    deliver(node, 1, 2);
+    await turn();
+    const [whole, cut] = results(node);
+    expect(whole).toMatchObject({ peerAnswerType: 'text/plain', peerAnswerCut: false });
+    expect(whole?.peerAnswer).toHaveLength(5_000);
+    expect(cut).toMatchObject({ peerAnswerType: 'text/plain', peerAnswerCut: true });
+    expect(cut?.peerAnswer).toHaveLength(1_024);
+  });
+
   test('to a connector that is no destination fails for good', async () => {
     const { node } = start(undefined);
     deliver(node, 1);

@@ -6,11 +6,14 @@ import type { ConnectorLog, DeliveryResult, DestinationDefinition } from '../con
 
 export interface DestinationSide {
   attach(call: ServerDuplexStream<Buffer, Uint8Array>): void;
+  /** Of which connections a result carries how much of the answer whole; of all others only the beginning. */
+  setAnswerBytesMax(byConnectionId: ReadonlyMap<string, number>): void;
   /** Resolves when no delivery is under way. */
   idle(): Promise<void>;
 }
 
-const ANSWER_BYTES_MAX = 1_024;
+/** What is kept of an answer that does not go on. */
+const ANSWER_START_BYTES = 1_024;
 const RESULT_BYTES = 64;
 const EMPTY = new Uint8Array(0);
 
@@ -18,6 +21,7 @@ const EMPTY = new Uint8Array(0);
 export function createOutlet(send: DestinationDefinition['send'] | null, log: ConnectorLog): DestinationSide {
   let running = 0;
   let waiters: (() => void)[] = [];
+  let answerBytesMax: ReadonlyMap<string, number> = new Map();
 
   const ended = (): void => {
     if (--running > 0) return;
@@ -33,7 +37,7 @@ export function createOutlet(send: DestinationDefinition['send'] | null, log: Co
       if (answered) return;
       answered = true;
       ended();
-      answer(toSendResult(message.seq, result));
+      answer(toSendResult(message.seq, result, answerBytesMax.get(message.connectionId) ?? 0));
     };
     const failed = (error: unknown): void => {
       log('error', `a delivery failed by a fault of the connector: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
@@ -60,7 +64,7 @@ export function createOutlet(send: DestinationDefinition['send'] | null, log: Co
         batcher.clear();
       };
       const answer = (result: SendResult): void => {
-        if (open) batcher.add(result, result.peerAnswer.length + result.reason.length * 3 + RESULT_BYTES);
+        if (open) batcher.add(result, result.peerAnswer.length + (result.reason.length + result.peerAnswerType.length) * 3 + RESULT_BYTES);
       };
       call.on('data', (frame: Buffer) => {
         try {
@@ -78,11 +82,16 @@ export function createOutlet(send: DestinationDefinition['send'] | null, log: Co
       call.on('cancelled', close);
       call.on('error', close); // the node sends what has no result once more
     },
+    setAnswerBytesMax(byConnectionId) {
+      answerBytesMax = byConnectionId;
+    },
     idle: () => (running === 0 ? Promise.resolve() : new Promise((resolve) => waiters.push(resolve))),
   };
 }
 
-function toSendResult(seq: number, result: DeliveryResult): SendResult {
+function toSendResult(seq: number, result: DeliveryResult, answerBytesMax: number): SendResult {
+  const answer = result.peerAnswer ?? EMPTY;
+  const isWhole = answer.length <= answerBytesMax && result.peerAnswerCut !== true;
   return {
     seq,
     status: result.status,
@@ -91,8 +100,10 @@ function toSendResult(seq: number, result: DeliveryResult): SendResult {
     code: result.code ?? '',
     retryAfterMs: result.retryAfterMs ?? 0,
     peerStatus: result.peerStatus ?? 0,
-    peerAnswer: result.peerAnswer === undefined ? EMPTY : result.peerAnswer.subarray(0, ANSWER_BYTES_MAX),
+    peerAnswer: isWhole ? answer : answer.subarray(0, ANSWER_START_BYTES),
     startedAtUs: result.startedAtUs ?? 0,
     durationUs: result.durationUs ?? 0,
+    peerAnswerType: result.peerAnswerType ?? '',
+    peerAnswerCut: answerBytesMax > 0 && !isWhole,
   };
 }

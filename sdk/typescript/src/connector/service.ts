@@ -83,6 +83,7 @@ export function createConnectorService(o: {
       if ('errors' in connection) errors.push({ connectionId: wire.connectionId, errors: connection.errors });
       else (usable[connection.role] as Connection[]).push(connection);
     }
+    outlet.setAnswerBytesMax(new Map(usable.destination.map(({ connectionId, answerBytesMax }) => [connectionId, answerBytesMax])));
     errors.push(...((await source?.configure(usable.source)) ?? []));
     errors.push(...((await destination?.configure(usable.destination)) ?? []));
     applied = request.generation;
@@ -110,6 +111,7 @@ export function createConnectorService(o: {
         title,
         description,
         roles: roles.map((role) => roleNumbers[role]),
+        replies: source?.replies ?? false,
         sourceSettingsSchema: schemaText(source?.settings),
         destinationSettingsSchema: schemaText(destination?.settings),
       };
@@ -189,6 +191,8 @@ function parseConnection(wire: WireConnection, definition: ConnectorDefinition, 
   const part = role === null ? undefined : definition[role];
   if (role === null || part === undefined)
     return { errors: [{ path: '', message: `This connector cannot be used as a ${role ?? 'part of an unknown kind'}.` }] };
+  if (wire.replyWithinMs > 0 && !(role === 'source' && definition.source?.replies))
+    return { errors: [{ path: '', message: 'This connector cannot answer its senders with the pipeline’s result.' }] };
   let given: unknown;
   try {
     given = JSON.parse(wire.settings);
@@ -205,6 +209,9 @@ function parseConnection(wire: WireConnection, definition: ConnectorDefinition, 
     customerId,
     role,
     settings: checked.value,
+    answerBytesMax: role === 'destination' ? wire.answerBytesMax : 0,
+    answerOptional: role === 'destination' && wire.answerOptional,
+    replyWithinMs: wire.replyWithinMs,
     secret({ $secret: name }: SecretRef): Secret {
       const found = secrets.get(name);
       if (found === undefined) throw new Error(`the connection was not given the secret ${name}`);

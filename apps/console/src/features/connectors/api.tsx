@@ -36,6 +36,12 @@ export function useConnectors(role: ConnectorRole): ConnectorSummary[] {
   return useMemo(() => (data?.connectors ?? []).filter((connector) => connector.name !== 'http' && connector.roles.includes(role)), [data, role]);
 }
 
+/** Whether a source of this connector can answer its senders with the pipeline's result; false until it is known. */
+export function useCanReply(connector: string): boolean {
+  const { data } = useQuery(useTRPC().connectors.list.queryOptions());
+  return data?.connectors.find(({ name }) => name === connector)?.replies ?? false;
+}
+
 /** The settings schema of HTTP in one role, as the nodes offer it; null until it is known, and when no node of the pool has been seen. */
 export function useHttpSchema(role: ConnectorRole): { schema: string | null; isPending: boolean } {
   const { data, isPending } = useQuery(useTRPC().connectors.get.queryOptions({ name: 'http' }));

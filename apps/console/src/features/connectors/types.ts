@@ -26,6 +26,8 @@ export interface ConnectorSummary {
   roles: ConnectorRole[];
   origin: ConnectorOffer['origin'];
   network: ConnectorOffer['network'];
+  /** As a source it can answer its senders with the pipeline's result. */
+  replies: boolean;
   /** Whether a node that is live now offers it; else only nodes that were last heard of some time ago did. */
   live: boolean;
   /** The newest first. */

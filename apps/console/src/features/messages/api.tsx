@@ -1,3 +1,5 @@
+import { Tooltip } from '@mantine/core';
+import { IconArrowForwardUp } from '@tabler/icons-react';
 import type { Column } from '../../ui/DataTable.tsx';
 import { formatBytes, formatMillis, formatNumber } from '../../ui/format.ts';
 import { IdPlain } from '../../ui/IdText.tsx';
@@ -8,7 +10,13 @@ import type { MessageSummary } from './types.ts';
 /** The columns of a list of messages; `short` for a place beside other things. */
 export function messageColumns(short = false): Column<MessageSummary>[] {
   const columns: (Column<MessageSummary> & { long?: true })[] = [
-    { id: 'id', header: 'Message', cell: (message) => <IdPlain value={message.id} />, width: 150, narrow: 'title' },
+    {
+      id: 'id',
+      header: 'Message',
+      cell: (message) => <MessageId message={message} />,
+      width: 172,
+      narrow: 'title',
+    },
     { id: 'state', header: 'State', cell: (message) => <StateBadge state={message.state} />, width: 136, narrow: 'side' },
     {
       id: 'pipeline',
@@ -41,6 +49,20 @@ export function messageColumns(short = false): Column<MessageSummary>[] {
     { id: 'received', header: 'Received', cell: (message) => <RelativeTime at={message.receivedAt} />, align: 'right', width: 110, narrow: 'meta' },
   ];
   return short ? columns.filter((column) => !column.long) : columns;
+}
+
+/** The id of a message in a list, marked when it is an answer. */
+export function MessageId({ message }: { message: MessageSummary }) {
+  return (
+    <span style={{ whiteSpace: 'nowrap' }}>
+      <IdPlain value={message.id} />
+      {message.isAnswer && (
+        <Tooltip label="The answer of a destination to another message">
+          <IconArrowForwardUp size={14} aria-label=", an answer" role="img" style={{ marginLeft: 6, verticalAlign: '-2px', color: 'var(--vr-dim)' }} />
+        </Tooltip>
+      )}
+    </span>
+  );
 }
 
 /** Cut to its line in a table; the whole sentence on hover and on the message's page. */

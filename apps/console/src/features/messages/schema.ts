@@ -13,6 +13,8 @@ export const listMessagesInput = z.strictObject({
   states: z.array(z.enum(trailStates)).max(trailStates.length).optional(),
   /** A message id, or the beginning of one. */
   search: z.string().trim().max(64).optional(),
+  /** Only answers of this destination; null: only what came in at the source. */
+  answerOf: z.string().max(40).nullish(),
   cursor: cursorSchema.nullish(),
   limit: limitSchema,
 });

@@ -19,6 +19,10 @@ export interface StoredAttempt {
   code?: string;
   reason?: string;
   nextAtMs?: number;
+  /** The message that the receiver's answer became. */
+  answerId?: string;
+  /** In strict order: at least so many messages wait behind this one. */
+  behind?: number;
 }
 
 /** `message.destinations`: by destination, its tries in order. */

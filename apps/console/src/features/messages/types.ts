@@ -15,6 +15,8 @@ export interface MessageSummary {
   attempts: number;
   /** Received to last outcome. */
   durationMs: number | null;
+  /** It is the answer of a destination to another message. */
+  isAnswer: boolean;
 }
 
 export interface Page<T> {
@@ -35,6 +37,8 @@ export interface AttemptView {
   code: string | null;
   reason: string | null;
   nextAt: string | null;
+  /** In strict order: at least so many messages wait behind this one. */
+  behind: number | null;
   nodeId: string;
 }
 
@@ -86,6 +90,8 @@ export interface MessageDetail extends MessageSummary {
   address: { seq: number; index: number };
   contentType: string;
   replayOf: string | null;
+  /** The message to which it is the answer, and the destination that gave it. */
+  answerOf: { messageId: string; destinationId: string; destinationName: string } | null;
   steps: StepTrailView[];
   destinations: DestinationTrailView[];
 }
@@ -101,6 +107,8 @@ export interface DestinationTrailView {
   settings: { name: string; value: string }[];
   state: TrailState;
   attempts: AttemptView[];
+  /** The message that its answer became, where something in the pipeline takes the answer. */
+  answerId: string | null;
 }
 
 /** Recomputed on a node on demand. */

@@ -5,12 +5,16 @@ import {
   addConnector,
   addDestination,
   addStep,
+  answersFor,
+  canMove,
   findPart,
   movePart,
   partsOf,
   placeOfProblem,
   pointerOf,
   removePart,
+  stageParts,
+  strayParts,
   updateDestination,
   updateStep,
 } from './draft.ts';
@@ -78,4 +82,61 @@ test('a release that is pinned and let go again leaves the draft as it was, so t
   const pinned = updateDestination(draft, id, { release: `sha256:${'a'.repeat(64)}` });
   expect(pinned.destinations[0]?.release).toMatch(/^sha256:/);
   expect(JSON.stringify(updateDestination(pinned, id, { release: undefined } as never))).toBe(JSON.stringify(draft));
+});
+
+/** Two destinations; after the first one a step and a destination, and after that one another. */
+function staged(): PipelineDraft {
+  let draft = addDestination(addDestination(empty, 'https://a.example.com/').draft, 'https://b.example.com/').draft;
+  draft = addStep(draft, 'convert', 'http-out').draft;
+  draft = addDestination(draft, 'https://c.example.com/', 'http-out').draft;
+  return addConnector(draft, { name: 'file', title: 'Files', settings: {} }, 'http-out-3').draft;
+}
+const idsOf = (parts: { part: { id: string } }[]): string[] => parts.map(({ part }) => part.id);
+
+test('what takes a destination’s answer comes behind that destination, and the server takes it', () => {
+  expect(pipelineDraftSchema.safeParse(staged()).success).toBe(true);
+  expect(idsOf(partsOf(staged()))).toEqual(['source', 'http-out', 'convert', 'http-out-3', 'file', 'http-out-2']);
+  expect(idsOf(stageParts(staged(), 'http-out'))).toEqual(['convert', 'http-out-3']);
+  expect(pointerOf(staged(), 'http-out-3')).toBe('/destinations/2');
+});
+
+test('a part moves among those with the same input', () => {
+  const draft = staged();
+  expect([canMove(draft, 'http-out', -1), canMove(draft, 'http-out', 1), canMove(draft, 'http-out-3', -1), canMove(draft, 'convert', 1)]).toEqual([
+    false,
+    true,
+    false,
+    false,
+  ]);
+  const more = addDestination(draft, 'https://d.example.com/', 'http-out').draft;
+  expect(idsOf(stageParts(movePart(more, 'http-out-4', -1), 'http-out'))).toEqual(['convert', 'http-out-4', 'http-out-3']);
+});
+
+test('with a destination goes all that takes its answer, and with a step nothing', () => {
+  expect(idsOf(partsOf(removePart(staged(), 'http-out')))).toEqual(['source', 'http-out-2']);
+  expect(idsOf(partsOf(removePart(staged(), 'convert')))).toEqual(['source', 'http-out', 'http-out-3', 'file', 'http-out-2']);
+});
+
+test('a part may take the answer of none that waits for its own, and taking what comes in leaves no trace', () => {
+  const draft = staged();
+  expect(answersFor(draft, 'http-out').map(({ id }) => id)).toEqual(['http-out-2']);
+  expect(answersFor(draft, 'file').map(({ id }) => id)).toEqual(['http-out', 'http-out-2', 'http-out-3']);
+  expect(updateDestination(draft, 'http-out-3', { after: undefined } as never).destinations[2]).not.toHaveProperty('after');
+});
+
+test('parts that wait for each other or for nobody are shown too, and can be removed', () => {
+  const draft = staged();
+  const round = { ...draft, destinations: draft.destinations.map((one) => (one.id === 'http-out' ? { ...one, after: 'file' } : one)) };
+  expect(idsOf(partsOf(round)).toSorted()).toEqual(idsOf(partsOf(draft)).toSorted());
+  expect(strayParts(round).map(({ id }) => id)).toEqual(['convert', 'http-out', 'http-out-3', 'file']);
+  expect(idsOf(partsOf(removePart(round, 'file')))).toEqual(['source', 'http-out-2']);
+  const twins = { ...draft, destinations: draft.destinations.map((one) => ({ ...one, id: 'http-out', after: 'http-out' })) };
+  expect(partsOf(twins)).toHaveLength(6);
+});
+
+test('strict order that is switched on and off again leaves the draft as it was', () => {
+  const draft = filled();
+  const strict = updateDestination(draft, 'http-out', { order: 'strict' });
+  expect(strict.destinations[0]?.order).toBe('strict');
+  expect(updateDestination(strict, 'http-out', { order: undefined })).toStrictEqual(draft);
 });

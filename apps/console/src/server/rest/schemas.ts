@@ -83,6 +83,7 @@ export const messageSummarySchema = z
     bytes: z.int(),
     attempts: z.int(),
     durationMs: z.number().nullable(),
+    isAnswer: z.boolean().describe('It is the answer of a destination to another message'),
   })
   .meta({ id: 'MessageSummary' });
 
@@ -96,6 +97,7 @@ const attemptSchema = z.object({
   code: z.string().nullable(),
   reason: z.string().nullable(),
   nextAt: timeSchema.nullable(),
+  behind: z.int().nullable().describe('In strict order: at least so many messages wait behind this one'),
   nodeId: z.string(),
 });
 
@@ -108,6 +110,10 @@ export const messageSchema = messageSummarySchema
     address: z.object({ seq: z.int(), index: z.int() }).describe('Where the stored input lies'),
     contentType: z.string(),
     replayOf: z.string().nullable(),
+    answerOf: z
+      .object({ messageId: z.string(), destinationId: z.string(), destinationName: z.string() })
+      .nullable()
+      .describe('The message to which it is the answer, and the destination that gave it'),
     steps: z.array(
       z.object({
         id: z.string(),
@@ -128,6 +134,7 @@ export const messageSchema = messageSummarySchema
         settings: z.array(z.object({ name: z.string(), value: z.string() })).describe('Of other connectors: what tells one connection from another'),
         state: z.enum(trailStates),
         attempts: z.array(attemptSchema),
+        answerId: z.string().nullable().describe('The message that its answer became, where something in the pipeline takes the answer'),
       }),
     ),
   })

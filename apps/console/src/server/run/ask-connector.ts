@@ -11,7 +11,8 @@ import { getTenantAccount } from '../../features/tenancy/server/tenant-account.t
 import { getBus } from '../bus.ts';
 import type { TenantContext } from '../context.ts';
 
-export type ConnectorQuestion = Pick<ConnectorRequest, 'connector' | 'release' | 'role' | 'settings' | 'probe'>;
+export type ConnectorQuestion = Pick<ConnectorRequest, 'connector' | 'release' | 'role' | 'settings' | 'probe'> &
+  Partial<Pick<ConnectorRequest, 'replyWithinMs'>>;
 
 /** A node that lacks the release says so; with several nodes in a pool, another one may have it. */
 const ASK_MAX = 4;

@@ -161,11 +161,13 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
   }
 
   async function deliver(tenantId: string): Promise<void> {
-    const { tenant, nodes } = await readTenant(tenantId);
+    const { tenant, bundle: known, nodes } = await readTenant(tenantId);
     const account = openTenantAccount(platform.kek, tenant);
     await bus.ensureTenant(account);
     const pipelines = await db.prisma.pipeline.findMany({ where: { tenantId, deletedAt: null, publishedRevision: { not: null } }, select: { id: true } });
-    for (const { id } of pipelines) await bus.ensurePipelineConsumer(account, id);
+    // One that is paused is in no bundle: its queues stay as they are.
+    const strict = known === null ? new Map<string, boolean>() : strictOrders(readBundle(known.envelope));
+    for (const { id } of pipelines) await bus.ensurePipelineConsumer(account, id, strict.get(id));
     const bucket = await openBucket();
     for (const node of nodes) await ensureDocument(bucket, configKeys.grant(node.id, tenantId), await grantOf(node, account));
     // The secrets first: a node applies a bundle when it has those that the bundle names.
@@ -243,6 +245,11 @@ export function createConfigWriter({ db, bus, platform, metrics }: ConfigWriterO
       }
     },
   };
+}
+
+/** By pipeline, whether any of its destinations gets its messages in strict order. */
+function strictOrders({ pipelines }: Bundle): Map<string, boolean> {
+  return new Map(pipelines.map(({ pipelineId, spec }) => [pipelineId, spec.destinations.some(({ order }) => order === 'strict')]));
 }
 
 /** One that we signed ourselves: its text is known to be right. */

@@ -26,7 +26,7 @@ export interface GrantNode {
 }
 
 /** Raised when nodes need other rights than those they were granted. */
-const GRANT_FORM = 2;
+const GRANT_FORM = 3;
 
 /** Changes when a grant that was issued no longer fits the keys on either side. */
 export function grantBasis(platform: Platform, node: GrantNode, tenantId: string): string {

@@ -1,5 +1,6 @@
 import type { BusAdmin, TenantAccount } from '@vrsky/bus/admin';
 import { consumePacks, type StoredPack } from '@vrsky/bus/consumer';
+import { findConsumerState } from '@vrsky/bus/consumer-state';
 import { createStreamPublisher, type StreamPublisher } from '@vrsky/bus/publisher';
 import { limits } from '@vrsky/contracts/limits';
 import { packHeaders } from '@vrsky/contracts/message-headers';
@@ -60,7 +61,7 @@ async function findDue({ db, kek }: RetireOptions): Promise<Due[]> {
     tenantId,
     pipelineId,
     revision,
-    destinationIds: pipelineSpecSchema.parse(JSON.parse(spec)).destinations.map((item) => item.id),
+    destinations: pipelineSpecSchema.parse(JSON.parse(spec)).destinations,
     account: openTenantAccount(kek, { id: tenantId, ...sealed }),
   }));
 }
@@ -72,9 +73,12 @@ async function retire({ db, bus, log, idleMs = IDLE_MS }: RetireOptions, pipelin
   const publisher = createStreamPublisher(nc, { timeoutMs: limits.pubAckWaitMs });
   let heardMs = performance.now();
   let expired = 0;
+  const ordered = { stream: streamNames.ingest, consumer: consumerNames.ordered(pipelineId) };
+  const hasOrdered = (await findConsumerState(nc, ordered.stream, ordered.consumer)) !== null;
   const open = [
     { stream: streamNames.ingest, consumer: consumerNames.pipeline(pipelineId) },
     { stream: streamNames.retry, consumer: consumerNames.retry(pipelineId) },
+    ...(hasOrdered ? [ordered] : []),
   ].map(({ stream, consumer }) =>
     consumePacks(nc, {
       stream,
@@ -82,7 +86,7 @@ async function retire({ db, bus, log, idleMs = IDLE_MS }: RetireOptions, pipelin
       maxPacks: PACKS_MAX,
       onPack: (pack) => {
         heardMs = performance.now();
-        void expire(publisher, pipeline, stream, pack, log).then((messages) => {
+        void expire({ publisher, pipeline, consumer, log }, pack).then((messages) => {
           expired += messages;
         });
       },
@@ -105,21 +109,29 @@ async function retire({ db, bus, log, idleMs = IDLE_MS }: RetireOptions, pipelin
   log.info({ tenantId, pipelineId, expired }, 'a deleted pipeline is retired');
 }
 
+interface Expiry {
+  publisher: StreamPublisher;
+  pipeline: RetiredPipeline;
+  consumer: string;
+  log: Log;
+}
+
 /** Into the trail, and only then acknowledged. Resolves with the number of messages. */
-async function expire(publisher: StreamPublisher, pipeline: RetiredPipeline, stream: string, pack: StoredPack, log: Log): Promise<number> {
+async function expire({ publisher, pipeline, consumer, log }: Expiry, pack: StoredPack): Promise<number> {
   try {
-    const record = expirePack(pipeline, pack, Date.now());
+    const isOrdered = consumer === consumerNames.ordered(pipeline.pipelineId);
+    const record = expirePack(pipeline, { pack, isOrdered }, Date.now());
     const headers = {
-      [packHeaders.msgId]: `expired:${pipeline.pipelineId}:${stream}:${pack.seq}:${pack.storedAtMs}`,
+      [packHeaders.msgId]: `expired:${consumer}:${pack.seq}:${pack.storedAtMs}`,
       [packHeaders.pack]: String(record.messages.length),
     };
-    await publisher.publish(subjects.trail(pipeline.pipelineId), headers, Buffer.from(JSON.stringify(record)));
+    if (record.messages.length > 0) await publisher.publish(subjects.trail(pipeline.pipelineId), headers, Buffer.from(JSON.stringify(record)));
     pack.ack();
     return record.messages.length;
   } catch (error) {
     const isUnreadable = error instanceof Error && error.name === 'WireError';
     log[isUnreadable ? 'error' : 'warn'](
-      { pipelineId: pipeline.pipelineId, stream, seq: pack.seq, reason: describeError(error) },
+      { pipelineId: pipeline.pipelineId, consumer, seq: pack.seq, reason: describeError(error) },
       'a pack of a deleted pipeline was not settled',
     );
     if (isUnreadable) pack.ack();

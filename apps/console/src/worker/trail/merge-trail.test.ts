@@ -43,6 +43,32 @@ describe('what is known of a message', () => {
       expect(merge(passes)).toEqual(expected);
   });
 
+  it('takes a message that waits for its turn as one that nothing else is known of, whenever that was written', () => {
+    const waits: Pass = [record(3_000), message({ id: 'a', state: 'retrying', attempt: 0, code: 'waits_in_order' })];
+    const filtered: Pass = [record(2_000), message({ id: 'a', state: 'filtered', attempt: 0 })];
+    expect(merge([waits])).toMatchObject({ state: 'retrying', attempts: 0, doneAtMs: null });
+    for (const [passes, state] of [
+      [[waits, filtered], 'filtered'],
+      [[filtered, waits], 'filtered'],
+      [[waits, first], 'retrying'],
+      [[second, waits], 'delivered'],
+    ] as [Pass[], string][])
+      expect(merge(passes).state).toBe(state);
+  });
+
+  it('has one line for a wait that is told again and again, with what was told last', () => {
+    const waits = (atMs: number, behind: number): Pass => [record(atMs), message(attempt('a', 'retrying', 1, 1_900, { behind, nextAtMs: 90_000 }))];
+    for (const passes of [
+      [waits(2_000, 0), waits(12_000, 4)],
+      [waits(12_000, 4), waits(2_000, 0), waits(12_000, 4)],
+    ])
+      expect(merge(passes).destinations[0]?.attempts).toMatchObject([{ attempt: 1, behind: 4, atMs: 12_000 }]);
+  });
+
+  it('has expired, however often it was tried before', () => {
+    expect(merge([first, [record(9_000, 'control-plane'), message({ id: 'a', state: 'expired', attempt: 0 })]]).state).toBe('expired');
+  });
+
   it('keeps an attempt that two nodes made, and believes the later word', () => {
     const again: Pass = [record(40_000, 'nod_2'), message(attempt('a', 'delivered', 1, 39_900))];
     const merged = merge([first, again]);

@@ -17,6 +17,8 @@ export interface MessageState {
   index: number;
   /** Sequence of the dead letter it was sent again from. */
   replayOfSeq: number | null;
+  /** The message and destination to which it is the answer. */
+  answerOf: { messageId: string; destinationId: string } | null;
   steps: StoredStep[];
   destinations: StoredDestination[];
   attempts: number;
@@ -95,6 +97,7 @@ function firstSeen(record: TrailRecord, message: TrailMessage): MessageState {
     pipelineId: record.pipelineId,
     revision: record.revision,
     replayOfSeq: message.replayOf ?? null,
+    answerOf: message.answerOf ?? null,
     ...{ state: 'retrying', reason: null, steps: [], destinations: [], attempts: 0, doneAtMs: null },
   };
 }
@@ -102,8 +105,21 @@ function firstSeen(record: TrailRecord, message: TrailMessage): MessageState {
 /** The last attempt decides; of the same attempt, the later word. */
 function mergeDestination(known: StoredDestination, attempt: StoredAttempt): StoredDestination {
   if (known.attempts.some((item) => isSame(item, attempt))) return known;
-  const attempts = [...known.attempts, attempt].sort((a, b) => a.attempt - b.attempt || a.atMs - b.atMs).slice(-ATTEMPTS_KEPT_MAX);
+  const told = known.attempts.find((item) => isToldAgain(item, attempt));
+  if (told !== undefined && told.atMs > attempt.atMs) return known;
+  const attempts = [...known.attempts.filter((item) => item !== told), attempt]
+    .sort((a, b) => rankOf(a) - rankOf(b) || a.atMs - b.atMs)
+    .slice(-ATTEMPTS_KEPT_MAX);
   return { id: known.id, state: (attempts.at(-1) as StoredAttempt).state, attempts };
+}
+
+/**
+ * That a message waits for its turn was true before anything else came of it, whenever it was written down; and who writes that it expired does not
+ * always know how often it was tried.
+ */
+function rankOf({ attempt, state }: StoredAttempt): number {
+  if (state === 'expired') return Number.MAX_SAFE_INTEGER;
+  return attempt === 0 && state === 'retrying' ? -1 : attempt;
 }
 
 /** Several times what a retry policy allows: the rest are repeats after crashes. */
@@ -111,6 +127,12 @@ const ATTEMPTS_KEPT_MAX = 64;
 
 function isSame(a: StoredAttempt, b: StoredAttempt): boolean {
   return a.attempt === b.attempt && a.nodeId === b.nodeId && a.startedAtMs === b.startedAtMs && a.atMs === b.atMs && a.state === b.state;
+}
+
+/** The same wait for a next attempt, told anew because what waits behind the message has changed. */
+function isToldAgain(a: StoredAttempt, b: StoredAttempt): boolean {
+  const isWaiting = a.behind !== undefined && b.behind !== undefined;
+  return isWaiting && a.attempt === b.attempt && a.nodeId === b.nodeId && a.startedAtMs === b.startedAtMs;
 }
 
 function toAttempt(record: TrailRecord, { id: _id, dlqSeq: _dlqSeq, ...rest }: TrailDestination): StoredAttempt {

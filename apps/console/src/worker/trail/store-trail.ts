@@ -122,6 +122,7 @@ function toState(row: MessageRow): MessageState {
     seq: Number(row.seq),
     index: row.idx,
     replayOfSeq: null, // said by the first record alone, and kept in the row as a message id
+    answerOf: null, // likewise
     steps: row.steps,
     destinations: row.destinations,
     attempts: row.attempts,
@@ -134,12 +135,12 @@ async function writeMessages(client: pg.ClientBase, tenantId: string, states: Me
   const column = <T>(pick: (state: MessageState) => T): T[] => states.map(pick);
   await client.query({
     name: 'trail-write',
-    text: `INSERT INTO message (tenant_id, received_at, id, pipeline_id, revision, stored_at, state, reason, bytes, content_type, trace_id, seq, idx, replay_of, steps, destinations, attempts, done_at)
+    text: `INSERT INTO message (tenant_id, received_at, id, pipeline_id, revision, stored_at, state, reason, bytes, content_type, trace_id, seq, idx, replay_of, answer_of, answer_of_destination, steps, destinations, attempts, done_at)
       SELECT $1, s.received_at, s.id, s.pipeline_id, s.revision, s.stored_at, s.state, s.reason, s.bytes, s.content_type, s.trace_id, s.seq, s.idx,
         CASE WHEN s.replay_of IS NULL THEN NULL ELSE (SELECT d.message_id FROM dead_letter d WHERE d.tenant_id = $1 AND d.dlq_seq = s.replay_of LIMIT 1) END,
-        s.steps, s.destinations, s.attempts, s.done_at
-      FROM unnest($2::timestamptz[], $3::text[], $4::text[], $5::int[], $6::timestamptz[], $7::text[], $8::text[], $9::int[], $10::text[], $11::text[], $12::bigint[], $13::int[], $14::bigint[], $15::jsonb[], $16::jsonb[], $17::int[], $18::timestamptz[])
-        AS s (received_at, id, pipeline_id, revision, stored_at, state, reason, bytes, content_type, trace_id, seq, idx, replay_of, steps, destinations, attempts, done_at)
+        s.answer_of, s.answer_of_destination, s.steps, s.destinations, s.attempts, s.done_at
+      FROM unnest($2::timestamptz[], $3::text[], $4::text[], $5::int[], $6::timestamptz[], $7::text[], $8::text[], $9::int[], $10::text[], $11::text[], $12::bigint[], $13::int[], $14::bigint[], $15::text[], $16::text[], $17::jsonb[], $18::jsonb[], $19::int[], $20::timestamptz[])
+        AS s (received_at, id, pipeline_id, revision, stored_at, state, reason, bytes, content_type, trace_id, seq, idx, replay_of, answer_of, answer_of_destination, steps, destinations, attempts, done_at)
       ON CONFLICT (tenant_id, received_at, id) DO UPDATE SET state = EXCLUDED.state, reason = EXCLUDED.reason, steps = EXCLUDED.steps, destinations = EXCLUDED.destinations, attempts = EXCLUDED.attempts, done_at = EXCLUDED.done_at`,
     values: [
       tenantId,
@@ -156,6 +157,8 @@ async function writeMessages(client: pg.ClientBase, tenantId: string, states: Me
       column((s) => s.seq),
       column((s) => s.index),
       column((s) => s.replayOfSeq),
+      column((s) => s.answerOf?.messageId ?? null),
+      column((s) => s.answerOf?.destinationId ?? null),
       column((s) => JSON.stringify(s.steps)),
       column((s) => JSON.stringify(s.destinations)),
       column((s) => s.attempts),

@@ -10,6 +10,7 @@ const offer = (name: string, version: string, letter: string, title = name): Off
   title,
   description: `${title} ${version}`,
   roles: ['destination'],
+  replies: false,
   origin: 'directory',
   network: 'none',
 });

@@ -18,7 +18,7 @@ function merge(offered: { offer: OfferSummary; node: NodeOffers['node'] }[]): Me
   const live = offered.filter(({ node }) => node.liveness === 'live');
   const [newest] = (live.length > 0 ? live : offered).toSorted((a, b) => compareVersions(b.offer.version, a.offer.version));
   if (!newest) throw new Error('bug: a connector that nobody offers');
-  const { name, title, description, roles, origin, network } = newest.offer;
+  const { name, title, description, roles, origin, network, replies } = newest.offer;
   return {
     name,
     title: title || (name === 'http' ? 'HTTP' : wordsOf(name)),
@@ -26,6 +26,7 @@ function merge(offered: { offer: OfferSummary; node: NodeOffers['node'] }[]): Me
     roles,
     origin,
     network,
+    replies,
     live: live.length > 0,
     releases: releasesOf(offered),
   };

@@ -38,6 +38,16 @@ test('the ways of authentication can be told apart by their names', () => {
   ]);
 });
 
+test('what strict order has taken the place of is shown only where it is set', () => {
+  const form = toForm(schema);
+  const pace = form.kind === 'group' ? form.members.find(({ key }) => key === 'pace')?.field : undefined;
+  expect(pace?.kind === 'group' && pace.members.map(({ key, field }) => [key, field.deprecated])).toEqual([
+    ['concurrency', undefined],
+    ['ratePerSecond', undefined],
+    ['inOrder', true],
+  ]);
+});
+
 test('what the connector takes the console takes, too, and a mistake has its field', () => {
   expect(checkSettings(schema, { url })).toEqual([]);
   expect(

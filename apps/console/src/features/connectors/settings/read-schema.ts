@@ -33,6 +33,7 @@ const plain: Record<string, (value: unknown) => boolean> = {
   pattern: isText,
   format: isText,
   contentMediaType: isText,
+  deprecated: (value) => typeof value === 'boolean',
   uniqueItems: (value) => typeof value === 'boolean',
   default: isAnything,
   examples: isList,

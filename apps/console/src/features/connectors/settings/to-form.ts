@@ -14,6 +14,8 @@ export interface FieldTexts {
   fallback: Json | undefined;
   /** A value for the eye, such as the first example. */
   example: string | null;
+  /** Shown only where it is set: something else has taken its place. */
+  deprecated?: true;
 }
 
 export type FieldShape =
@@ -73,6 +75,7 @@ function toField(key: string, node: SchemaNode, required: boolean, place: Place)
     required,
     fallback: schema.default as Json | undefined,
     example: exampleOf(schema),
+    ...(schema.deprecated === true && { deprecated: true as const }),
   };
   if (place.depth > DEPTH_MAX || ++place.count.fields > FIELDS_MAX) return { ...texts, kind: 'json', reason: 'It is nested too deep for a form.' };
   return { ...texts, ...toShape(schema, unit, { ...place, depth: place.depth + 1 }) };

@@ -25,10 +25,20 @@ export async function getMessage(ctx: TenantContext, { id }: { id: string }): Pr
       address: { seq: Number(row.seq), index: row.idx },
       contentType: row.contentType,
       replayOf: row.replayOf,
+      answerOf: toAnswerOf(row, spec),
       steps: toSteps(row.steps as unknown as StoredStep[], spec),
       destinations: toDestinations(row.destinations as unknown as StoredDestination[], spec, titles),
     };
   });
+}
+
+function toAnswerOf(
+  { answerOf, answerOfDestination }: { answerOf: string | null; answerOfDestination: string | null },
+  spec: PipelineSpec | null,
+): MessageDetail['answerOf'] {
+  if (answerOf === null || answerOfDestination === null) return null;
+  const part = spec?.destinations.find(({ id }) => id === answerOfDestination);
+  return { messageId: answerOf, destinationId: answerOfDestination, destinationName: part?.name ?? answerOfDestination };
 }
 
 function toSteps(steps: StoredStep[], spec: PipelineSpec | null): StepTrailView[] {
@@ -43,7 +53,16 @@ function toDestinations(destinations: StoredDestination[], spec: PipelineSpec | 
     const part = spec?.destinations.find((destination) => destination.id === id);
     const connector = part?.connector ?? 'http';
     const target = part && isHttp(part) ? { url: part.settings.url, settings: [] } : { url: '', settings: plainSettings(part?.settings ?? {}) };
-    return { id, name: part?.name ?? id, connector, connectorTitle: titles.get(connector) ?? connector, ...target, state, attempts: attempts.map(toAttempt) };
+    return {
+      id,
+      name: part?.name ?? id,
+      connector,
+      connectorTitle: titles.get(connector) ?? connector,
+      ...target,
+      state,
+      attempts: attempts.map(toAttempt),
+      answerId: attempts.findLast(({ answerId }) => answerId)?.answerId ?? null,
+    };
   });
 }
 
@@ -59,6 +78,7 @@ function toAttempt(stored: StoredAttempt): AttemptView {
     code: stored.code ?? null,
     reason: stored.reason ?? null,
     nextAt: toTime(stored.nextAtMs),
+    behind: stored.behind ?? null,
     nodeId: stored.nodeId,
   };
 }

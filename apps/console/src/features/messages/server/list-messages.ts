@@ -27,6 +27,7 @@ export const summarySelect = {
   bytes: true,
   attempts: true,
   doneAt: true,
+  answerOf: true,
 } satisfies Prisma.MessageSelect;
 
 type SummaryRow = Prisma.MessageGetPayload<{ select: typeof summarySelect }>;
@@ -42,6 +43,7 @@ export function toSummary(row: SummaryRow): MessageSummary {
     bytes: row.bytes,
     attempts: row.attempts,
     durationMs: row.doneAt ? row.doneAt.getTime() - row.receivedAt.getTime() : null,
+    isAnswer: row.answerOf !== null,
   };
 }
 
@@ -49,6 +51,7 @@ function filterOf(tenantId: string, args: ListMessagesArgs): Prisma.MessageWhere
   const where: Prisma.MessageWhereInput = { tenantId };
   if (args.pipelineId) where.pipelineId = args.pipelineId;
   if (args.states && args.states.length > 0) where.state = { in: args.states };
+  if (args.answerOf !== undefined) where.answerOfDestination = args.answerOf;
   const search = args.search?.toLowerCase();
   if (search) Object.assign(where, /^[0-9a-f]{32}$/.test(search) ? { traceId: search } : { id: { gte: search, lt: `${search}~` } });
   if (args.cursor) {

@@ -1,6 +1,7 @@
 import { moduleSchema } from '@vrsky/contracts/bundle';
 import { pipelineSpecSchema } from '@vrsky/contracts/pipeline-spec';
 import type { RunRequest, RunResponse } from '@vrsky/contracts/run';
+import { stageAfter } from '@vrsky/contracts/stages';
 import { withTenant } from '@vrsky/db/client';
 import { z } from 'zod';
 import type { TenantContext } from '../../../server/context.ts';
@@ -18,14 +19,21 @@ export async function recomputePayloads(ctx: TenantContext, { id }: { id: string
     const message = await getMessageRow(tx, ctx.tenantId, id);
     const key = { tenantId: ctx.tenantId, pipelineId: message.pipelineId, number: message.revision };
     const revision = await tx.revision.findUniqueOrThrow({ where: { tenantId_pipelineId_number: key } });
-    return { pipeline: toRunnable(revision), input: { seq: Number(message.seq), index: message.idx } };
+    return { pipeline: toRunnable(revision, message.answerOfDestination), input: { seq: Number(message.seq), index: message.idx } };
   });
+  if (input.seq === 0) return { ok: false, reason: NOT_KEPT };
   const answer = await askNode(ctx, pipeline, input);
   return answer.ok ? toPayloads(answer) : { ok: false, reason: answer.reason };
 }
 
-function toRunnable(revision: { pipelineId: string; number: number; name: string; spec: string; modules: unknown }): RunRequest['pipeline'] {
-  const { steps } = pipelineSpecSchema.parse(JSON.parse(revision.spec));
+const NOT_KEPT = 'The stream was full when this answer came, so it went on without being kept beside the others.';
+
+/** With the steps that a message met: those for what comes in, or for the answers of a destination. */
+function toRunnable(
+  revision: { pipelineId: string; number: number; name: string; spec: string; modules: unknown },
+  answerOf: string | null,
+): RunRequest['pipeline'] {
+  const { steps } = stageAfter(pipelineSpecSchema.parse(JSON.parse(revision.spec)), answerOf);
   return {
     pipelineId: revision.pipelineId,
     name: revision.name,

@@ -3,6 +3,7 @@ import { getStored } from '@vrsky/bus/stored';
 import { newId } from '@vrsky/contracts/ids';
 import { limits } from '@vrsky/contracts/limits';
 import { packHeaders } from '@vrsky/contracts/message-headers';
+import type { DestinationSpec } from '@vrsky/contracts/pipeline-spec';
 import { packProof } from '@vrsky/contracts/proof';
 import { streamNames, subjects } from '@vrsky/contracts/subjects';
 import { type TenantTx, withTenant } from '@vrsky/db/client';
@@ -42,14 +43,18 @@ interface Letter {
   sinceResentMs: number | null;
   publishedRevision: number | null;
   deletedAt: Date | null;
+  /** Of the revision that is published now. */
+  destinations: Pick<DestinationSpec, 'id' | 'order'>[] | null;
 }
 
 /** Locked until the end of the transaction: two people who press the button are one after the other. */
 async function lockDeadLetter(tx: TenantTx, messageId: string, destinationId: string): Promise<Letter> {
   const [letter] = await tx.$queryRaw<Letter[]>`
     SELECT d.pipeline_id AS "pipelineId", d.destination_id AS "destinationId", d.dlq_seq AS "dlqSeq", d.resent_as AS "resentAs",
-      (extract(epoch FROM clock_timestamp() - d.resent_at) * 1000)::float8 AS "sinceResentMs", p.published_revision AS "publishedRevision", p.deleted_at AS "deletedAt"
+      (extract(epoch FROM clock_timestamp() - d.resent_at) * 1000)::float8 AS "sinceResentMs", p.published_revision AS "publishedRevision", p.deleted_at AS "deletedAt",
+      r.spec::json -> 'destinations' AS destinations
     FROM dead_letter d JOIN pipeline p ON p.tenant_id = d.tenant_id AND p.id = d.pipeline_id
+    LEFT JOIN revision r ON r.tenant_id = p.tenant_id AND r.pipeline_id = p.id AND r.number = p.published_revision
     WHERE d.message_id = ${messageId} AND d.destination_id = ${destinationId} FOR UPDATE OF d`;
   if (!letter)
     throw new AppError({
@@ -94,12 +99,21 @@ async function store(ctx: TenantContext, letter: Letter, messageId: string, nc: 
     [packHeaders.attempt]: '0',
     [packHeaders.destination]: destinationId,
     [packHeaders.replayOf]: String(letter.dlqSeq),
+    // Of an answer: what takes it is decided by whose answer it is.
+    ...pickHeaders(stored.headers, [packHeaders.answerOf, packHeaders.answerTo]),
   };
   const body = encodeBatch([{ ...entry, customerId: tenantId, pipelineId, messageId, destinationId, attempt: 0, receivedAtUs: Date.now() * 1_000 }]);
   const publisher = createStreamPublisher(nc, { timeoutMs: limits.pubAckWaitMs });
   try {
-    await publisher.publish(subjects.resend(pipelineId), headers, body);
+    // In strict order it goes behind those that wait.
+    const isStrict = letter.destinations?.some(({ id, order }) => id === destinationId && order === 'strict') ?? false;
+    if (isStrict) await publisher.publish(subjects.orderedResend(pipelineId), { ...headers, [packHeaders.ordered]: destinationId }, body);
+    else await publisher.publish(subjects.resend(pipelineId), headers, body);
   } finally {
     publisher.close();
   }
+}
+
+function pickHeaders(headers: Record<string, string>, names: string[]): Record<string, string> {
+  return Object.fromEntries(names.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
 }

@@ -1,7 +1,7 @@
 'use client';
 
 import { CodeBlock } from '../../../ui/CodeBlock.tsx';
-import { formatMicros } from '../../../ui/format.ts';
+import { formatMicros, formatNumber } from '../../../ui/format.ts';
 import { IdText } from '../../../ui/IdText.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
@@ -12,22 +12,31 @@ import classes from './Trail.module.css';
 
 /** Every attempt at one destination: when, what the receiver said, and what comes next. */
 export function Attempts({ destination }: { destination: MessageDetail['destinations'][number] }) {
-  const { attempts } = destination;
+  const { state } = destination;
+  const attempts = destination.attempts.filter(({ attempt }) => attempt > 0);
   const last = attempts.at(-1);
-  if (!last || attempts.every((attempt) => attempt.attempt === 0))
-    return <NotSent last={last} what={destination.connector === 'http' ? 'No request was made' : 'Nothing was sent'} />;
+  if (!last) return <NotSent last={destination.attempts.at(-1)} what={destination.connector === 'http' ? 'No request was made' : 'Nothing was sent'} />;
   return (
-    <ol className={classes.attempts}>
-      {attempts.map((attempt) => (
-        <Attempt key={`${attempt.attempt} ${attempt.at}`} attempt={attempt} isLast={attempt === last} />
-      ))}
-    </ol>
+    <>
+      <ol className={classes.attempts}>
+        {attempts.map((attempt) => (
+          <Attempt key={`${attempt.attempt} ${attempt.at}`} attempt={attempt} isLast={attempt === last} />
+        ))}
+      </ol>
+      {state === 'retrying' && last.behind !== null && last.behind > 0 && <p>{behindWords(last.behind)}</p>}
+    </>
   );
+}
+
+/** Nobody knows how many messages the packs have that are still in the queue: one at least. */
+function behindWords(behind: number): string {
+  return behind === 1 ? 'At least one message waits behind it.' : `At least ${formatNumber(behind)} messages wait behind it.`;
 }
 
 /** The message ended before anything was sent: in a step, or by a rule. */
 function NotSent({ last, what }: { last: AttemptView | undefined; what: string }) {
   if (!last) return <p className={classes.kind}>Under way: no attempt yet.</p>;
+  if (last.state === 'retrying') return <p className={classes.kind}>{last.reason}</p>;
   if (last.state === 'filtered') return <p className={classes.kind}>{what}: a step filtered the message.</p>;
   return (
     <div className={classes.reason} data-tone={last.state === 'dead_lettered' ? 'bad' : undefined}>

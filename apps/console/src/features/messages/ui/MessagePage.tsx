@@ -11,7 +11,7 @@ import { EmptyState } from '../../../ui/EmptyState.tsx';
 import { ErrorState } from '../../../ui/ErrorState.tsx';
 import { Facts, Figures } from '../../../ui/Facts.tsx';
 import { formatBytes, formatMillis, formatNumber } from '../../../ui/format.ts';
-import { IdText } from '../../../ui/IdText.tsx';
+import { IdPlain, IdText } from '../../../ui/IdText.tsx';
 import { PageHeader } from '../../../ui/PageHeader.tsx';
 import { Panel, PanelSkeleton } from '../../../ui/Panel.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
@@ -74,6 +74,7 @@ function Loaded({ message }: { message: MessageDetail }) {
               {message.pipelineName}
             </Anchor>
             , revision {message.revision}, received <RelativeTime at={message.receivedAt} />
+            {message.answerOf && <AnswerOf answerOf={message.answerOf} />}
           </>
         }
         actions={dead.map((destination) => (
@@ -124,6 +125,18 @@ function Loaded({ message }: { message: MessageDetail }) {
         </div>
       </div>
     </>
+  );
+}
+
+function AnswerOf({ answerOf: { messageId, destinationName } }: { answerOf: NonNullable<MessageDetail['answerOf']> }) {
+  const slug = useSlug();
+  return (
+    <div>
+      Answer of “{destinationName}” to{' '}
+      <Anchor component={Link} href={paths.message(slug, messageId)} underline="always">
+        message <IdPlain value={messageId} />
+      </Anchor>
+    </div>
   );
 }
 

@@ -1,12 +1,17 @@
 'use client';
 
+import { Anchor } from '@mantine/core';
 import type { Icon } from '@tabler/icons-react';
 import { IconDatabase, IconDownload, IconFilter, IconSend, IconTransform } from '@tabler/icons-react';
+import Link from 'next/link';
 import type { ReactNode } from 'react';
+import { paths } from '../../../lib/paths.ts';
 import { formatBytes, formatMicros, formatMillis, formatNumber } from '../../../ui/format.ts';
+import { IdPlain } from '../../../ui/IdText.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
 import { type StateName, stateLooks } from '../../../ui/states.ts';
+import { useSlug } from '../../tenancy/api.tsx';
 import type { DestinationTrailView, MessageDetail, MessagePayloads, StepTrailView } from '../types.ts';
 import { Attempts } from './Attempts.tsx';
 import { InputPayload, PayloadProgress, StepPayload } from './Payloads.tsx';
@@ -16,12 +21,13 @@ import { usePayloads } from './use-payloads.ts';
 /** The way of one message, top to bottom: received, stored, each step, each destination with its attempts. */
 export function Trail({ message }: { message: MessageDetail }) {
   const payloads = usePayloads(message.id);
+  const slug = useSlug();
   const receivedAt = Date.parse(message.receivedAt);
   return (
     <ol className={classes.trail}>
       <Stop
         icon={IconDownload}
-        title="Received"
+        title={message.answerOf ? 'Answered' : 'Received'}
         note={`${formatBytes(message.bytes)}${message.contentType ? `, ${message.contentType}` : ''}`}
         time={<RelativeTime at={message.receivedAt} clock />}
       >
@@ -47,6 +53,15 @@ export function Trail({ message }: { message: MessageDetail }) {
           note={<Target destination={destination} />}
         >
           <Attempts destination={destination} />
+          {destination.answerId !== null && (
+            <p>
+              Its answer went on as{' '}
+              <Anchor component={Link} href={paths.message(slug, destination.answerId)} underline="always">
+                message <IdPlain value={destination.answerId} />
+              </Anchor>
+              .
+            </p>
+          )}
         </Stop>
       ))}
     </ol>

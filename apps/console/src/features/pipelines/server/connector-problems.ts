@@ -17,18 +17,21 @@ interface Part {
   at: string;
   role: ConnectorRole;
   spec: SourceSpec | DestinationSpec;
+  /** Of a source: its senders wait so long for the pipeline's result; 0: not at all. */
+  replyWithinMs: number;
 }
 
 function allParts(draft: PipelineDraft): Part[] {
   return [
-    { at: '/source', role: 'source', spec: draft.source },
-    ...draft.destinations.map((spec, i): Part => ({ at: `/destinations/${i}`, role: 'destination', spec })),
+    { at: '/source', role: 'source', spec: draft.source, replyWithinMs: draft.reply?.withinMs ?? 0 },
+    ...draft.destinations.map((spec, i): Part => ({ at: `/destinations/${i}`, role: 'destination', spec, replyWithinMs: 0 })),
   ];
 }
 
 /** HTTP comes with every node. What the contract does not know of it, the connector says: more than the path of a source, or than a plain destination. */
 function connectorParts(draft: PipelineDraft): Part[] {
-  const isPlain = ({ role, spec }: Part) => isHttp(spec) && (role === 'source' ? Object.keys(spec.settings).length === 1 : isPlainHttp(spec.settings));
+  const isPlain = ({ role, spec, replyWithinMs }: Part) =>
+    isHttp(spec) && replyWithinMs === 0 && (role === 'source' ? Object.keys(spec.settings).length === 1 : isPlainHttp(spec.settings));
   return allParts(draft).filter((part) => !isPlain(part));
 }
 
@@ -45,7 +48,7 @@ export async function connectorProblems(ctx: TenantContext, draft: PipelineDraft
       const connector = connectors.find((item) => item.name === part.spec.connector);
       const release = connector && releaseFor(connector, part.spec.release);
       const schema = connector && release ? (await getSchemas(tx, { name: connector.name, digest: release.digest }))[part.role] : '';
-      found.push({ part, problem: isHttp(part.spec) ? null : offerProblem(part, connector, nodes), schema });
+      found.push({ part, problem: (isHttp(part.spec) ? null : offerProblem(part, connector, nodes)) ?? replyProblem(part, connector), schema });
     }
     return found;
   });
@@ -93,6 +96,13 @@ function offerProblem({ at, role, spec }: Part, connector: MergedConnector | und
   return null;
 }
 
+/** Whether senders may be made to wait for a result that nobody could tell them. */
+function replyProblem({ spec, replyWithinMs }: Part, connector: MergedConnector | undefined): DraftProblem | null {
+  if (replyWithinMs === 0 || !connector || connector.replies) return null;
+  const message = `${connector.title} cannot answer its senders with the pipeline’s result. Have it answer once the message is stored, or choose another connector.`;
+  return { path: '/reply/from', partId: spec.id, message };
+}
+
 /**
  * The connectors' own judgement, by a node. What they refuse is a problem at its field. That no node could be asked stops nothing: the schema was
  * checked here, each node checks again when it takes the revision over, and a pool that is away for a minute must not keep a repair from
@@ -102,7 +112,14 @@ export async function askedProblems(ctx: TenantContext, draft: PipelineDraft): P
   const answers = await Promise.all(
     connectorParts(draft).map(async (part): Promise<DraftProblem[]> => {
       const { connector, release, settings } = part.spec;
-      const question = { connector, ...(release !== undefined && { release }), role: part.role, settings: settings as never, probe: false };
+      const question = {
+        connector,
+        ...(release !== undefined && { release }),
+        role: part.role,
+        settings: settings as never,
+        replyWithinMs: part.replyWithinMs,
+        probe: false,
+      };
       const answer = await askConnector(ctx, question, ASK_WAIT_MS);
       if (answer.ok) return answer.errors.map((error) => atSettings(part, error));
       const message = `“${part.spec.name}” could not be checked by its connector. ${answer.reason} Each node checks it when it takes the revision over.`;

@@ -41,10 +41,10 @@ function toPointer(path: PropertyKey[]): string {
   return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
 }
 
-/** The part a path leads into: the source, a step or a destination. */
+/** The part a path leads into: the source, which what its senders wait for belongs to, a step or a destination. */
 function findPartId(draft: PipelineDraft, path: PropertyKey[]): string | null {
   const [kind, index] = path;
-  if (kind === 'source') return draft.source.id;
+  if (kind === 'source' || kind === 'reply') return draft.source.id;
   if (kind === 'steps' || kind === 'destinations') return draft[kind][Number(index)]?.id ?? null;
   return null;
 }

@@ -13,7 +13,7 @@ export interface AddedConnector {
 }
 
 /** The destinations beyond HTTP that the pool's nodes have, as entries of a menu. */
-export function AddDestinationItems({ onAdd }: { onAdd: (connector: AddedConnector) => void }) {
+export function AddDestinationItems({ onAdd, word = (title) => title }: { onAdd: (connector: AddedConnector) => void; word?: (title: string) => string }) {
   const connectors = useConnectors('destination');
   const startSettings = useStartSettings();
   const add = async (name: string, title: string) => {
@@ -25,7 +25,7 @@ export function AddDestinationItems({ onAdd }: { onAdd: (connector: AddedConnect
   };
   return connectors.map(({ name, title }) => (
     <Menu.Item key={name} leftSection={<IconPlug size={16} aria-hidden />} onClick={() => void add(name, title)}>
-      {title}
+      {word(title)}
     </Menu.Item>
   ));
 }

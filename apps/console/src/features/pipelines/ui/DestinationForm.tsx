@@ -10,6 +10,7 @@ import { type SettingsError, TestConnection } from '../../connectors/api.tsx';
 import { useSlug } from '../../tenancy/api.tsx';
 import type { DraftProblem } from '../types.ts';
 import { HttpDestinationSettings } from './HttpDestinationSettings.tsx';
+import { OrderField } from './OrderField.tsx';
 import classes from './PipelineEditor.module.css';
 import { RetryFields } from './RetryFields.tsx';
 
@@ -151,6 +152,7 @@ export function DestinationForm({ destination, problems, receiverUrl, at, focus,
             size="sm"
           />
         </RetryFields>
+        <OrderField order={destination.order} onChange={(order) => onChange({ order })} />
         <TestConnection connector="http" release={destination.release} connectorRole="destination" settings={settings} onErrors={setTested} />
       </Stack>
     </section>

@@ -1,11 +1,14 @@
 'use client';
 
 import { ActionIcon, Button, Menu, Tooltip } from '@mantine/core';
-import { IconArrowDown, IconArrowUp, IconFilter, IconPlus, IconSend, IconTransform, IconTrash, IconWebhook } from '@tabler/icons-react';
+import { notifications } from '@mantine/notifications';
+import { IconArrowDown, IconArrowUp, IconPlus, IconTrash } from '@tabler/icons-react';
+import { hasStage } from '@vrsky/contracts/stages';
+import type { ReactNode } from 'react';
 import { useConnectorTitles } from '../../connectors/api.tsx';
-import { addConnector, addDestination, addStep, type DraftPart, movePart, partsOf, removePart } from '../draft.ts';
+import { canMove, type DraftPart, movePart, partsOf, removePart, stageParts, strayParts } from '../draft.ts';
 import type { PipelineDetail } from '../types.ts';
-import { AddDestinationItems } from './AddDestinationItems.tsx';
+import { AddPartItems, type OnAddPart, UseAnswerItems } from './AddPartItems.tsx';
 import classes from './PartList.module.css';
 import { kindWord, partIcon } from './part-look.ts';
 import type { PipelineDraftEditor } from './use-pipeline-draft.ts';
@@ -23,31 +26,53 @@ interface PartListProps {
 export function PartList({ pipeline, editor, selectedId, focusId, onSelect }: PartListProps) {
   const { draft, edit, problems } = editor;
   const titles = useConnectorTitles();
-  const add = (added: { draft: typeof draft; id: string }, kind: DraftPart['kind']) => {
+  const add: OnAddPart = (added, kind) => {
     edit(added.draft);
     onSelect(added.id, kind);
   };
+  const remove = ({ part }: DraftPart) => {
+    const taken = stageParts(draft, part.id, true);
+    edit(removePart(draft, part.id));
+    onSelect(draft.source.id, 'source');
+    if (taken.length > 0)
+      notifications.show({
+        title: `“${part.name}” was removed`,
+        message: `With it went what takes its answer: ${taken.map((item) => `“${item.part.name}”`).join(', ')}. Undo brings all of it back.`,
+      });
+  };
+  const row = (item: DraftPart) => (
+    <PartRow
+      item={item}
+      kind={kindWord(item, titles)}
+      selected={item.part.id === selectedId}
+      focused={item.part.id === focusId}
+      problem={problems.some((problem) => problem.partId === item.part.id && !problem.warning)}
+      canMove={(by) => canMove(draft, item.part.id, by)}
+      onSelect={() => onSelect(item.part.id)}
+      onMove={(by) => edit(movePart(draft, item.part.id, by))}
+      onRemove={() => remove(item)}
+    />
+  );
+  const stage = (after: string | null): ReactNode =>
+    stageParts(draft, after).map((item) => (
+      <li key={item.part.id}>
+        {row(item)}
+        {item.kind === 'destination' && hasStage(draft, item.part.id) && (
+          <ol className={classes.inner} aria-label={`With the answer of ${item.part.name}`}>
+            {stage(item.part.id)}
+          </ol>
+        )}
+      </li>
+    ));
+  const parts = partsOf(draft);
+  const strays = new Set(strayParts(draft).map(({ id }) => id));
+  const selected = draft.destinations.find(({ id }) => id === selectedId);
   return (
     <section className={classes.list} aria-label="Parts of the pipeline">
       <ol>
-        {partsOf(draft).map((item) => (
-          <li key={item.part.id}>
-            <PartRow
-              item={item}
-              kind={kindWord(item, titles)}
-              selected={item.part.id === selectedId}
-              focused={item.part.id === focusId}
-              problem={problems.some((problem) => problem.partId === item.part.id && !problem.warning)}
-              onSelect={() => onSelect(item.part.id)}
-              onMove={(by) => edit(movePart(draft, item.part.id, by))}
-              onRemove={() => {
-                edit(removePart(draft, item.part.id));
-                onSelect(draft.source.id, 'source');
-              }}
-              last={item.kind === 'source' ? 0 : (item.kind === 'step' ? draft.steps : draft.destinations).length - 1}
-            />
-          </li>
-        ))}
+        {parts.map((item) => (item.kind === 'source' ? <li key={item.part.id}>{row(item)}</li> : null))}
+        {stage(null)}
+        {parts.map((item) => (strays.has(item.part.id) ? <li key={item.part.id}>{row(item)}</li> : null))}
       </ol>
       <div className={classes.add}>
         <Menu position="bottom-start" width={280}>
@@ -57,21 +82,8 @@ export function PartList({ pipeline, editor, selectedId, focusId, onSelect }: Pa
             </Button>
           </Menu.Target>
           <Menu.Dropdown>
-            <Menu.Label>Step</Menu.Label>
-            <Menu.Item leftSection={<IconTransform size={16} aria-hidden />} onClick={() => add(addStep(draft, 'convert'), 'step')}>
-              Convert with TypeScript
-            </Menu.Item>
-            <Menu.Item leftSection={<IconFilter size={16} aria-hidden />} onClick={() => add(addStep(draft, 'filter'), 'step')}>
-              Filter with TypeScript
-            </Menu.Item>
-            <Menu.Label>Destination</Menu.Label>
-            <Menu.Item leftSection={<IconSend size={16} aria-hidden />} onClick={() => add(addDestination(draft, ''), 'destination')}>
-              HTTP request
-            </Menu.Item>
-            <Menu.Item leftSection={<IconWebhook size={16} aria-hidden />} onClick={() => add(addDestination(draft, pipeline.receiverUrl), 'destination')}>
-              HTTP request to the test receiver
-            </Menu.Item>
-            <AddDestinationItems onAdd={(connector) => add(addConnector(draft, connector), 'destination')} />
+            <AddPartItems draft={draft} receiverUrl={pipeline.receiverUrl} onAdd={add} />
+            {selected && <UseAnswerItems draft={draft} receiverUrl={pipeline.receiverUrl} onAdd={add} of={selected} />}
           </Menu.Dropdown>
         </Menu>
       </div>
@@ -85,13 +97,13 @@ interface PartRowProps {
   selected: boolean;
   focused: boolean;
   problem: boolean;
-  last: number;
+  canMove: (by: 1 | -1) => boolean;
   onSelect: () => void;
   onMove: (by: 1 | -1) => void;
   onRemove: () => void;
 }
 
-function PartRow({ item, kind, selected, focused, problem, last, onSelect, onMove, onRemove }: PartRowProps) {
+function PartRow({ item, kind, selected, focused, problem, canMove: movable, onSelect, onMove, onRemove }: PartRowProps) {
   const PartIcon = partIcon(item);
   return (
     <div className={classes.row} data-selected={selected || undefined} data-problem={problem || undefined}>
@@ -104,8 +116,8 @@ function PartRow({ item, kind, selected, focused, problem, last, onSelect, onMov
       </button>
       {item.kind !== 'source' && (
         <span className={classes.tools}>
-          <Tool label={`Move ${item.part.name} up`} disabled={item.index === 0} onClick={() => onMove(-1)} icon={IconArrowUp} />
-          <Tool label={`Move ${item.part.name} down`} disabled={item.index === last} onClick={() => onMove(1)} icon={IconArrowDown} />
+          <Tool label={`Move ${item.part.name} up`} disabled={!movable(-1)} onClick={() => onMove(-1)} icon={IconArrowUp} />
+          <Tool label={`Move ${item.part.name} down`} disabled={!movable(1)} onClick={() => onMove(1)} icon={IconArrowDown} />
           <Tool label={`Remove ${item.part.name}`} onClick={onRemove} icon={IconTrash} />
         </span>
       )}

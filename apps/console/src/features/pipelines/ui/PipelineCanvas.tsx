@@ -2,6 +2,7 @@
 
 import '@xyflow/react/dist/base.css';
 import type { PipelineDraft } from '@vrsky/contracts/pipeline-spec';
+import { hasStage, listStages } from '@vrsky/contracts/stages';
 import { Background, Controls, type Edge, Handle, MiniMap, type Node, type NodeProps, Position, ReactFlow } from '@xyflow/react';
 import { useMemo } from 'react';
 import { formatCount, formatNumber } from '../../../ui/format.ts';
@@ -11,12 +12,15 @@ import { useNow } from '../../../ui/use-now.ts';
 import { useConnectorTitles } from '../../connectors/api.tsx';
 import { type DraftPart, partsOf } from '../draft.ts';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
+import { type CanvasLayout, layOut } from './canvas-layout.ts';
 import classes from './PipelineCanvas.module.css';
 import { kindWord, partIcon } from './part-look.ts';
 
 const CARD_WIDTH = 190;
 const CARD_HEIGHT = 84;
 const GAP_X = 56;
+/** Where a word stands on a line. */
+const WIDE_GAP_X = 96;
 const GAP_Y = 20;
 /** From this many parts on one loses the overview without a map. */
 const MINIMAP_FROM = 15;
@@ -31,7 +35,10 @@ interface PipelineCanvasProps {
   onSelect: (id: string) => void;
 }
 
-type PartNode = Node<{ item: DraftPart; kind: string; problem: boolean; rate: { values: number[]; label: string; now: string } | null }, 'part'>;
+type PartNode = Node<
+  { item: DraftPart; kind: string; problem: boolean; goesOn: boolean; rate: { values: number[]; label: string; now: string } | null },
+  'part'
+>;
 
 /** The graph, left to right. It shows and selects; the list beside it edits. */
 export function PipelineCanvas({ pipeline, draft, problems, selectedId, onSelect }: PipelineCanvasProps) {
@@ -39,9 +46,13 @@ export function PipelineCanvas({ pipeline, draft, problems, selectedId, onSelect
   const minute = Math.floor(now / 60_000) * 60_000;
   const flowing = pipeline.lastMessageAt !== null && now - Date.parse(pipeline.lastMessageAt) < FLOWING_MS;
   const titles = useConnectorTitles();
-  const nodes = useMemo(() => toNodes({ draft, pipeline, problems, selectedId, minute, titles }), [draft, pipeline, problems, selectedId, minute, titles]);
-  const edges = useMemo(() => toEdges(draft, flowing), [draft, flowing]);
-  const height = Math.min(420, Math.max(150, draft.destinations.length * (CARD_HEIGHT + GAP_Y) + 44));
+  const layout = useMemo(() => layOut(draft), [draft]);
+  const nodes = useMemo(
+    () => toNodes({ draft, layout, pipeline, problems, selectedId, minute, titles }),
+    [draft, layout, pipeline, problems, selectedId, minute, titles],
+  );
+  const edges = useMemo(() => toEdges(layout, flowing), [layout, flowing]);
+  const height = Math.min(420, Math.max(150, layout.rows * (CARD_HEIGHT + GAP_Y) + 44));
   return (
     <section className={classes.canvas} style={{ height }} aria-label="Graph of the pipeline">
       <ReactFlow
@@ -73,7 +84,7 @@ export function PipelineCanvas({ pipeline, draft, problems, selectedId, onSelect
 const nodeTypes = { part: PartCard };
 
 function PartCard({ data, selected }: NodeProps<PartNode>) {
-  const { item, kind, problem, rate } = data;
+  const { item, kind, problem, goesOn, rate } = data;
   const PartIcon = partIcon(item);
   return (
     <div className={classes.card} data-selected={selected || undefined} data-problem={problem || undefined} style={{ width: CARD_WIDTH, height: CARD_HEIGHT }}>
@@ -91,13 +102,14 @@ function PartCard({ data, selected }: NodeProps<PartNode>) {
           </span>
         )}
       </div>
-      {item.kind !== 'destination' && <Handle type="source" position={Position.Right} className={classes.handle} isConnectable={false} />}
+      {(item.kind !== 'destination' || goesOn) && <Handle type="source" position={Position.Right} className={classes.handle} isConnectable={false} />}
     </div>
   );
 }
 
 interface NodesInput {
   draft: PipelineDraft;
+  layout: CanvasLayout;
   pipeline: PipelineDetail;
   problems: DraftProblem[];
   selectedId: string;
@@ -106,8 +118,7 @@ interface NodesInput {
   titles: ReadonlyMap<string, string>;
 }
 
-function toNodes({ draft, pipeline, problems, selectedId, minute, titles }: NodesInput): PartNode[] {
-  const columns = 1 + draft.steps.length;
+function toNodes({ draft, layout, pipeline, problems, selectedId, minute, titles }: NodesInput): PartNode[] {
   const filled = fillMinutes(pipeline.perMinute, minute, 30);
   const rates = {
     source: { values: filled.map(totalOf), label: (total: number) => `${formatCount(total, 'message')} received in the last 30 minutes` },
@@ -117,31 +128,37 @@ function toNodes({ draft, pipeline, problems, selectedId, minute, titles }: Node
     },
   };
   const rateOf = (item: DraftPart): PartNode['data']['rate'] => {
-    if (item.kind === 'step' || (item.kind === 'destination' && draft.destinations.length > 1)) return null;
+    // With answers that go on, the pipeline's figures are of more than one part.
+    if (item.kind === 'step' || listStages(draft).length > 1 || (item.kind === 'destination' && draft.destinations.length > 1)) return null;
     const { values, label } = rates[item.kind];
     return { values, label: label(values.reduce((sum, value) => sum + value, 0)), now: `${formatNumber(values.at(-1) ?? 0)}/min` };
   };
+  const gapX = layout.edges.some(({ isAnswer }) => isAnswer) ? WIDE_GAP_X : GAP_X;
   return partsOf(draft).map((item) => {
-    const column = item.kind === 'source' ? 0 : item.kind === 'step' ? 1 + item.index : columns;
-    const row = item.kind === 'destination' ? item.index - (draft.destinations.length - 1) / 2 : 0;
+    const { column, row } = layout.places.get(item.part.id) ?? { column: 0, row: 0 };
     return {
       id: item.part.id,
       type: 'part',
-      position: { x: column * (CARD_WIDTH + GAP_X), y: row * (CARD_HEIGHT + GAP_Y) },
+      position: { x: column * (CARD_WIDTH + gapX), y: row * (CARD_HEIGHT + GAP_Y) },
       selected: item.part.id === selectedId,
       data: {
         item,
         kind: kindWord(item, titles),
         problem: problems.some((problem) => problem.partId === item.part.id && !problem.warning),
+        goesOn: hasStage(draft, item.part.id),
         rate: rateOf(item),
       },
     };
   });
 }
 
-function toEdges(draft: PipelineDraft, flowing: boolean): Edge[] {
-  const line = [draft.source.id, ...draft.steps.map((step) => step.id)];
-  const last = line.at(-1) ?? draft.source.id;
-  const pairs = [...line.slice(1).map((id, i) => [line[i] ?? '', id] as const), ...draft.destinations.map((destination) => [last, destination.id] as const)];
-  return pairs.map(([source, target]) => ({ id: `${source}→${target}`, source, target, animated: flowing, focusable: false }));
+function toEdges({ edges }: CanvasLayout, flowing: boolean): Edge[] {
+  return edges.map(({ from, to, isAnswer }) => ({
+    id: `${from}→${to}`,
+    source: from,
+    target: to,
+    animated: flowing,
+    focusable: false,
+    ...(isAnswer && { label: 'answer', className: classes.answer ?? '', labelBgPadding: [4, 2] as [number, number], labelBgBorderRadius: 4 }),
+  }));
 }

@@ -8,18 +8,22 @@ import dynamic from 'next/dynamic';
 import { useRef, useState } from 'react';
 import { MinuteChart } from '../../../ui/MinuteChart.tsx';
 import { Panel } from '../../../ui/Panel.tsx';
-import { findPart, placeOfProblem, pointerOf, updateDestination, updateSource } from '../draft.ts';
+import { type DraftPart, findPart, placeOfProblem, pointerOf, updateDestination, updateReply, updateSource } from '../draft.ts';
 import { nextStep } from '../next-step.ts';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
+import type { OnAddPart } from './AddPartItems.tsx';
+import { AnswerSection } from './AnswerSection.tsx';
 import { ConnectorPartForm } from './ConnectorPartForm.tsx';
 import { DestinationForm } from './DestinationForm.tsx';
 import { DestinationNotices } from './DestinationNotices.tsx';
 import { EditorHeader } from './EditorHeader.tsx';
+import { OrderField } from './OrderField.tsx';
 import { PartList } from './PartList.tsx';
 import classes from './PipelineEditor.module.css';
 import { PipelineMessages } from './PipelineMessages.tsx';
 import { isStillBeingBuilt, ProblemList } from './ProblemList.tsx';
 import { RefusalsNotice } from './RefusalsNotice.tsx';
+import { ReplyFields } from './ReplyFields.tsx';
 import { RetryFields } from './RetryFields.tsx';
 import { RolloutPanel } from './RolloutPanel.tsx';
 import { SourceConnectorSelect } from './SourceConnectorSelect.tsx';
@@ -105,7 +109,7 @@ function PipelineOverview({ pipeline, editor, left, onGo }: PipelineOverviewProp
       <div className={classes.work}>
         <PartList pipeline={pipeline} editor={editor} selectedId={selected.part.id} focusId={left} onSelect={select} />
         <div className={classes.form}>
-          <SelectedForm selected={selected} pipeline={pipeline} editor={editor} focus={focus} />
+          <SelectedForm selected={selected} pipeline={pipeline} editor={editor} focus={focus} onSelect={select} />
         </div>
       </div>
       <div className={classes.below}>
@@ -124,9 +128,10 @@ interface SelectedFormProps {
   pipeline: PipelineDetail;
   editor: PipelineDraftEditor;
   focus: { path: string } | null;
+  onSelect: (id: string, kind?: DraftPart['kind']) => void;
 }
 
-function SelectedForm({ selected, pipeline, editor, focus }: SelectedFormProps) {
+function SelectedForm({ selected, pipeline, editor, focus, onSelect }: SelectedFormProps) {
   const { draft, edit, problems } = editor;
   const { part } = selected;
   const own = problems.filter((problem) => problem.partId === part.id);
@@ -134,21 +139,59 @@ function SelectedForm({ selected, pipeline, editor, focus }: SelectedFormProps) 
   if (selected.kind === 'source') {
     const before = <SourceConnectorSelect source={selected.part} pipeline={pipeline} onChange={(source) => edit({ ...draft, source })} />;
     const onChange = (change: object) => edit(updateSource(draft, change));
-    if (isHttp(selected.part)) return <SourceForm key={part.id} source={selected.part} pipeline={pipeline} {...common} onChange={onChange} before={before} />;
-    return <ConnectorPartForm key={`${part.id} ${part.connector}`} part={part} connectorRole="source" {...common} onChange={onChange} before={before} />;
+    const replyFields = <ReplyFields draft={draft} problems={own} focus={focus} onChange={(reply) => edit(updateReply(draft, reply))} />;
+    if (isHttp(selected.part))
+      return (
+        <SourceForm
+          key={part.id}
+          source={selected.part}
+          pipeline={pipeline}
+          {...common}
+          onChange={onChange}
+          before={before}
+          reply={draft.reply}
+          replyFields={replyFields}
+        />
+      );
+    return (
+      <ConnectorPartForm
+        key={`${part.id} ${part.connector}`}
+        part={part}
+        connectorRole="source"
+        {...common}
+        onChange={onChange}
+        before={before}
+        after={replyFields}
+      />
+    );
   }
   const onChange = (change: object) => edit(updateDestination(draft, part.id, change));
-  if (isHttp(selected.part))
-    return <DestinationForm key={part.id} destination={selected.part} {...common} receiverUrl={pipeline.receiverUrl} onChange={onChange} />;
+  const onAdd: OnAddPart = (added, kind) => {
+    edit(added.draft);
+    onSelect(added.id, kind);
+  };
+  const error = own.find(({ path }) => path === `${common.at}/after`)?.message;
   return (
-    <ConnectorPartForm
-      key={part.id}
-      part={part}
-      connectorRole="destination"
-      {...common}
-      onChange={onChange}
-      after={<RetryFields retry={selected.part.retry} errors={retryErrors(common)} onChange={(retry) => onChange({ retry })} />}
-    />
+    <>
+      {isHttp(selected.part) ? (
+        <DestinationForm key={part.id} destination={selected.part} {...common} receiverUrl={pipeline.receiverUrl} onChange={onChange} />
+      ) : (
+        <ConnectorPartForm
+          key={part.id}
+          part={part}
+          connectorRole="destination"
+          {...common}
+          onChange={onChange}
+          after={
+            <>
+              <RetryFields retry={selected.part.retry} errors={retryErrors(common)} onChange={(retry) => onChange({ retry })} />
+              <OrderField order={selected.part.order} onChange={(order) => onChange({ order })} />
+            </>
+          }
+        />
+      )}
+      <AnswerSection destination={selected.part} pipeline={pipeline} editor={editor} error={error} focus={focus} onAdd={onAdd} onSelect={onSelect} />
+    </>
   );
 }
 

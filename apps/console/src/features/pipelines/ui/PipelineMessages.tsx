@@ -11,17 +11,17 @@ import { type Column, DataTable, TableSkeleton } from '../../../ui/DataTable.tsx
 import { EmptyState } from '../../../ui/EmptyState.tsx';
 import { ErrorState } from '../../../ui/ErrorState.tsx';
 import { formatBytes, formatMillis } from '../../../ui/format.ts';
-import { IdPlain } from '../../../ui/IdText.tsx';
 import { Panel } from '../../../ui/Panel.tsx';
 import { RelativeTime } from '../../../ui/RelativeTime.tsx';
 import { StateBadge } from '../../../ui/StateBadge.tsx';
+import { MessageId } from '../../messages/api.tsx';
 import type { MessageSummary } from '../../messages/types.ts';
 import { useSlug } from '../../tenancy/api.tsx';
 
 const NEWEST = 10;
 
 const columns: Column<MessageSummary>[] = [
-  { id: 'id', header: 'Message', cell: (row) => <IdPlain value={row.id} />, width: 180 },
+  { id: 'id', header: 'Message', cell: (row) => <MessageId message={row} />, width: 180 },
   { id: 'state', header: 'State', cell: (row) => <StateBadge state={row.state} />, width: 150, narrow: 'side' },
   { id: 'reason', header: 'Reason', cell: (row) => row.reason ?? '', narrow: 'full' },
   { id: 'bytes', header: 'Size', cell: (row) => formatBytes(row.bytes), width: 90, align: 'right' },

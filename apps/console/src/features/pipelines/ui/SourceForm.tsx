@@ -1,7 +1,8 @@
 'use client';
 
 import { Skeleton, Stack, TextInput } from '@mantine/core';
-import type { HttpSourceSpec, SourceSpec } from '@vrsky/contracts/pipeline-spec';
+import type { HttpSourceSpec, ReplySpec, SourceSpec } from '@vrsky/contracts/pipeline-spec';
+import { stageAfter } from '@vrsky/contracts/stages';
 import { type ReactNode, useCallback, useMemo, useState } from 'react';
 import { CodeBlock } from '../../../ui/CodeBlock.tsx';
 import { CopyButton } from '../../../ui/CopyButton.tsx';
@@ -22,6 +23,9 @@ interface SourceFormProps {
   onChange: (change: Partial<SourceSpec>) => void;
   /** Above its fields, such as the choice of another connector. */
   before?: ReactNode;
+  /** What senders are answered with. */
+  reply: ReplySpec | undefined;
+  replyFields: ReactNode;
 }
 
 /** The connector's settings as the form groups them; the path is the console's. */
@@ -31,12 +35,12 @@ const parts = [
   { title: 'Answer', keys: ['split', 'answer'] },
 ] as const;
 
-export function SourceForm({ source, pipeline, at, problems, focus, onChange, before }: SourceFormProps) {
+export function SourceForm({ source, pipeline, at, problems, focus, onChange, before, reply, replyFields }: SourceFormProps) {
   const open = isOpenSource(source);
   return (
     <section aria-label="Source">
       <h2 className={classes.formTitle}>HTTP in</h2>
-      <p className={classes.formLead}>{leadOf(pipeline, open)}</p>
+      <p className={classes.formLead}>{leadOf(pipeline, open, reply)}</p>
       <Stack gap="md" maw={640}>
         {before}
         <TextInput
@@ -57,7 +61,7 @@ export function SourceForm({ source, pipeline, at, problems, focus, onChange, be
         {open ? (
           <div>
             <p className={classes.label}>Try it from a terminal</p>
-            <CodeBlock code={curlLine(pipeline.ingestUrl, pipeline.draft.steps[0]?.sample)} what="curl line" wrap />
+            <CodeBlock code={curlLine(pipeline.ingestUrl, stageAfter(pipeline.draft, null).steps[0]?.sample)} what="curl line" wrap />
           </div>
         ) : (
           <p className={classes.help}>
@@ -65,20 +69,24 @@ export function SourceForm({ source, pipeline, at, problems, focus, onChange, be
             above within seconds.
           </p>
         )}
+        {replyFields}
         <SourceSettings source={source} at={at} problems={problems} focus={focus} onChange={onChange} />
       </Stack>
     </section>
   );
 }
 
-function leadOf({ publishedRevision }: PipelineDetail, open: boolean): string {
+function leadOf({ publishedRevision }: PipelineDetail, open: boolean, reply: ReplySpec | undefined): string {
   if (publishedRevision === null) return 'The URL is yours already. It answers 404 until the pipeline is published.';
-  const stored = 'Answers 202 with a message id once the message is stored on disk, never before.';
+  const stored =
+    reply === undefined
+      ? 'Answers 202 with a message id once the message is stored on disk, never before.'
+      : `Stores the message on disk, then answers with the pipeline’s result, or 202 when that is not there within ${reply.withinMs / 1_000} s.`;
   return open ? `${stored} Whoever knows the URL can send: treat it like a password.` : stored;
 }
 
 /** What the connector can be set to, from its own schema. */
-function SourceSettings({ source, at, problems, focus, onChange }: Omit<SourceFormProps, 'pipeline' | 'before'>) {
+function SourceSettings({ source, at, problems, focus, onChange }: Omit<SourceFormProps, 'pipeline' | 'before' | 'reply' | 'replyFields'>) {
   const { schema, isPending } = useHttpSchema('source');
   const [tested, setTested] = useState<SettingsError[]>([]);
   const takeErrors = useCallback((errors: SettingsError[]) => setTested((was) => (was.length === 0 && errors.length === 0 ? was : errors)), []);

@@ -135,6 +135,65 @@ func (AckStatus) EnumDescriptor() ([]byte, []int) {
 	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{1}
 }
 
+type ReplyStatus int32
+
+const (
+	ReplyStatus_REPLY_STATUS_UNSPECIFIED ReplyStatus = 0
+	// The result is in `payload`.
+	ReplyStatus_REPLY_STATUS_DONE ReplyStatus = 1
+	// A step let the message go no further, as the pipeline says.
+	ReplyStatus_REPLY_STATUS_FILTERED ReplyStatus = 2
+	// A step or the destination failed for good. The message is kept as a dead letter.
+	ReplyStatus_REPLY_STATUS_FAILED ReplyStatus = 3
+	// It went well, but the result is larger than what can be handed back.
+	ReplyStatus_REPLY_STATUS_TOO_LARGE ReplyStatus = 4
+)
+
+// Enum value maps for ReplyStatus.
+var (
+	ReplyStatus_name = map[int32]string{
+		0: "REPLY_STATUS_UNSPECIFIED",
+		1: "REPLY_STATUS_DONE",
+		2: "REPLY_STATUS_FILTERED",
+		3: "REPLY_STATUS_FAILED",
+		4: "REPLY_STATUS_TOO_LARGE",
+	}
+	ReplyStatus_value = map[string]int32{
+		"REPLY_STATUS_UNSPECIFIED": 0,
+		"REPLY_STATUS_DONE":        1,
+		"REPLY_STATUS_FILTERED":    2,
+		"REPLY_STATUS_FAILED":      3,
+		"REPLY_STATUS_TOO_LARGE":   4,
+	}
+)
+
+func (x ReplyStatus) Enum() *ReplyStatus {
+	p := new(ReplyStatus)
+	*p = x
+	return p
+}
+
+func (x ReplyStatus) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ReplyStatus) Descriptor() protoreflect.EnumDescriptor {
+	return file_vrsky_connector_v1_connector_proto_enumTypes[2].Descriptor()
+}
+
+func (ReplyStatus) Type() protoreflect.EnumType {
+	return &file_vrsky_connector_v1_connector_proto_enumTypes[2]
+}
+
+func (x ReplyStatus) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ReplyStatus.Descriptor instead.
+func (ReplyStatus) EnumDescriptor() ([]byte, []int) {
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{2}
+}
+
 type SendStatus int32
 
 const (
@@ -174,11 +233,11 @@ func (x SendStatus) String() string {
 }
 
 func (SendStatus) Descriptor() protoreflect.EnumDescriptor {
-	return file_vrsky_connector_v1_connector_proto_enumTypes[2].Descriptor()
+	return file_vrsky_connector_v1_connector_proto_enumTypes[3].Descriptor()
 }
 
 func (SendStatus) Type() protoreflect.EnumType {
-	return &file_vrsky_connector_v1_connector_proto_enumTypes[2]
+	return &file_vrsky_connector_v1_connector_proto_enumTypes[3]
 }
 
 func (x SendStatus) Number() protoreflect.EnumNumber {
@@ -187,7 +246,7 @@ func (x SendStatus) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use SendStatus.Descriptor instead.
 func (SendStatus) EnumDescriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{2}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{3}
 }
 
 type ErrorSource int32
@@ -223,11 +282,11 @@ func (x ErrorSource) String() string {
 }
 
 func (ErrorSource) Descriptor() protoreflect.EnumDescriptor {
-	return file_vrsky_connector_v1_connector_proto_enumTypes[3].Descriptor()
+	return file_vrsky_connector_v1_connector_proto_enumTypes[4].Descriptor()
 }
 
 func (ErrorSource) Type() protoreflect.EnumType {
-	return &file_vrsky_connector_v1_connector_proto_enumTypes[3]
+	return &file_vrsky_connector_v1_connector_proto_enumTypes[4]
 }
 
 func (x ErrorSource) Number() protoreflect.EnumNumber {
@@ -236,7 +295,7 @@ func (x ErrorSource) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use ErrorSource.Descriptor instead.
 func (ErrorSource) EnumDescriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{3}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{4}
 }
 
 type DescribeRequest struct {
@@ -285,8 +344,10 @@ type DescribeResponse struct {
 	SourceSettingsSchema      string `protobuf:"bytes,4,opt,name=source_settings_schema,json=sourceSettingsSchema,proto3" json:"source_settings_schema,omitempty"`
 	DestinationSettingsSchema string `protobuf:"bytes,5,opt,name=destination_settings_schema,json=destinationSettingsSchema,proto3" json:"destination_settings_schema,omitempty"`
 	// For people: a name of a few words and a sentence or two on what it does. `name` is for machines.
-	Title         string `protobuf:"bytes,6,opt,name=title,proto3" json:"title,omitempty"`
-	Description   string `protobuf:"bytes,7,opt,name=description,proto3" json:"description,omitempty"`
+	Title       string `protobuf:"bytes,6,opt,name=title,proto3" json:"title,omitempty"`
+	Description string `protobuf:"bytes,7,opt,name=description,proto3" json:"description,omitempty"`
+	// Source role: it can hand a pipeline's result back to the peer that sent the message (`AckBatch.replies`).
+	Replies       bool `protobuf:"varint,8,opt,name=replies,proto3" json:"replies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -370,6 +431,13 @@ func (x *DescribeResponse) GetDescription() string {
 	return ""
 }
 
+func (x *DescribeResponse) GetReplies() bool {
+	if x != nil {
+		return x.Replies
+	}
+	return false
+}
+
 type Connection struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	ConnectionId string                 `protobuf:"bytes,1,opt,name=connection_id,json=connectionId,proto3" json:"connection_id,omitempty"`
@@ -379,9 +447,18 @@ type Connection struct {
 	// What the settings refer to by name, and nothing else. Values are nowhere else: not in environment, arguments, files.
 	Secrets []*Secret `protobuf:"bytes,4,rep,name=secrets,proto3" json:"secrets,omitempty"`
 	// The tenant's public id, for a connector that serves several.
-	CustomerId    string `protobuf:"bytes,5,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	CustomerId string `protobuf:"bytes,5,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// In the role of a destination: how many bytes of the peer's answer a result carries, whole and as the peer meant them (decompressed), because they
+	// go on from here. 0: only the beginning, for people.
+	AnswerBytesMax uint32 `protobuf:"varint,6,opt,name=answer_bytes_max,json=answerBytesMax,proto3" json:"answer_bytes_max,omitempty"`
+	// Source role: so long a peer waits, from when its message came, for what the pipeline makes of it. 0: it is answered once its message
+	// is stored. Only for connectors that say `replies`.
+	ReplyWithinMs uint32 `protobuf:"varint,7,opt,name=reply_within_ms,json=replyWithinMs,proto3" json:"reply_within_ms,omitempty"`
+	// With answer_bytes_max: somebody waits for the answer, but nothing needs it. A message that the peer took is delivered, also when its answer
+	// is lost on the way; the result then says peer_answer_cut.
+	AnswerOptional bool `protobuf:"varint,8,opt,name=answer_optional,json=answerOptional,proto3" json:"answer_optional,omitempty"`
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *Connection) Reset() {
@@ -447,6 +524,27 @@ func (x *Connection) GetCustomerId() string {
 		return x.CustomerId
 	}
 	return ""
+}
+
+func (x *Connection) GetAnswerBytesMax() uint32 {
+	if x != nil {
+		return x.AnswerBytesMax
+	}
+	return 0
+}
+
+func (x *Connection) GetReplyWithinMs() uint32 {
+	if x != nil {
+		return x.ReplyWithinMs
+	}
+	return 0
+}
+
+func (x *Connection) GetAnswerOptional() bool {
+	if x != nil {
+		return x.AnswerOptional
+	}
+	return false
 }
 
 type Secret struct {
@@ -1257,7 +1355,10 @@ type AckBatch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Acks  []*Ack                 `protobuf:"bytes,1,rep,name=acks,proto3" json:"acks,omitempty"`
 	// How many further messages the node takes beyond those not acked yet. 0 leaves it as it was.
-	Credit        uint32 `protobuf:"varint,2,opt,name=credit,proto3" json:"credit,omitempty"`
+	Credit uint32 `protobuf:"varint,2,opt,name=credit,proto3" json:"credit,omitempty"`
+	// What pipelines made of messages whose peers wait for it. Each comes after its message's STORED, at most once; one whose deadline
+	// passes has none, and one that is no longer waited for is ignored.
+	Replies       []*Reply `protobuf:"bytes,3,rep,name=replies,proto3" json:"replies,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1306,6 +1407,107 @@ func (x *AckBatch) GetCredit() uint32 {
 	return 0
 }
 
+func (x *AckBatch) GetReplies() []*Reply {
+	if x != nil {
+		return x.Replies
+	}
+	return nil
+}
+
+type Reply struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Seq    uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
+	Status ReplyStatus            `protobuf:"varint,2,opt,name=status,proto3,enum=vrsky.connector.v1.ReplyStatus" json:"status,omitempty"`
+	// The destination's own status, if the result is a destination's answer and it gave one.
+	PeerStatus  uint32 `protobuf:"varint,3,opt,name=peer_status,json=peerStatus,proto3" json:"peer_status,omitempty"`
+	ContentType string `protobuf:"bytes,4,opt,name=content_type,json=contentType,proto3" json:"content_type,omitempty"`
+	Payload     []byte `protobuf:"bytes,5,opt,name=payload,proto3" json:"payload,omitempty"`
+	// Unless DONE: why, stable for rules, and in a sentence for the customer.
+	Code          string `protobuf:"bytes,6,opt,name=code,proto3" json:"code,omitempty"`
+	Reason        string `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Reply) Reset() {
+	*x = Reply{}
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Reply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Reply) ProtoMessage() {}
+
+func (x *Reply) ProtoReflect() protoreflect.Message {
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Reply.ProtoReflect.Descriptor instead.
+func (*Reply) Descriptor() ([]byte, []int) {
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *Reply) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Reply) GetStatus() ReplyStatus {
+	if x != nil {
+		return x.Status
+	}
+	return ReplyStatus_REPLY_STATUS_UNSPECIFIED
+}
+
+func (x *Reply) GetPeerStatus() uint32 {
+	if x != nil {
+		return x.PeerStatus
+	}
+	return 0
+}
+
+func (x *Reply) GetContentType() string {
+	if x != nil {
+		return x.ContentType
+	}
+	return ""
+}
+
+func (x *Reply) GetPayload() []byte {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+func (x *Reply) GetCode() string {
+	if x != nil {
+		return x.Code
+	}
+	return ""
+}
+
+func (x *Reply) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 type SendResult struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	Seq         uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"`
@@ -1316,18 +1518,22 @@ type SendResult struct {
 	// Stable, for rules and metrics: `http_500`, `connect_refused`, `egress_forbidden`.
 	Code         string `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
 	RetryAfterMs uint32 `protobuf:"varint,6,opt,name=retry_after_ms,json=retryAfterMs,proto3" json:"retry_after_ms,omitempty"`
-	// The receiver's answer: protocol status and the first bytes of its body.
-	PeerStatus    uint32 `protobuf:"varint,7,opt,name=peer_status,json=peerStatus,proto3" json:"peer_status,omitempty"`
-	PeerAnswer    []byte `protobuf:"bytes,8,opt,name=peer_answer,json=peerAnswer,proto3" json:"peer_answer,omitempty"`
-	StartedAtUs   int64  `protobuf:"varint,9,opt,name=started_at_us,json=startedAtUs,proto3" json:"started_at_us,omitempty"`
-	DurationUs    uint32 `protobuf:"varint,10,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
+	// The receiver's answer: protocol status and its body: the first bytes, or all of it up to the connection's answer_bytes_max.
+	PeerStatus  uint32 `protobuf:"varint,7,opt,name=peer_status,json=peerStatus,proto3" json:"peer_status,omitempty"`
+	PeerAnswer  []byte `protobuf:"bytes,8,opt,name=peer_answer,json=peerAnswer,proto3" json:"peer_answer,omitempty"`
+	StartedAtUs int64  `protobuf:"varint,9,opt,name=started_at_us,json=startedAtUs,proto3" json:"started_at_us,omitempty"`
+	DurationUs  uint32 `protobuf:"varint,10,opt,name=duration_us,json=durationUs,proto3" json:"duration_us,omitempty"`
+	// Media type of the answer, as the receiver named it.
+	PeerAnswerType string `protobuf:"bytes,11,opt,name=peer_answer_type,json=peerAnswerType,proto3" json:"peer_answer_type,omitempty"`
+	// The answer was longer than the connection's answer_bytes_max: peer_answer has only its beginning.
+	PeerAnswerCut bool `protobuf:"varint,12,opt,name=peer_answer_cut,json=peerAnswerCut,proto3" json:"peer_answer_cut,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *SendResult) Reset() {
 	*x = SendResult{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[17]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1545,7 @@ func (x *SendResult) String() string {
 func (*SendResult) ProtoMessage() {}
 
 func (x *SendResult) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[17]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1558,7 @@ func (x *SendResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResult.ProtoReflect.Descriptor instead.
 func (*SendResult) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{17}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *SendResult) GetSeq() uint64 {
@@ -1425,6 +1631,20 @@ func (x *SendResult) GetDurationUs() uint32 {
 	return 0
 }
 
+func (x *SendResult) GetPeerAnswerType() string {
+	if x != nil {
+		return x.PeerAnswerType
+	}
+	return ""
+}
+
+func (x *SendResult) GetPeerAnswerCut() bool {
+	if x != nil {
+		return x.PeerAnswerCut
+	}
+	return false
+}
+
 type SendResultBatch struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Results       []*SendResult          `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
@@ -1434,7 +1654,7 @@ type SendResultBatch struct {
 
 func (x *SendResultBatch) Reset() {
 	*x = SendResultBatch{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[18]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1666,7 @@ func (x *SendResultBatch) String() string {
 func (*SendResultBatch) ProtoMessage() {}
 
 func (x *SendResultBatch) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[18]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1679,7 @@ func (x *SendResultBatch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SendResultBatch.ProtoReflect.Descriptor instead.
 func (*SendResultBatch) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{18}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SendResultBatch) GetResults() []*SendResult {
@@ -1477,7 +1697,7 @@ type DrainRequest struct {
 
 func (x *DrainRequest) Reset() {
 	*x = DrainRequest{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[19]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1489,7 +1709,7 @@ func (x *DrainRequest) String() string {
 func (*DrainRequest) ProtoMessage() {}
 
 func (x *DrainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[19]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1502,7 +1722,7 @@ func (x *DrainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRequest.ProtoReflect.Descriptor instead.
 func (*DrainRequest) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{19}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{20}
 }
 
 type DrainResponse struct {
@@ -1513,7 +1733,7 @@ type DrainResponse struct {
 
 func (x *DrainResponse) Reset() {
 	*x = DrainResponse{}
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[20]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1525,7 +1745,7 @@ func (x *DrainResponse) String() string {
 func (*DrainResponse) ProtoMessage() {}
 
 func (x *DrainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[20]
+	mi := &file_vrsky_connector_v1_connector_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1538,7 +1758,7 @@ func (x *DrainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainResponse.ProtoReflect.Descriptor instead.
 func (*DrainResponse) Descriptor() ([]byte, []int) {
-	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{20}
+	return file_vrsky_connector_v1_connector_proto_rawDescGZIP(), []int{21}
 }
 
 var File_vrsky_connector_v1_connector_proto protoreflect.FileDescriptor
@@ -1546,7 +1766,7 @@ var File_vrsky_connector_v1_connector_proto protoreflect.FileDescriptor
 const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\n" +
 	"\"vrsky/connector/v1/connector.proto\x12\x12vrsky.connector.v1\"\x11\n" +
-	"\x0fDescribeRequest\"\x9e\x02\n" +
+	"\x0fDescribeRequest\"\xb8\x02\n" +
 	"\x10DescribeResponse\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\tR\aversion\x12.\n" +
@@ -1554,7 +1774,8 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\x16source_settings_schema\x18\x04 \x01(\tR\x14sourceSettingsSchema\x12>\n" +
 	"\x1bdestination_settings_schema\x18\x05 \x01(\tR\x19destinationSettingsSchema\x12\x14\n" +
 	"\x05title\x18\x06 \x01(\tR\x05title\x12 \n" +
-	"\vdescription\x18\a \x01(\tR\vdescription\"\xd2\x01\n" +
+	"\vdescription\x18\a \x01(\tR\vdescription\x12\x18\n" +
+	"\areplies\x18\b \x01(\bR\areplies\"\xcd\x02\n" +
 	"\n" +
 	"Connection\x12#\n" +
 	"\rconnection_id\x18\x01 \x01(\tR\fconnectionId\x12,\n" +
@@ -1562,7 +1783,10 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\bsettings\x18\x03 \x01(\tR\bsettings\x124\n" +
 	"\asecrets\x18\x04 \x03(\v2\x1a.vrsky.connector.v1.SecretR\asecrets\x12\x1f\n" +
 	"\vcustomer_id\x18\x05 \x01(\tR\n" +
-	"customerId\"q\n" +
+	"customerId\x12(\n" +
+	"\x10answer_bytes_max\x18\x06 \x01(\rR\x0eanswerBytesMax\x12&\n" +
+	"\x0freply_within_ms\x18\a \x01(\rR\rreplyWithinMs\x12'\n" +
+	"\x0fanswer_optional\x18\b \x01(\bR\x0eanswerOptional\"q\n" +
 	"\x06Secret\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12=\n" +
 	"\bversions\x18\x02 \x03(\v2!.vrsky.connector.v1.SecretVersionR\bversions\x12\x14\n" +
@@ -1628,10 +1852,20 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\x06status\x18\x02 \x01(\x0e2\x1d.vrsky.connector.v1.AckStatusR\x06status\x12\x1d\n" +
 	"\n" +
 	"message_id\x18\x03 \x01(\tR\tmessageId\x12$\n" +
-	"\x0eretry_after_ms\x18\x04 \x01(\rR\fretryAfterMs\"O\n" +
+	"\x0eretry_after_ms\x18\x04 \x01(\rR\fretryAfterMs\"\x84\x01\n" +
 	"\bAckBatch\x12+\n" +
 	"\x04acks\x18\x01 \x03(\v2\x17.vrsky.connector.v1.AckR\x04acks\x12\x16\n" +
-	"\x06credit\x18\x02 \x01(\rR\x06credit\"\xf3\x02\n" +
+	"\x06credit\x18\x02 \x01(\rR\x06credit\x123\n" +
+	"\areplies\x18\x03 \x03(\v2\x19.vrsky.connector.v1.ReplyR\areplies\"\xdc\x01\n" +
+	"\x05Reply\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x127\n" +
+	"\x06status\x18\x02 \x01(\x0e2\x1f.vrsky.connector.v1.ReplyStatusR\x06status\x12\x1f\n" +
+	"\vpeer_status\x18\x03 \x01(\rR\n" +
+	"peerStatus\x12!\n" +
+	"\fcontent_type\x18\x04 \x01(\tR\vcontentType\x12\x18\n" +
+	"\apayload\x18\x05 \x01(\fR\apayload\x12\x12\n" +
+	"\x04code\x18\x06 \x01(\tR\x04code\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xc5\x03\n" +
 	"\n" +
 	"SendResult\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x126\n" +
@@ -1647,7 +1881,9 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\rstarted_at_us\x18\t \x01(\x03R\vstartedAtUs\x12\x1f\n" +
 	"\vduration_us\x18\n" +
 	" \x01(\rR\n" +
-	"durationUs\"K\n" +
+	"durationUs\x12(\n" +
+	"\x10peer_answer_type\x18\v \x01(\tR\x0epeerAnswerType\x12&\n" +
+	"\x0fpeer_answer_cut\x18\f \x01(\bR\rpeerAnswerCut\"K\n" +
 	"\x0fSendResultBatch\x128\n" +
 	"\aresults\x18\x01 \x03(\v2\x1e.vrsky.connector.v1.SendResultR\aresults\"\x0e\n" +
 	"\fDrainRequest\"\x0f\n" +
@@ -1662,7 +1898,13 @@ const file_vrsky_connector_v1_connector_proto_rawDesc = "" +
 	"\x16ACK_STATUS_UNAVAILABLE\x10\x02\x12\x18\n" +
 	"\x14ACK_STATUS_EXHAUSTED\x10\x03\x12\x18\n" +
 	"\x14ACK_STATUS_TOO_LARGE\x10\x04\x12\x18\n" +
-	"\x14ACK_STATUS_NOT_FOUND\x10\x05*\x91\x01\n" +
+	"\x14ACK_STATUS_NOT_FOUND\x10\x05*\x92\x01\n" +
+	"\vReplyStatus\x12\x1c\n" +
+	"\x18REPLY_STATUS_UNSPECIFIED\x10\x00\x12\x15\n" +
+	"\x11REPLY_STATUS_DONE\x10\x01\x12\x19\n" +
+	"\x15REPLY_STATUS_FILTERED\x10\x02\x12\x17\n" +
+	"\x13REPLY_STATUS_FAILED\x10\x03\x12\x1a\n" +
+	"\x16REPLY_STATUS_TOO_LARGE\x10\x04*\x91\x01\n" +
 	"\n" +
 	"SendStatus\x12\x1b\n" +
 	"\x17SEND_STATUS_UNSPECIFIED\x10\x00\x12\x12\n" +
@@ -1694,70 +1936,74 @@ func file_vrsky_connector_v1_connector_proto_rawDescGZIP() []byte {
 	return file_vrsky_connector_v1_connector_proto_rawDescData
 }
 
-var file_vrsky_connector_v1_connector_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_vrsky_connector_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_vrsky_connector_v1_connector_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
+var file_vrsky_connector_v1_connector_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_vrsky_connector_v1_connector_proto_goTypes = []any{
 	(Role)(0),                 // 0: vrsky.connector.v1.Role
 	(AckStatus)(0),            // 1: vrsky.connector.v1.AckStatus
-	(SendStatus)(0),           // 2: vrsky.connector.v1.SendStatus
-	(ErrorSource)(0),          // 3: vrsky.connector.v1.ErrorSource
-	(*DescribeRequest)(nil),   // 4: vrsky.connector.v1.DescribeRequest
-	(*DescribeResponse)(nil),  // 5: vrsky.connector.v1.DescribeResponse
-	(*Connection)(nil),        // 6: vrsky.connector.v1.Connection
-	(*Secret)(nil),            // 7: vrsky.connector.v1.Secret
-	(*SecretVersion)(nil),     // 8: vrsky.connector.v1.SecretVersion
-	(*FieldError)(nil),        // 9: vrsky.connector.v1.FieldError
-	(*ValidateRequest)(nil),   // 10: vrsky.connector.v1.ValidateRequest
-	(*ValidateResponse)(nil),  // 11: vrsky.connector.v1.ValidateResponse
-	(*Check)(nil),             // 12: vrsky.connector.v1.Check
-	(*ConfigureRequest)(nil),  // 13: vrsky.connector.v1.ConfigureRequest
-	(*ConfigureResponse)(nil), // 14: vrsky.connector.v1.ConfigureResponse
-	(*ConnectionError)(nil),   // 15: vrsky.connector.v1.ConnectionError
-	(*Header)(nil),            // 16: vrsky.connector.v1.Header
-	(*Message)(nil),           // 17: vrsky.connector.v1.Message
-	(*MessageBatch)(nil),      // 18: vrsky.connector.v1.MessageBatch
-	(*Ack)(nil),               // 19: vrsky.connector.v1.Ack
-	(*AckBatch)(nil),          // 20: vrsky.connector.v1.AckBatch
-	(*SendResult)(nil),        // 21: vrsky.connector.v1.SendResult
-	(*SendResultBatch)(nil),   // 22: vrsky.connector.v1.SendResultBatch
-	(*DrainRequest)(nil),      // 23: vrsky.connector.v1.DrainRequest
-	(*DrainResponse)(nil),     // 24: vrsky.connector.v1.DrainResponse
+	(ReplyStatus)(0),          // 2: vrsky.connector.v1.ReplyStatus
+	(SendStatus)(0),           // 3: vrsky.connector.v1.SendStatus
+	(ErrorSource)(0),          // 4: vrsky.connector.v1.ErrorSource
+	(*DescribeRequest)(nil),   // 5: vrsky.connector.v1.DescribeRequest
+	(*DescribeResponse)(nil),  // 6: vrsky.connector.v1.DescribeResponse
+	(*Connection)(nil),        // 7: vrsky.connector.v1.Connection
+	(*Secret)(nil),            // 8: vrsky.connector.v1.Secret
+	(*SecretVersion)(nil),     // 9: vrsky.connector.v1.SecretVersion
+	(*FieldError)(nil),        // 10: vrsky.connector.v1.FieldError
+	(*ValidateRequest)(nil),   // 11: vrsky.connector.v1.ValidateRequest
+	(*ValidateResponse)(nil),  // 12: vrsky.connector.v1.ValidateResponse
+	(*Check)(nil),             // 13: vrsky.connector.v1.Check
+	(*ConfigureRequest)(nil),  // 14: vrsky.connector.v1.ConfigureRequest
+	(*ConfigureResponse)(nil), // 15: vrsky.connector.v1.ConfigureResponse
+	(*ConnectionError)(nil),   // 16: vrsky.connector.v1.ConnectionError
+	(*Header)(nil),            // 17: vrsky.connector.v1.Header
+	(*Message)(nil),           // 18: vrsky.connector.v1.Message
+	(*MessageBatch)(nil),      // 19: vrsky.connector.v1.MessageBatch
+	(*Ack)(nil),               // 20: vrsky.connector.v1.Ack
+	(*AckBatch)(nil),          // 21: vrsky.connector.v1.AckBatch
+	(*Reply)(nil),             // 22: vrsky.connector.v1.Reply
+	(*SendResult)(nil),        // 23: vrsky.connector.v1.SendResult
+	(*SendResultBatch)(nil),   // 24: vrsky.connector.v1.SendResultBatch
+	(*DrainRequest)(nil),      // 25: vrsky.connector.v1.DrainRequest
+	(*DrainResponse)(nil),     // 26: vrsky.connector.v1.DrainResponse
 }
 var file_vrsky_connector_v1_connector_proto_depIdxs = []int32{
 	0,  // 0: vrsky.connector.v1.DescribeResponse.roles:type_name -> vrsky.connector.v1.Role
 	0,  // 1: vrsky.connector.v1.Connection.role:type_name -> vrsky.connector.v1.Role
-	7,  // 2: vrsky.connector.v1.Connection.secrets:type_name -> vrsky.connector.v1.Secret
-	8,  // 3: vrsky.connector.v1.Secret.versions:type_name -> vrsky.connector.v1.SecretVersion
-	6,  // 4: vrsky.connector.v1.ValidateRequest.connection:type_name -> vrsky.connector.v1.Connection
-	9,  // 5: vrsky.connector.v1.ValidateResponse.errors:type_name -> vrsky.connector.v1.FieldError
-	12, // 6: vrsky.connector.v1.ValidateResponse.checks:type_name -> vrsky.connector.v1.Check
-	6,  // 7: vrsky.connector.v1.ConfigureRequest.connections:type_name -> vrsky.connector.v1.Connection
-	15, // 8: vrsky.connector.v1.ConfigureResponse.errors:type_name -> vrsky.connector.v1.ConnectionError
-	9,  // 9: vrsky.connector.v1.ConnectionError.errors:type_name -> vrsky.connector.v1.FieldError
-	16, // 10: vrsky.connector.v1.Message.headers:type_name -> vrsky.connector.v1.Header
-	17, // 11: vrsky.connector.v1.MessageBatch.messages:type_name -> vrsky.connector.v1.Message
+	8,  // 2: vrsky.connector.v1.Connection.secrets:type_name -> vrsky.connector.v1.Secret
+	9,  // 3: vrsky.connector.v1.Secret.versions:type_name -> vrsky.connector.v1.SecretVersion
+	7,  // 4: vrsky.connector.v1.ValidateRequest.connection:type_name -> vrsky.connector.v1.Connection
+	10, // 5: vrsky.connector.v1.ValidateResponse.errors:type_name -> vrsky.connector.v1.FieldError
+	13, // 6: vrsky.connector.v1.ValidateResponse.checks:type_name -> vrsky.connector.v1.Check
+	7,  // 7: vrsky.connector.v1.ConfigureRequest.connections:type_name -> vrsky.connector.v1.Connection
+	16, // 8: vrsky.connector.v1.ConfigureResponse.errors:type_name -> vrsky.connector.v1.ConnectionError
+	10, // 9: vrsky.connector.v1.ConnectionError.errors:type_name -> vrsky.connector.v1.FieldError
+	17, // 10: vrsky.connector.v1.Message.headers:type_name -> vrsky.connector.v1.Header
+	18, // 11: vrsky.connector.v1.MessageBatch.messages:type_name -> vrsky.connector.v1.Message
 	1,  // 12: vrsky.connector.v1.Ack.status:type_name -> vrsky.connector.v1.AckStatus
-	19, // 13: vrsky.connector.v1.AckBatch.acks:type_name -> vrsky.connector.v1.Ack
-	2,  // 14: vrsky.connector.v1.SendResult.status:type_name -> vrsky.connector.v1.SendStatus
-	3,  // 15: vrsky.connector.v1.SendResult.error_source:type_name -> vrsky.connector.v1.ErrorSource
-	21, // 16: vrsky.connector.v1.SendResultBatch.results:type_name -> vrsky.connector.v1.SendResult
-	4,  // 17: vrsky.connector.v1.Connector.Describe:input_type -> vrsky.connector.v1.DescribeRequest
-	10, // 18: vrsky.connector.v1.Connector.Validate:input_type -> vrsky.connector.v1.ValidateRequest
-	13, // 19: vrsky.connector.v1.Connector.Configure:input_type -> vrsky.connector.v1.ConfigureRequest
-	20, // 20: vrsky.connector.v1.Connector.Receive:input_type -> vrsky.connector.v1.AckBatch
-	18, // 21: vrsky.connector.v1.Connector.Send:input_type -> vrsky.connector.v1.MessageBatch
-	23, // 22: vrsky.connector.v1.Connector.Drain:input_type -> vrsky.connector.v1.DrainRequest
-	5,  // 23: vrsky.connector.v1.Connector.Describe:output_type -> vrsky.connector.v1.DescribeResponse
-	11, // 24: vrsky.connector.v1.Connector.Validate:output_type -> vrsky.connector.v1.ValidateResponse
-	14, // 25: vrsky.connector.v1.Connector.Configure:output_type -> vrsky.connector.v1.ConfigureResponse
-	18, // 26: vrsky.connector.v1.Connector.Receive:output_type -> vrsky.connector.v1.MessageBatch
-	22, // 27: vrsky.connector.v1.Connector.Send:output_type -> vrsky.connector.v1.SendResultBatch
-	24, // 28: vrsky.connector.v1.Connector.Drain:output_type -> vrsky.connector.v1.DrainResponse
-	23, // [23:29] is the sub-list for method output_type
-	17, // [17:23] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	20, // 13: vrsky.connector.v1.AckBatch.acks:type_name -> vrsky.connector.v1.Ack
+	22, // 14: vrsky.connector.v1.AckBatch.replies:type_name -> vrsky.connector.v1.Reply
+	2,  // 15: vrsky.connector.v1.Reply.status:type_name -> vrsky.connector.v1.ReplyStatus
+	3,  // 16: vrsky.connector.v1.SendResult.status:type_name -> vrsky.connector.v1.SendStatus
+	4,  // 17: vrsky.connector.v1.SendResult.error_source:type_name -> vrsky.connector.v1.ErrorSource
+	23, // 18: vrsky.connector.v1.SendResultBatch.results:type_name -> vrsky.connector.v1.SendResult
+	5,  // 19: vrsky.connector.v1.Connector.Describe:input_type -> vrsky.connector.v1.DescribeRequest
+	11, // 20: vrsky.connector.v1.Connector.Validate:input_type -> vrsky.connector.v1.ValidateRequest
+	14, // 21: vrsky.connector.v1.Connector.Configure:input_type -> vrsky.connector.v1.ConfigureRequest
+	21, // 22: vrsky.connector.v1.Connector.Receive:input_type -> vrsky.connector.v1.AckBatch
+	19, // 23: vrsky.connector.v1.Connector.Send:input_type -> vrsky.connector.v1.MessageBatch
+	25, // 24: vrsky.connector.v1.Connector.Drain:input_type -> vrsky.connector.v1.DrainRequest
+	6,  // 25: vrsky.connector.v1.Connector.Describe:output_type -> vrsky.connector.v1.DescribeResponse
+	12, // 26: vrsky.connector.v1.Connector.Validate:output_type -> vrsky.connector.v1.ValidateResponse
+	15, // 27: vrsky.connector.v1.Connector.Configure:output_type -> vrsky.connector.v1.ConfigureResponse
+	19, // 28: vrsky.connector.v1.Connector.Receive:output_type -> vrsky.connector.v1.MessageBatch
+	24, // 29: vrsky.connector.v1.Connector.Send:output_type -> vrsky.connector.v1.SendResultBatch
+	26, // 30: vrsky.connector.v1.Connector.Drain:output_type -> vrsky.connector.v1.DrainResponse
+	25, // [25:31] is the sub-list for method output_type
+	19, // [19:25] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_vrsky_connector_v1_connector_proto_init() }
@@ -1770,8 +2016,8 @@ func file_vrsky_connector_v1_connector_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vrsky_connector_v1_connector_proto_rawDesc), len(file_vrsky_connector_v1_connector_proto_rawDesc)),
-			NumEnums:      4,
-			NumMessages:   21,
+			NumEnums:      5,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

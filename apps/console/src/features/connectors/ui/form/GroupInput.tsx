@@ -24,9 +24,10 @@ export function Members({ members, field, pointer, value, onChange }: { members:
     const isEmpty = Object.keys(changed).length === 0;
     onChange(isEmpty && !field.required ? undefined : changed);
   };
+  const shown = members.filter(({ key, field: member }) => !member.deprecated || (record[key] !== undefined && record[key] !== member.fallback));
   return (
     <div className={classes.fields}>
-      {members.map(({ key, field: member }) => (
+      {shown.map(({ key, field: member }) => (
         <Input key={key} field={member} pointer={pointerTo(pointer, key)} value={record[key]} onChange={(next) => set(key, next)} />
       ))}
     </div>

@@ -7,6 +7,7 @@ import type { ReactNode } from 'react';
 import { addFixture, FIXTURE_TEXT_MAX, hasRoomForFixture, removeFixture, toExpectation, updateFixture } from '../../fixtures.ts';
 import type { BenchInput } from '../../workbench/bench-types.ts';
 import { CodeEditor } from '../CodeEditor.tsx';
+import { TakesSelect } from '../TakesSelect.tsx';
 import { HeadersEditor } from './HeadersEditor.tsx';
 import { MessagePicker } from './MessagePicker.tsx';
 import classes from './Step.module.css';
@@ -22,6 +23,8 @@ interface InputPaneProps {
   input: BenchInput;
   facts: SampleFacts;
   bench: Bench;
+  /** Why its input cannot be what it is. */
+  problem: string | undefined;
   readOnly: boolean;
   onFacts: (facts: SampleFacts) => void;
   onChange: (change: Partial<StepSpec>) => void;
@@ -121,6 +124,14 @@ export function InputPane(props: InputPaneProps) {
         ))}
       </ul>
       <div className={classes.facts}>
+        <TakesSelect
+          draft={props.draft}
+          part={step}
+          error={props.problem}
+          readOnly={readOnly}
+          size="xs"
+          onChange={(change) => onChange(change as Partial<StepSpec>)}
+        />
         {fixture && selected !== null && (
           <TextInput
             size="xs"

@@ -5,6 +5,7 @@ import { notifications } from '@mantine/notifications';
 import { IconDownload } from '@tabler/icons-react';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import type { PipelineDraft, StepSpec } from '@vrsky/contracts/pipeline-spec';
+import { stageAfter } from '@vrsky/contracts/stages';
 import { useState } from 'react';
 import { toErrorView } from '../../../../trpc/to-error-view.ts';
 import { useTRPC } from '../../../../trpc/trpc-context.ts';
@@ -32,7 +33,7 @@ export function MessagePicker({ pipelineId, draft, step, readOnly, onTake }: Mes
   const trpc = useTRPC();
   const queryClient = useQueryClient();
   const [opened, setOpened] = useState(false);
-  const list = useQuery(trpc.messages.list.queryOptions({ pipelineId, limit: LISTED }, { enabled: opened }));
+  const list = useQuery(trpc.messages.list.queryOptions({ pipelineId, answerOf: step.after ?? null, limit: LISTED }, { enabled: opened }));
   const take = useMutation({
     mutationFn: async (id: string) => {
       const [message, payloads] = await Promise.all([
@@ -64,14 +65,20 @@ export function MessagePicker({ pipelineId, draft, step, readOnly, onTake }: Mes
         </Button>
       </Menu.Target>
       <Menu.Dropdown mah={360} style={{ overflowY: 'auto' }}>
-        <Menu.Label>Newest messages of this pipeline</Menu.Label>
+        <Menu.Label>{step.after === undefined ? 'Newest messages of this pipeline' : `Newest answers of “${nameOf(draft, step.after)}”`}</Menu.Label>
         {list.isPending && (
           <Menu.Item disabled leftSection={<Loader size={12} aria-hidden />}>
             Looking…
           </Menu.Item>
         )}
         {list.isError && <Menu.Item disabled>{toErrorView(list.error).message}</Menu.Item>}
-        {list.data?.items.length === 0 && <Menu.Item disabled>None has come yet. Type a sample, or send one to the URL of the source.</Menu.Item>}
+        {list.data?.items.length === 0 && (
+          <Menu.Item disabled>
+            {step.after === undefined
+              ? 'None has come yet. Type a sample, or send one to the URL of the source.'
+              : 'None has gone on yet: publish, and send a message. Until then type a sample.'}
+          </Menu.Item>
+        )}
         {list.data?.items.map((message) => (
           <Menu.Item key={message.id} onClick={() => take.mutate(message.id)} rightSection={<span className={classes.dim}>{formatBytes(message.bytes)}</span>}>
             <span style={{ display: 'flex', gap: 12 }}>
@@ -87,11 +94,16 @@ export function MessagePicker({ pipelineId, draft, step, readOnly, onTake }: Mes
   );
 }
 
+function nameOf(draft: PipelineDraft, destinationId: string): string {
+  return draft.destinations.find(({ id }) => id === destinationId)?.name ?? destinationId;
+}
+
 /** What this step got: what the last step before it made, as far as that ran, else what came in. */
 function inputOf(payloads: Extract<MessagePayloads, { ok: true }>, draft: PipelineDraft, step: StepSpec) {
-  const before = draft.steps.slice(
+  const { steps } = stageAfter(draft, step.after ?? null);
+  const before = steps.slice(
     0,
-    draft.steps.findIndex(({ id }) => id === step.id),
+    steps.findIndex(({ id }) => id === step.id),
   );
   return before.reduce((input, { id }) => payloads.steps.find((run) => run.id === id)?.output ?? input, payloads.input);
 }

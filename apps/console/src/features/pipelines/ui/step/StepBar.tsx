@@ -3,6 +3,7 @@
 import { ActionIcon, Anchor, TextInput, Tooltip } from '@mantine/core';
 import { IconArrowLeft, IconChevronLeft, IconChevronRight } from '@tabler/icons-react';
 import type { StepSpec } from '@vrsky/contracts/pipeline-spec';
+import { partsOf } from '../../draft.ts';
 import type { PipelineDetail } from '../../types.ts';
 import { EditorActions } from '../EditorHeader.tsx';
 import type { PipelineDraftEditor } from '../use-pipeline-draft.ts';
@@ -20,7 +21,7 @@ interface StepBarProps {
 
 /** The way back, which step it is, and the way out to the nodes. */
 export function StepBar({ pipeline, editor, step, readOnly, onChange, onGo }: StepBarProps) {
-  const { steps } = editor.draft;
+  const steps = partsOf(editor.draft).flatMap((item) => (item.kind === 'step' ? [item.part] : []));
   const at = steps.findIndex(({ id }) => id === step.id);
   const turn = (by: 1 | -1, word: string, icon: typeof IconChevronLeft) => {
     const to = steps[at + by];

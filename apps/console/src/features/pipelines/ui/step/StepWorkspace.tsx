@@ -86,6 +86,7 @@ export function StepWorkspace({ pipeline, editor, step, fixture: asked, onGo }: 
           input={input}
           facts={facts}
           bench={bench}
+          problem={editor.problems.find(({ path, partId }) => partId === step.id && path.endsWith('/after'))?.message}
           readOnly={readOnly}
           onFacts={setFacts}
           onChange={change}

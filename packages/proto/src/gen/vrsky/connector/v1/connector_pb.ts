@@ -12,7 +12,7 @@ import type { Message as Message$1, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file vrsky/connector/v1/connector.proto.
  */
 export const file_vrsky_connector_v1_connector: GenFile = /*@__PURE__*/
-  fileDesc("CiJ2cnNreS9jb25uZWN0b3IvdjEvY29ubmVjdG9yLnByb3RvEhJ2cnNreS5jb25uZWN0b3IudjEiEQoPRGVzY3JpYmVSZXF1ZXN0IsMBChBEZXNjcmliZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRInCgVyb2xlcxgDIAMoDjIYLnZyc2t5LmNvbm5lY3Rvci52MS5Sb2xlEh4KFnNvdXJjZV9zZXR0aW5nc19zY2hlbWEYBCABKAkSIwobZGVzdGluYXRpb25fc2V0dGluZ3Nfc2NoZW1hGAUgASgJEg0KBXRpdGxlGAYgASgJEhMKC2Rlc2NyaXB0aW9uGAcgASgJIp8BCgpDb25uZWN0aW9uEhUKDWNvbm5lY3Rpb25faWQYASABKAkSJgoEcm9sZRgCIAEoDjIYLnZyc2t5LmNvbm5lY3Rvci52MS5Sb2xlEhAKCHNldHRpbmdzGAMgASgJEisKB3NlY3JldHMYBCADKAsyGi52cnNreS5jb25uZWN0b3IudjEuU2VjcmV0EhMKC2N1c3RvbWVyX2lkGAUgASgJIloKBlNlY3JldBIMCgRuYW1lGAEgASgJEjMKCHZlcnNpb25zGAIgAygLMiEudnJza3kuY29ubmVjdG9yLnYxLlNlY3JldFZlcnNpb24SDQoFaG9zdHMYAyADKAkiNAoNU2VjcmV0VmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgNEhIKBXZhbHVlGAIgASgMQgOAAQEiKwoKRmllbGRFcnJvchIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiVAoPVmFsaWRhdGVSZXF1ZXN0EjIKCmNvbm5lY3Rpb24YASABKAsyHi52cnNreS5jb25uZWN0b3IudjEuQ29ubmVjdGlvbhINCgVwcm9iZRgCIAEoCCJtChBWYWxpZGF0ZVJlc3BvbnNlEi4KBmVycm9ycxgBIAMoCzIeLnZyc2t5LmNvbm5lY3Rvci52MS5GaWVsZEVycm9yEikKBmNoZWNrcxgCIAMoCzIZLnZyc2t5LmNvbm5lY3Rvci52MS5DaGVjayJKCgVDaGVjaxIMCgRuYW1lGAEgASgJEg4KBnBhc3NlZBgCIAEoCBIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fdXMYBCABKA0iWwoQQ29uZmlndXJlUmVxdWVzdBISCgpnZW5lcmF0aW9uGAEgASgEEjMKC2Nvbm5lY3Rpb25zGAIgAygLMh4udnJza3kuY29ubmVjdG9yLnYxLkNvbm5lY3Rpb24iSAoRQ29uZmlndXJlUmVzcG9uc2USMwoGZXJyb3JzGAEgAygLMiMudnJza3kuY29ubmVjdG9yLnYxLkNvbm5lY3Rpb25FcnJvciJYCg9Db25uZWN0aW9uRXJyb3ISFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIuCgZlcnJvcnMYAiADKAsyHi52cnNreS5jb25uZWN0b3IudjEuRmllbGRFcnJvciIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKpAgoHTWVzc2FnZRILCgNzZXEYASABKAQSFQoNY29ubmVjdGlvbl9pZBgCIAEoCRITCgtjdXN0b21lcl9pZBgDIAEoCRITCgtwaXBlbGluZV9pZBgEIAEoCRISCgptZXNzYWdlX2lkGAUgASgJEhMKC3RyYWNlcGFyZW50GAYgASgJEhIKCnRyYWNlc3RhdGUYByABKAkSFgoOcmVjZWl2ZWRfYXRfdXMYCCABKAMSDwoHYXR0ZW1wdBgJIAEoDRIrCgdoZWFkZXJzGAogAygLMhoudnJza3kuY29ubmVjdG9yLnYxLkhlYWRlchIPCgdwYXlsb2FkGAsgASgMEhQKDGNvbnRlbnRfdHlwZRgMIAEoCRIWCg5kZXN0aW5hdGlvbl9pZBgNIAEoCSI9CgxNZXNzYWdlQmF0Y2gSLQoIbWVzc2FnZXMYASADKAsyGy52cnNreS5jb25uZWN0b3IudjEuTWVzc2FnZSJtCgNBY2sSCwoDc2VxGAEgASgEEi0KBnN0YXR1cxgCIAEoDjIdLnZyc2t5LmNvbm5lY3Rvci52MS5BY2tTdGF0dXMSEgoKbWVzc2FnZV9pZBgDIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSJBCghBY2tCYXRjaBIlCgRhY2tzGAEgAygLMhcudnJza3kuY29ubmVjdG9yLnYxLkFjaxIOCgZjcmVkaXQYAiABKA0ijAIKClNlbmRSZXN1bHQSCwoDc2VxGAEgASgEEi4KBnN0YXR1cxgCIAEoDjIeLnZyc2t5LmNvbm5lY3Rvci52MS5TZW5kU3RhdHVzEjUKDGVycm9yX3NvdXJjZRgDIAEoDjIfLnZyc2t5LmNvbm5lY3Rvci52MS5FcnJvclNvdXJjZRIOCgZyZWFzb24YBCABKAkSDAoEY29kZRgFIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgGIAEoDRITCgtwZWVyX3N0YXR1cxgHIAEoDRITCgtwZWVyX2Fuc3dlchgIIAEoDBIVCg1zdGFydGVkX2F0X3VzGAkgASgDEhMKC2R1cmF0aW9uX3VzGAogASgNIkIKD1NlbmRSZXN1bHRCYXRjaBIvCgdyZXN1bHRzGAEgAygLMh4udnJza3kuY29ubmVjdG9yLnYxLlNlbmRSZXN1bHQiDgoMRHJhaW5SZXF1ZXN0Ig8KDURyYWluUmVzcG9uc2UqQwoEUm9sZRIUChBST0xFX1VOU1BFQ0lGSUVEEAASDwoLUk9MRV9TT1VSQ0UQARIUChBST0xFX0RFU1RJTkFUSU9OEAIqqAEKCUFja1N0YXR1cxIaChZBQ0tfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRQUNLX1NUQVRVU19TVE9SRUQQARIaChZBQ0tfU1RBVFVTX1VOQVZBSUxBQkxFEAISGAoUQUNLX1NUQVRVU19FWEhBVVNURUQQAxIYChRBQ0tfU1RBVFVTX1RPT19MQVJHRRAEEhgKFEFDS19TVEFUVVNfTk9UX0ZPVU5EEAUqkQEKClNlbmRTdGF0dXMSGwoXU0VORF9TVEFUVVNfVU5TUEVDSUZJRUQQABISCg5TRU5EX1NUQVRVU19PSxABEhkKFVNFTkRfU1RBVFVTX1JFVFJZQUJMRRACEhkKFVNFTkRfU1RBVFVTX1BFUk1BTkVOVBADEhwKGFNFTkRfU1RBVFVTX1JBVEVfTElNSVRFRBAEKmEKC0Vycm9yU291cmNlEhwKGEVSUk9SX1NPVVJDRV9VTlNQRUNJRklFRBAAEhcKE0VSUk9SX1NPVVJDRV9QTFVHSU4QARIbChdFUlJPUl9TT1VSQ0VfRE9XTlNUUkVBTRACMoMECglDb25uZWN0b3ISVQoIRGVzY3JpYmUSIy52cnNreS5jb25uZWN0b3IudjEuRGVzY3JpYmVSZXF1ZXN0GiQudnJza3kuY29ubmVjdG9yLnYxLkRlc2NyaWJlUmVzcG9uc2USVQoIVmFsaWRhdGUSIy52cnNreS5jb25uZWN0b3IudjEuVmFsaWRhdGVSZXF1ZXN0GiQudnJza3kuY29ubmVjdG9yLnYxLlZhbGlkYXRlUmVzcG9uc2USWAoJQ29uZmlndXJlEiQudnJza3kuY29ubmVjdG9yLnYxLkNvbmZpZ3VyZVJlcXVlc3QaJS52cnNreS5jb25uZWN0b3IudjEuQ29uZmlndXJlUmVzcG9uc2USTQoHUmVjZWl2ZRIcLnZyc2t5LmNvbm5lY3Rvci52MS5BY2tCYXRjaBogLnZyc2t5LmNvbm5lY3Rvci52MS5NZXNzYWdlQmF0Y2goATABElEKBFNlbmQSIC52cnNreS5jb25uZWN0b3IudjEuTWVzc2FnZUJhdGNoGiMudnJza3kuY29ubmVjdG9yLnYxLlNlbmRSZXN1bHRCYXRjaCgBMAESTAoFRHJhaW4SIC52cnNreS5jb25uZWN0b3IudjEuRHJhaW5SZXF1ZXN0GiEudnJza3kuY29ubmVjdG9yLnYxLkRyYWluUmVzcG9uc2ViBnByb3RvMw");
+  fileDesc("CiJ2cnNreS9jb25uZWN0b3IvdjEvY29ubmVjdG9yLnByb3RvEhJ2cnNreS5jb25uZWN0b3IudjEiEQoPRGVzY3JpYmVSZXF1ZXN0ItQBChBEZXNjcmliZVJlc3BvbnNlEgwKBG5hbWUYASABKAkSDwoHdmVyc2lvbhgCIAEoCRInCgVyb2xlcxgDIAMoDjIYLnZyc2t5LmNvbm5lY3Rvci52MS5Sb2xlEh4KFnNvdXJjZV9zZXR0aW5nc19zY2hlbWEYBCABKAkSIwobZGVzdGluYXRpb25fc2V0dGluZ3Nfc2NoZW1hGAUgASgJEg0KBXRpdGxlGAYgASgJEhMKC2Rlc2NyaXB0aW9uGAcgASgJEg8KB3JlcGxpZXMYCCABKAgi6wEKCkNvbm5lY3Rpb24SFQoNY29ubmVjdGlvbl9pZBgBIAEoCRImCgRyb2xlGAIgASgOMhgudnJza3kuY29ubmVjdG9yLnYxLlJvbGUSEAoIc2V0dGluZ3MYAyABKAkSKwoHc2VjcmV0cxgEIAMoCzIaLnZyc2t5LmNvbm5lY3Rvci52MS5TZWNyZXQSEwoLY3VzdG9tZXJfaWQYBSABKAkSGAoQYW5zd2VyX2J5dGVzX21heBgGIAEoDRIXCg9yZXBseV93aXRoaW5fbXMYByABKA0SFwoPYW5zd2VyX29wdGlvbmFsGAggASgIIloKBlNlY3JldBIMCgRuYW1lGAEgASgJEjMKCHZlcnNpb25zGAIgAygLMiEudnJza3kuY29ubmVjdG9yLnYxLlNlY3JldFZlcnNpb24SDQoFaG9zdHMYAyADKAkiNAoNU2VjcmV0VmVyc2lvbhIPCgd2ZXJzaW9uGAEgASgNEhIKBXZhbHVlGAIgASgMQgOAAQEiKwoKRmllbGRFcnJvchIMCgRwYXRoGAEgASgJEg8KB21lc3NhZ2UYAiABKAkiVAoPVmFsaWRhdGVSZXF1ZXN0EjIKCmNvbm5lY3Rpb24YASABKAsyHi52cnNreS5jb25uZWN0b3IudjEuQ29ubmVjdGlvbhINCgVwcm9iZRgCIAEoCCJtChBWYWxpZGF0ZVJlc3BvbnNlEi4KBmVycm9ycxgBIAMoCzIeLnZyc2t5LmNvbm5lY3Rvci52MS5GaWVsZEVycm9yEikKBmNoZWNrcxgCIAMoCzIZLnZyc2t5LmNvbm5lY3Rvci52MS5DaGVjayJKCgVDaGVjaxIMCgRuYW1lGAEgASgJEg4KBnBhc3NlZBgCIAEoCBIOCgZkZXRhaWwYAyABKAkSEwoLZHVyYXRpb25fdXMYBCABKA0iWwoQQ29uZmlndXJlUmVxdWVzdBISCgpnZW5lcmF0aW9uGAEgASgEEjMKC2Nvbm5lY3Rpb25zGAIgAygLMh4udnJza3kuY29ubmVjdG9yLnYxLkNvbm5lY3Rpb24iSAoRQ29uZmlndXJlUmVzcG9uc2USMwoGZXJyb3JzGAEgAygLMiMudnJza3kuY29ubmVjdG9yLnYxLkNvbm5lY3Rpb25FcnJvciJYCg9Db25uZWN0aW9uRXJyb3ISFQoNY29ubmVjdGlvbl9pZBgBIAEoCRIuCgZlcnJvcnMYAiADKAsyHi52cnNreS5jb25uZWN0b3IudjEuRmllbGRFcnJvciIlCgZIZWFkZXISDAoEbmFtZRgBIAEoCRINCgV2YWx1ZRgCIAEoCSKpAgoHTWVzc2FnZRILCgNzZXEYASABKAQSFQoNY29ubmVjdGlvbl9pZBgCIAEoCRITCgtjdXN0b21lcl9pZBgDIAEoCRITCgtwaXBlbGluZV9pZBgEIAEoCRISCgptZXNzYWdlX2lkGAUgASgJEhMKC3RyYWNlcGFyZW50GAYgASgJEhIKCnRyYWNlc3RhdGUYByABKAkSFgoOcmVjZWl2ZWRfYXRfdXMYCCABKAMSDwoHYXR0ZW1wdBgJIAEoDRIrCgdoZWFkZXJzGAogAygLMhoudnJza3kuY29ubmVjdG9yLnYxLkhlYWRlchIPCgdwYXlsb2FkGAsgASgMEhQKDGNvbnRlbnRfdHlwZRgMIAEoCRIWCg5kZXN0aW5hdGlvbl9pZBgNIAEoCSI9CgxNZXNzYWdlQmF0Y2gSLQoIbWVzc2FnZXMYASADKAsyGy52cnNreS5jb25uZWN0b3IudjEuTWVzc2FnZSJtCgNBY2sSCwoDc2VxGAEgASgEEi0KBnN0YXR1cxgCIAEoDjIdLnZyc2t5LmNvbm5lY3Rvci52MS5BY2tTdGF0dXMSEgoKbWVzc2FnZV9pZBgDIAEoCRIWCg5yZXRyeV9hZnRlcl9tcxgEIAEoDSJtCghBY2tCYXRjaBIlCgRhY2tzGAEgAygLMhcudnJza3kuY29ubmVjdG9yLnYxLkFjaxIOCgZjcmVkaXQYAiABKA0SKgoHcmVwbGllcxgDIAMoCzIZLnZyc2t5LmNvbm5lY3Rvci52MS5SZXBseSKfAQoFUmVwbHkSCwoDc2VxGAEgASgEEi8KBnN0YXR1cxgCIAEoDjIfLnZyc2t5LmNvbm5lY3Rvci52MS5SZXBseVN0YXR1cxITCgtwZWVyX3N0YXR1cxgDIAEoDRIUCgxjb250ZW50X3R5cGUYBCABKAkSDwoHcGF5bG9hZBgFIAEoDBIMCgRjb2RlGAYgASgJEg4KBnJlYXNvbhgHIAEoCSK/AgoKU2VuZFJlc3VsdBILCgNzZXEYASABKAQSLgoGc3RhdHVzGAIgASgOMh4udnJza3kuY29ubmVjdG9yLnYxLlNlbmRTdGF0dXMSNQoMZXJyb3Jfc291cmNlGAMgASgOMh8udnJza3kuY29ubmVjdG9yLnYxLkVycm9yU291cmNlEg4KBnJlYXNvbhgEIAEoCRIMCgRjb2RlGAUgASgJEhYKDnJldHJ5X2FmdGVyX21zGAYgASgNEhMKC3BlZXJfc3RhdHVzGAcgASgNEhMKC3BlZXJfYW5zd2VyGAggASgMEhUKDXN0YXJ0ZWRfYXRfdXMYCSABKAMSEwoLZHVyYXRpb25fdXMYCiABKA0SGAoQcGVlcl9hbnN3ZXJfdHlwZRgLIAEoCRIXCg9wZWVyX2Fuc3dlcl9jdXQYDCABKAgiQgoPU2VuZFJlc3VsdEJhdGNoEi8KB3Jlc3VsdHMYASADKAsyHi52cnNreS5jb25uZWN0b3IudjEuU2VuZFJlc3VsdCIOCgxEcmFpblJlcXVlc3QiDwoNRHJhaW5SZXNwb25zZSpDCgRSb2xlEhQKEFJPTEVfVU5TUEVDSUZJRUQQABIPCgtST0xFX1NPVVJDRRABEhQKEFJPTEVfREVTVElOQVRJT04QAiqoAQoJQWNrU3RhdHVzEhoKFkFDS19TVEFUVVNfVU5TUEVDSUZJRUQQABIVChFBQ0tfU1RBVFVTX1NUT1JFRBABEhoKFkFDS19TVEFUVVNfVU5BVkFJTEFCTEUQAhIYChRBQ0tfU1RBVFVTX0VYSEFVU1RFRBADEhgKFEFDS19TVEFUVVNfVE9PX0xBUkdFEAQSGAoUQUNLX1NUQVRVU19OT1RfRk9VTkQQBSqSAQoLUmVwbHlTdGF0dXMSHAoYUkVQTFlfU1RBVFVTX1VOU1BFQ0lGSUVEEAASFQoRUkVQTFlfU1RBVFVTX0RPTkUQARIZChVSRVBMWV9TVEFUVVNfRklMVEVSRUQQAhIXChNSRVBMWV9TVEFUVVNfRkFJTEVEEAMSGgoWUkVQTFlfU1RBVFVTX1RPT19MQVJHRRAEKpEBCgpTZW5kU3RhdHVzEhsKF1NFTkRfU1RBVFVTX1VOU1BFQ0lGSUVEEAASEgoOU0VORF9TVEFUVVNfT0sQARIZChVTRU5EX1NUQVRVU19SRVRSWUFCTEUQAhIZChVTRU5EX1NUQVRVU19QRVJNQU5FTlQQAxIcChhTRU5EX1NUQVRVU19SQVRFX0xJTUlURUQQBCphCgtFcnJvclNvdXJjZRIcChhFUlJPUl9TT1VSQ0VfVU5TUEVDSUZJRUQQABIXChNFUlJPUl9TT1VSQ0VfUExVR0lOEAESGwoXRVJST1JfU09VUkNFX0RPV05TVFJFQU0QAjKDBAoJQ29ubmVjdG9yElUKCERlc2NyaWJlEiMudnJza3kuY29ubmVjdG9yLnYxLkRlc2NyaWJlUmVxdWVzdBokLnZyc2t5LmNvbm5lY3Rvci52MS5EZXNjcmliZVJlc3BvbnNlElUKCFZhbGlkYXRlEiMudnJza3kuY29ubmVjdG9yLnYxLlZhbGlkYXRlUmVxdWVzdBokLnZyc2t5LmNvbm5lY3Rvci52MS5WYWxpZGF0ZVJlc3BvbnNlElgKCUNvbmZpZ3VyZRIkLnZyc2t5LmNvbm5lY3Rvci52MS5Db25maWd1cmVSZXF1ZXN0GiUudnJza3kuY29ubmVjdG9yLnYxLkNvbmZpZ3VyZVJlc3BvbnNlEk0KB1JlY2VpdmUSHC52cnNreS5jb25uZWN0b3IudjEuQWNrQmF0Y2gaIC52cnNreS5jb25uZWN0b3IudjEuTWVzc2FnZUJhdGNoKAEwARJRCgRTZW5kEiAudnJza3kuY29ubmVjdG9yLnYxLk1lc3NhZ2VCYXRjaBojLnZyc2t5LmNvbm5lY3Rvci52MS5TZW5kUmVzdWx0QmF0Y2goATABEkwKBURyYWluEiAudnJza3kuY29ubmVjdG9yLnYxLkRyYWluUmVxdWVzdBohLnZyc2t5LmNvbm5lY3Rvci52MS5EcmFpblJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message vrsky.connector.v1.DescribeRequest
@@ -70,6 +70,13 @@ export type DescribeResponse = Message$1<"vrsky.connector.v1.DescribeResponse"> 
    * @generated from field: string description = 7;
    */
   description: string;
+
+  /**
+   * Source role: it can hand a pipeline's result back to the peer that sent the message (`AckBatch.replies`).
+   *
+   * @generated from field: bool replies = 8;
+   */
+  replies: boolean;
 };
 
 /**
@@ -113,6 +120,30 @@ export type Connection = Message$1<"vrsky.connector.v1.Connection"> & {
    * @generated from field: string customer_id = 5;
    */
   customerId: string;
+
+  /**
+   * In the role of a destination: how many bytes of the peer's answer a result carries, whole and as the peer meant them (decompressed), because they
+   * go on from here. 0: only the beginning, for people.
+   *
+   * @generated from field: uint32 answer_bytes_max = 6;
+   */
+  answerBytesMax: number;
+
+  /**
+   * Source role: so long a peer waits, from when its message came, for what the pipeline makes of it. 0: it is answered once its message
+   * is stored. Only for connectors that say `replies`.
+   *
+   * @generated from field: uint32 reply_within_ms = 7;
+   */
+  replyWithinMs: number;
+
+  /**
+   * With answer_bytes_max: somebody waits for the answer, but nothing needs it. A message that the peer took is delivered, also when its answer
+   * is lost on the way; the result then says peer_answer_cut.
+   *
+   * @generated from field: bool answer_optional = 8;
+   */
+  answerOptional: boolean;
 };
 
 /**
@@ -523,6 +554,14 @@ export type AckBatch = Message$1<"vrsky.connector.v1.AckBatch"> & {
    * @generated from field: uint32 credit = 2;
    */
   credit: number;
+
+  /**
+   * What pipelines made of messages whose peers wait for it. Each comes after its message's STORED, at most once; one whose deadline
+   * passes has none, and one that is no longer waited for is ignored.
+   *
+   * @generated from field: repeated vrsky.connector.v1.Reply replies = 3;
+   */
+  replies: Reply[];
 };
 
 /**
@@ -531,6 +570,57 @@ export type AckBatch = Message$1<"vrsky.connector.v1.AckBatch"> & {
  */
 export const AckBatchSchema: GenMessage<AckBatch> = /*@__PURE__*/
   messageDesc(file_vrsky_connector_v1_connector, 16);
+
+/**
+ * @generated from message vrsky.connector.v1.Reply
+ */
+export type Reply = Message$1<"vrsky.connector.v1.Reply"> & {
+  /**
+   * @generated from field: uint64 seq = 1;
+   */
+  seq: bigint;
+
+  /**
+   * @generated from field: vrsky.connector.v1.ReplyStatus status = 2;
+   */
+  status: ReplyStatus;
+
+  /**
+   * The destination's own status, if the result is a destination's answer and it gave one.
+   *
+   * @generated from field: uint32 peer_status = 3;
+   */
+  peerStatus: number;
+
+  /**
+   * @generated from field: string content_type = 4;
+   */
+  contentType: string;
+
+  /**
+   * @generated from field: bytes payload = 5;
+   */
+  payload: Uint8Array;
+
+  /**
+   * Unless DONE: why, stable for rules, and in a sentence for the customer.
+   *
+   * @generated from field: string code = 6;
+   */
+  code: string;
+
+  /**
+   * @generated from field: string reason = 7;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message vrsky.connector.v1.Reply.
+ * Use `create(ReplySchema)` to create a new message.
+ */
+export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
+  messageDesc(file_vrsky_connector_v1_connector, 17);
 
 /**
  * @generated from message vrsky.connector.v1.SendResult
@@ -571,7 +661,7 @@ export type SendResult = Message$1<"vrsky.connector.v1.SendResult"> & {
   retryAfterMs: number;
 
   /**
-   * The receiver's answer: protocol status and the first bytes of its body.
+   * The receiver's answer: protocol status and its body: the first bytes, or all of it up to the connection's answer_bytes_max.
    *
    * @generated from field: uint32 peer_status = 7;
    */
@@ -591,6 +681,20 @@ export type SendResult = Message$1<"vrsky.connector.v1.SendResult"> & {
    * @generated from field: uint32 duration_us = 10;
    */
   durationUs: number;
+
+  /**
+   * Media type of the answer, as the receiver named it.
+   *
+   * @generated from field: string peer_answer_type = 11;
+   */
+  peerAnswerType: string;
+
+  /**
+   * The answer was longer than the connection's answer_bytes_max: peer_answer has only its beginning.
+   *
+   * @generated from field: bool peer_answer_cut = 12;
+   */
+  peerAnswerCut: boolean;
 };
 
 /**
@@ -598,7 +702,7 @@ export type SendResult = Message$1<"vrsky.connector.v1.SendResult"> & {
  * Use `create(SendResultSchema)` to create a new message.
  */
 export const SendResultSchema: GenMessage<SendResult> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 17);
+  messageDesc(file_vrsky_connector_v1_connector, 18);
 
 /**
  * @generated from message vrsky.connector.v1.SendResultBatch
@@ -615,7 +719,7 @@ export type SendResultBatch = Message$1<"vrsky.connector.v1.SendResultBatch"> & 
  * Use `create(SendResultBatchSchema)` to create a new message.
  */
 export const SendResultBatchSchema: GenMessage<SendResultBatch> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 18);
+  messageDesc(file_vrsky_connector_v1_connector, 19);
 
 /**
  * @generated from message vrsky.connector.v1.DrainRequest
@@ -628,7 +732,7 @@ export type DrainRequest = Message$1<"vrsky.connector.v1.DrainRequest"> & {
  * Use `create(DrainRequestSchema)` to create a new message.
  */
 export const DrainRequestSchema: GenMessage<DrainRequest> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 19);
+  messageDesc(file_vrsky_connector_v1_connector, 20);
 
 /**
  * @generated from message vrsky.connector.v1.DrainResponse
@@ -641,7 +745,7 @@ export type DrainResponse = Message$1<"vrsky.connector.v1.DrainResponse"> & {
  * Use `create(DrainResponseSchema)` to create a new message.
  */
 export const DrainResponseSchema: GenMessage<DrainResponse> = /*@__PURE__*/
-  messageDesc(file_vrsky_connector_v1_connector, 20);
+  messageDesc(file_vrsky_connector_v1_connector, 21);
 
 /**
  * @generated from enum vrsky.connector.v1.Role
@@ -731,6 +835,55 @@ export const AckStatusSchema: GenEnum<AckStatus> = /*@__PURE__*/
   enumDesc(file_vrsky_connector_v1_connector, 1);
 
 /**
+ * @generated from enum vrsky.connector.v1.ReplyStatus
+ */
+export const ReplyStatus = {
+  /**
+   * @generated from enum value: REPLY_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The result is in `payload`.
+   *
+   * @generated from enum value: REPLY_STATUS_DONE = 1;
+   */
+  DONE: 1,
+
+  /**
+   * A step let the message go no further, as the pipeline says.
+   *
+   * @generated from enum value: REPLY_STATUS_FILTERED = 2;
+   */
+  FILTERED: 2,
+
+  /**
+   * A step or the destination failed for good. The message is kept as a dead letter.
+   *
+   * @generated from enum value: REPLY_STATUS_FAILED = 3;
+   */
+  FAILED: 3,
+
+  /**
+   * It went well, but the result is larger than what can be handed back.
+   *
+   * @generated from enum value: REPLY_STATUS_TOO_LARGE = 4;
+   */
+  TOO_LARGE: 4,
+} as const;
+
+/**
+ * @generated from enum vrsky.connector.v1.ReplyStatus
+ */
+export type ReplyStatus = (typeof ReplyStatus)[keyof typeof ReplyStatus] | UnknownEnum;
+
+/**
+ * Describes the enum vrsky.connector.v1.ReplyStatus.
+ */
+export const ReplyStatusSchema: GenEnum<ReplyStatus> = /*@__PURE__*/
+  enumDesc(file_vrsky_connector_v1_connector, 2);
+
+/**
  * @generated from enum vrsky.connector.v1.SendStatus
  */
 export const SendStatus = {
@@ -769,7 +922,7 @@ export type SendStatus = (typeof SendStatus)[keyof typeof SendStatus] | UnknownE
  * Describes the enum vrsky.connector.v1.SendStatus.
  */
 export const SendStatusSchema: GenEnum<SendStatus> = /*@__PURE__*/
-  enumDesc(file_vrsky_connector_v1_connector, 2);
+  enumDesc(file_vrsky_connector_v1_connector, 3);
 
 /**
  * @generated from enum vrsky.connector.v1.ErrorSource
@@ -800,7 +953,7 @@ export type ErrorSource = (typeof ErrorSource)[keyof typeof ErrorSource] | Unkno
  * Describes the enum vrsky.connector.v1.ErrorSource.
  */
 export const ErrorSourceSchema: GenEnum<ErrorSource> = /*@__PURE__*/
-  enumDesc(file_vrsky_connector_v1_connector, 3);
+  enumDesc(file_vrsky_connector_v1_connector, 4);
 
 /**
  * @generated from service vrsky.connector.v1.Connector
