@@ -45,6 +45,15 @@ describe('a step over REST', () => {
     });
   });
 
+  it('takes the answer of a destination that it names, and goes on doing so when only its code is put', async () => {
+    const path = await newPipeline();
+    expect((await rest('PUT', `${path}/steps/second`, { key, body: { ...body, after: 'out' } })).body.problems).toMatchObject([
+      { path: '/steps/1/after', partId: 'second', message: expect.stringContaining('Add a destination after “Out”') },
+    ]);
+    await rest('PUT', `${path}/steps/second`, { key, body });
+    expect((await rest('GET', path, { key })).body.draft.steps).toMatchObject([{ id: 'first' }, { id: 'second', after: 'out' }]);
+  });
+
   it('is refused under an old ETag, with another id than ids have, and in a pipeline of somebody else', async () => {
     const path = await newPipeline();
     expect(await rest('PUT', `${path}/steps/second`, { key, body, headers: { 'if-match': '"1"' } })).toMatchObject({

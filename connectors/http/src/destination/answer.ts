@@ -16,7 +16,8 @@ export type WholeAnswer = { kind: 'whole'; bytes: Uint8Array } | { kind: 'too_lo
 /** An answer's body as it comes: its beginning, or where it goes on, all of it. */
 export class AnswerBody {
   private readonly bytesMax: number;
-  private readonly readMax: number;
+  /** More of it need not be read. */
+  readonly readMax: number;
   private chunks: Uint8Array[] = [];
   private kept = 0;
   /** There was more than is kept. */

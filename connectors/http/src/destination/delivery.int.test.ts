@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import http from 'node:http';
 import { createSecureServer, type Http2SecureServer } from 'node:http2';
 import https from 'node:https';
@@ -6,6 +7,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { createIdentity } from '@vrsky/plugin/certificate';
 import { type RequestBin, requestBin } from '@vrsky/testkit/request-bin';
 import { afterEach, describe, expect, test } from 'vitest';
+import { createAnswerRoom } from './answer-room.ts';
 import { type OpenedDestination, type OpenOptions, openDestination, secretOf } from './destination.test-support.ts';
 
 const cleanups: (() => unknown)[] = [];
@@ -249,6 +251,28 @@ describe('an answer that goes on', () => {
     expect([cut.status, cut.peerAnswerCut, cut.peerAnswer?.length]).toEqual(['ok', true, 1_024]);
     bin.behave({ body: Buffer.alloc(3_000_000, 'x') });
     expect(await send()).toMatchObject({ status: 'ok', peerStatus: 200, peerAnswerCut: true });
+  });
+
+  test('waits for its room in memory and comes whole then, also when it cannot be compressed', async () => {
+    const bin = await openBin();
+    const body = gzipSync(randomBytes(answerBytesMax));
+    bin.behave({ headers: { 'content-encoding': 'gzip' }, body });
+    const { send } = open({ url: bin.url }, { answerBytesMax, answerRoom: createAnswerRoom({ bytesMax: 1_500_000 }) });
+    const answers = await Promise.all(Array.from({ length: 5 }, () => send()));
+    expect(answers.map(({ status, peerAnswer, peerAnswerCut }) => [status, peerAnswer?.length, peerAnswerCut])).toEqual(
+      Array.from({ length: 5 }, () => ['ok', answerBytesMax, false]),
+    );
+  });
+
+  test('and finds no room within the request’s time is asked for again', async () => {
+    const bin = await openBin();
+    bin.behave({ body: Buffer.alloc(200_000) });
+    const answerRoom = createAnswerRoom({ bytesMax: 1_000 });
+    const leave = answerRoom.ask('cus_other', 1_000, () => undefined);
+    const { send } = open({ url: bin.url, timeoutMs: 300 }, { answerBytesMax, answerRoom });
+    expect(await send()).toMatchObject({ status: 'retryable', code: 'answer_lost', peerStatus: 200 });
+    leave();
+    expect(await send()).toMatchObject({ status: 'ok', peerAnswerCut: false });
   });
 
   test('and cannot be read is no delivery that could go on', async () => {

@@ -1,5 +1,6 @@
 import type { LookupFunction } from 'node:net';
 import type { Delivery, DeliveryResult, Secret, SecretRef } from '@vrsky/sdk/connector';
+import type { AnswerRoom } from './answer-room.ts';
 import { createEgress, createGuard, type Way } from './egress.ts';
 import { createHttpDestination, type HttpDestination } from './http-destination.ts';
 import { destinationSettingsSchema } from './settings.ts';
@@ -19,6 +20,7 @@ export interface OpenOptions {
   secrets?: Secret[];
   /** How much of an answer goes on. */
   answerBytesMax?: number;
+  answerRoom?: AnswerRoom;
 }
 
 export interface OpenedDestination {
@@ -64,7 +66,7 @@ export function openDestination(settings: { url: string } & Record<string, unkno
       connect(target, callback);
     };
   };
-  const destination = createHttpDestination({ egress });
+  const destination = createHttpDestination({ egress, ...(o.answerRoom && { answerRoom: o.answerRoom }) });
   const post = createTokenPost(egress);
   const configure = (next: object, secrets: Secret[] = [], answerBytesMax = 0, answerOptional = false): void => {
     const secret = ({ $secret }: SecretRef): Secret => secrets.find(({ name }) => name === $secret) as Secret;

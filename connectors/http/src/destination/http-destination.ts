@@ -1,6 +1,7 @@
 import type { Delivery, DeliveryResult } from '@vrsky/sdk/connector';
 import type { buildConnector, Client, Dispatcher } from 'undici';
 import { AnswerBody, type WholeAnswer } from './answer.ts';
+import { type AnswerRoom, createAnswerRoom } from './answer-room.ts';
 import type { Way } from './egress.ts';
 import { createLanes, type Lane, type Lanes } from './lanes.ts';
 import { answerLost, answerOutcome, answerUnreadable, DeliveryTimeout, failureOutcome, RedirectRefused } from './outcome.ts';
@@ -21,12 +22,15 @@ export interface HttpDestinationOptions {
   originsMax?: number;
   /** To one origin. */
   connectionsMax?: number;
+  answerRoom?: AnswerRoom;
 }
 
 const ORIGINS_MAX = 256;
 const CONNECTIONS_MAX = 64;
 /** An answer longer than this is not read to its end unless it goes on: the connection is given up instead. */
 const READ_BYTES_MAX = 262_144;
+/** So much of each answer is read at once; one that goes on and is longer waits for its room. */
+const READ_AT_ONCE_BYTES = 16_384;
 
 export function createHttpDestination(options: HttpDestinationOptions): HttpDestination {
   const lanes = createLanes({
@@ -34,12 +38,13 @@ export function createHttpDestination(options: HttpDestinationOptions): HttpDest
     originsMax: options.originsMax ?? ORIGINS_MAX,
     connectionsMax: options.connectionsMax ?? CONNECTIONS_MAX,
   });
+  const answerRoom = options.answerRoom ?? createAnswerRoom();
   let targets: ReadonlyMap<string, Target> = new Map();
 
   const exchange = (target: Target, delivery: Delivery, done: (result: DeliveryResult) => void): void => {
     const lane = lanes.find(target.plan.origin, target.way);
     if (lane === null) return done(TOO_MANY_RECEIVERS);
-    lane.acquire((client) => new Exchange({ lanes, lane, client, target, delivery, done }).start());
+    lane.acquire((client) => new Exchange({ lanes, answerRoom, lane, client, target, delivery, done }).start());
   };
   return {
     setTargets(targetByConnectionId) {
@@ -88,6 +93,7 @@ function stopped(host: string): DeliveryResult {
 
 interface ExchangeParts {
   lanes: Lanes;
+  answerRoom: AnswerRoom;
   lane: Lane;
   client: Client;
   target: Target;
@@ -98,6 +104,7 @@ interface ExchangeParts {
 /** One message and the answer to it, with what lies between: a redirect, a new token. A class, because a client calls its methods for thousands of these a second. */
 class Exchange implements Dispatcher.DispatchHandler {
   private readonly lanes: Lanes;
+  private readonly answerRoom: AnswerRoom;
   private lane: Lane | null;
   private client: Client | null;
   private readonly target: Target;
@@ -121,9 +128,12 @@ class Exchange implements Dispatcher.DispatchHandler {
   private contentType: string | undefined;
   private answer: AnswerBody;
   private read = 0;
+  /** Of an answer that has its room or waits for it. */
+  private giveRoom: (() => void) | null = null;
 
-  constructor({ lanes, lane, client, target, delivery, done }: ExchangeParts) {
+  constructor({ lanes, answerRoom, lane, client, target, delivery, done }: ExchangeParts) {
     this.lanes = lanes;
+    this.answerRoom = answerRoom;
     this.lane = lane;
     this.client = client;
     this.target = target;
@@ -206,7 +216,24 @@ class Exchange implements Dispatcher.DispatchHandler {
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.answer.add(chunk);
     this.read += chunk.length;
-    if (this.read > Math.max(READ_BYTES_MAX, this.target.answerBytesMax)) controller.abort(new Error('the answer is longer than we read'));
+    const { answerBytesMax } = this.target;
+    if (this.read > Math.max(READ_BYTES_MAX, this.answer.readMax)) controller.abort(new Error('the answer is longer than we read'));
+    else if (answerBytesMax > READ_AT_ONCE_BYTES && this.read > READ_AT_ONCE_BYTES && this.giveRoom === null) this.askForRoom(controller);
+  }
+
+  /** The receiver waits meanwhile, within the time of the whole request. */
+  private askForRoom(controller: Dispatcher.DispatchController): void {
+    let isThere = false;
+    this.giveRoom = this.answerRoom.ask(this.delivery.customerId, this.target.answerBytesMax, () => {
+      isThere = true;
+      controller.resume();
+    });
+    if (!isThere) controller.pause();
+  }
+
+  private leaveRoom(): void {
+    this.giveRoom?.();
+    this.giveRoom = null;
   }
 
   onResponseEnd(): void {
@@ -284,6 +311,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.retryAfter = this.encoding = this.location = this.contentType = undefined;
     this.answer = new AnswerBody(this.target.answerBytesMax);
     this.read = 0;
+    this.leaveRoom();
   }
 
   private releaseLane(): void {
@@ -302,9 +330,11 @@ class Exchange implements Dispatcher.DispatchHandler {
     clearTimeout(this.timer);
     // First: who asks for the next message finds the connection free.
     this.releaseLane();
-    if (this.settled) return;
-    this.settled = true;
-    this.done(this.result(error));
+    if (!this.settled) {
+      this.settled = true;
+      this.done(this.result(error));
+    }
+    this.leaveRoom();
   }
 
   private settleWith(result: DeliveryResult): void {

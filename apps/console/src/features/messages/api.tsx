@@ -1,3 +1,5 @@
+import { Tooltip } from '@mantine/core';
+import { IconArrowForwardUp } from '@tabler/icons-react';
 import type { Column } from '../../ui/DataTable.tsx';
 import { formatBytes, formatMillis, formatNumber } from '../../ui/format.ts';
 import { IdPlain } from '../../ui/IdText.tsx';
@@ -8,17 +10,23 @@ import type { MessageSummary } from './types.ts';
 /** The columns of a list of messages; `short` for a place beside other things. */
 export function messageColumns(short = false): Column<MessageSummary>[] {
   const columns: (Column<MessageSummary> & { long?: true })[] = [
-    { id: 'id', header: 'Message', cell: (message) => <IdPlain value={message.id} />, width: 150, narrow: 'title' },
+    {
+      id: 'id',
+      header: 'Message',
+      cell: (message) => (
+        <span style={{ whiteSpace: 'nowrap' }}>
+          <IdPlain value={message.id} />
+          {message.isAnswer && <AnswerMark />}
+        </span>
+      ),
+      width: 172,
+      narrow: 'title',
+    },
     { id: 'state', header: 'State', cell: (message) => <StateBadge state={message.state} />, width: 136, narrow: 'side' },
     {
       id: 'pipeline',
       header: 'Pipeline',
-      cell: (message) => (
-        <span title={message.pipelineName}>
-          {message.pipelineName}
-          {message.isAnswer && <span style={{ color: 'var(--vr-dim)' }}> · answer</span>}
-        </span>
-      ),
+      cell: (message) => <span title={message.pipelineName}>{message.pipelineName}</span>,
       cut: true,
       width: '20%',
       narrow: 'meta',
@@ -46,6 +54,14 @@ export function messageColumns(short = false): Column<MessageSummary>[] {
     { id: 'received', header: 'Received', cell: (message) => <RelativeTime at={message.receivedAt} />, align: 'right', width: 110, narrow: 'meta' },
   ];
   return short ? columns.filter((column) => !column.long) : columns;
+}
+
+function AnswerMark() {
+  return (
+    <Tooltip label="The answer of a destination to another message">
+      <IconArrowForwardUp size={14} aria-label=", an answer" role="img" style={{ marginLeft: 6, verticalAlign: '-2px', color: 'var(--vr-dim)' }} />
+    </Tooltip>
+  );
 }
 
 /** Cut to its line in a table; the whole sentence on hover and on the message's page. */

@@ -6,11 +6,12 @@ import { idParams, noQuery } from './parameters.ts';
 import { type Route, route } from './route.ts';
 import { savedSchema } from './schemas.ts';
 
-const { id: stepIdSchema, name, kind, language, source, sample, fixtures } = stepSchema.shape;
+const { id: stepIdSchema, name, kind, after, language, source, sample, fixtures } = stepSchema.shape;
 
 const stepBody = z.strictObject({
   name: name.optional().describe('Left out, a step keeps its name; a new one is named by its id'),
   kind,
+  after: after.describe('The destination whose answer it takes; left out, a step keeps its input, and a new one takes what comes in'),
   language,
   source: source.describe('The code; for `wasm` the module in base64'),
   sample,

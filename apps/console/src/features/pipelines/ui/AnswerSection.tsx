@@ -27,7 +27,6 @@ export function AnswerSection({ destination, pipeline, editor, error, focus, onA
   const takers = stageParts(draft, destination.id);
   return (
     <section className={classes.answer} aria-label={`Input and answer of ${destination.name}`}>
-      <h3 className={classes.label}>Input and answer</h3>
       <TakesSelect
         draft={draft}
         part={destination}
@@ -35,6 +34,7 @@ export function AnswerSection({ destination, pipeline, editor, error, focus, onA
         focus={focus}
         onChange={(change) => edit(updateDestination(draft, destination.id, change as Partial<DestinationSpec>))}
       />
+      <h3 className={classes.label}>Answer</h3>
       <p className={classes.help}>
         {takers.length === 0
           ? 'The first KiB of the receiver’s answer is kept in the trail, and nothing else is done with it.'

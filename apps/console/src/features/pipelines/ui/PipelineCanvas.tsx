@@ -19,6 +19,8 @@ import { kindWord, partIcon } from './part-look.ts';
 const CARD_WIDTH = 190;
 const CARD_HEIGHT = 84;
 const GAP_X = 56;
+/** Where a word stands on a line. */
+const WIDE_GAP_X = 96;
 const GAP_Y = 20;
 /** From this many parts on one loses the overview without a map. */
 const MINIMAP_FROM = 15;
@@ -131,12 +133,13 @@ function toNodes({ draft, layout, pipeline, problems, selectedId, minute, titles
     const { values, label } = rates[item.kind];
     return { values, label: label(values.reduce((sum, value) => sum + value, 0)), now: `${formatNumber(values.at(-1) ?? 0)}/min` };
   };
+  const gapX = layout.edges.some(({ isAnswer }) => isAnswer) ? WIDE_GAP_X : GAP_X;
   return partsOf(draft).map((item) => {
     const { column, row } = layout.places.get(item.part.id) ?? { column: 0, row: 0 };
     return {
       id: item.part.id,
       type: 'part',
-      position: { x: column * (CARD_WIDTH + GAP_X), y: row * (CARD_HEIGHT + GAP_Y) },
+      position: { x: column * (CARD_WIDTH + gapX), y: row * (CARD_HEIGHT + GAP_Y) },
       selected: item.part.id === selectedId,
       data: {
         item,
