@@ -226,7 +226,8 @@ class Exchange implements Dispatcher.DispatchHandler {
     let isThere = false;
     this.giveRoom = this.answerRoom.ask(this.delivery.customerId, this.target.answerBytesMax, () => {
       isThere = true;
-      controller.resume();
+      // Not in here: another request's parser may be at work below us, and undici runs one at a time.
+      queueMicrotask(() => controller.resume());
     });
     if (!isThere) controller.pause();
   }
