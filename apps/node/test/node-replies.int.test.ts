@@ -19,6 +19,7 @@ let steps: TestPipeline;
 let answer: TestPipeline;
 let slow: TestPipeline;
 let chain: TestPipeline;
+let echo: TestPipeline;
 
 const code = `
 export default (message: Message) => {
@@ -48,10 +49,11 @@ beforeAll(async () => {
     reply: { from: 'mail', withinMs: 8_000 },
     retry: { attempts: 2, initialMs: 50, maxMs: 50 },
   });
-  await plane.publish(tenant, [steps, answer, slow, chain]);
+  echo = await make({ from: 'steps', withinMs: 5_000 }, '/taken');
+  await plane.publish(tenant, [steps, answer, slow, chain, echo]);
   await plane.publish(other, [await plane.pipeline(other, { to: { out: { url: `${bin.url}/other` } } })]);
   node = await startNode(plane, { egressAllow: [`127.0.0.1:${bin.port}`], env: { VRSKY_DRAIN_MS: '2000' } });
-  await plane.waitForReport(tenant, ({ pipelines }) => pipelines.length === 4 && pipelines.every(({ state }) => state === 'running'));
+  await plane.waitForReport(tenant, ({ pipelines }) => pipelines.length === 5 && pipelines.every(({ state }) => state === 'running'));
 });
 afterAll(async () => {
   await node?.[Symbol.asyncDispose]();
@@ -84,6 +86,19 @@ describe('from the steps', () => {
   test('a sender gets what they made, before any receiver has it', async () => {
     expect(await ask(steps, { order: 7 })).toMatchObject({ status: 200, result: 'done', type: 'application/json', text: '{"order":7,"price":14}' });
     expect(await repliesOf('done')).toBe(1);
+  });
+
+  test('many senders at once get each their own', async () => {
+    const asked = await Promise.all(Array.from({ length: 200 }, (_, i) => ask(steps, { order: i })));
+    expect(asked.map(({ status, text }) => [status, text])).toEqual(asked.map((_, i) => [200, JSON.stringify({ order: i, price: i * 2 })]));
+    expect(new Set(asked.map(({ id }) => id)).size).toBe(200);
+  });
+
+  test('without steps it gets its message back, as large as one may be', async () => {
+    const body = 'x'.repeat(1_048_576);
+    const { text, ...rest } = await ask(echo, body, { 'content-type': 'text/plain; charset=utf-8' });
+    expect(rest).toMatchObject({ status: 200, result: 'done', type: 'text/plain; charset=utf-8' });
+    expect(text === body).toBe(true);
   });
 
   test('of a message that is filtered out it gets nothing but that, and of one that fails why, once it is kept', async () => {
