@@ -11,6 +11,8 @@ export interface Ports {
   worker: number;
   nats: number;
   postgres: number;
+  /** Nothing of ours listens there: pipelines may send to what the person starts. */
+  ownReceiver: number;
 }
 
 export interface UpConfig {
@@ -19,9 +21,12 @@ export interface UpConfig {
   ports: Ports;
 }
 
-/** Seven ports in a row, the console's first. */
+/** Eight ports in a row, the console's first. */
 export function portsFrom(base: number): Ports {
-  return { console: base, ingest: base + 1, receiver: base + 2, nodeOps: base + 3, worker: base + 4, nats: base + 5, postgres: base + 6 };
+  return {
+    ...{ console: base, ingest: base + 1, receiver: base + 2, nodeOps: base + 3, worker: base + 4, nats: base + 5, postgres: base + 6 },
+    ownReceiver: base + 7,
+  };
 }
 
 export function readConfig(env: Env): UpConfig {

@@ -15,6 +15,8 @@ export interface Addresses {
   nodeOps: string;
   worker: string;
   nats: string;
+  /** Where a person may start a receiver of their own. */
+  ownReceiver: string;
 }
 
 export function createAddresses(ports: Ports): Addresses {
@@ -26,6 +28,7 @@ export function createAddresses(ports: Ports): Addresses {
     nodeOps: http(ports.nodeOps),
     worker: http(ports.worker),
     nats: `nats://127.0.0.1:${ports.nats}`,
+    ownReceiver: http(ports.ownReceiver),
   };
 }
 
@@ -91,8 +94,8 @@ export function createEnvironments(options: {
       VRSKY_INGEST_PORT: String(ports.ingest),
       VRSKY_INGEST_PUBLIC_URL: at.ingest,
       VRSKY_OPS_PORT: String(ports.nodeOps),
-      // The private addresses that pipelines of this stack may send to: the test receiver, and what the starter names.
-      VRSKY_EGRESS_ALLOW: [`127.0.0.1:${ports.receiver}`, ...egressAllow].join(','),
+      // The private addresses that pipelines of this stack may send to: the test receiver, the person's own, and what the starter names.
+      VRSKY_EGRESS_ALLOW: [`127.0.0.1:${ports.receiver}`, `127.0.0.1:${ports.ownReceiver}`, ...egressAllow].join(','),
     }),
   };
 }

@@ -3,7 +3,7 @@ import { isPortFree } from '@vrsky/testkit/ports';
 import { Sentence } from '../sentence.ts';
 import { type Ports, portsFrom } from './config.ts';
 
-const meant: Record<keyof Ports, string> = {
+const meant: Record<Exclude<keyof Ports, 'ownReceiver'>, string> = {
   console: 'the console',
   ingest: 'the ingest of the node',
   receiver: 'the test receiver',
@@ -15,7 +15,7 @@ const meant: Record<keyof Ports, string> = {
 
 /** Refuses before anything is started when one of the stack's ports is taken. */
 export async function expectFreePorts(ports: Ports): Promise<void> {
-  const names = Object.keys(ports) as (keyof Ports)[];
+  const names = Object.keys(meant) as (keyof typeof meant)[];
   const free = await Promise.all(names.map((name) => isPortFree(ports[name])));
   const busy = names.filter((_, i) => !free[i]).map((name) => `${ports[name]} for ${meant[name]}`);
   if (busy.length === 0) return;

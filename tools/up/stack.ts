@@ -141,6 +141,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     metrics: { console: `${at.console}/metrics`, node: `${at.nodeOps}/metrics` },
     nats: at.nats,
     postgres: databaseUrls(database()).app,
+    ownReceiver: at.ownReceiver,
     ...seeded,
   });
   await start('receiver', at.receiver);

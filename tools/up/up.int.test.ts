@@ -49,7 +49,7 @@ function recorded(): ProcessRecord[] {
 
 async function everythingIsGone(processes: ProcessRecord[]): Promise<void> {
   await eventually(() => processes.every((record) => !isAlive(record)), { timeoutMs: 40_000, what: 'every process to end' });
-  expect(await Promise.all(Object.values(portsFrom(base)).map(isPortFree))).toEqual(Array(7).fill(true));
+  expect(await Promise.all(Object.values(portsFrom(base)).map(isPortFree))).toEqual(Array(8).fill(true));
 }
 
 // Built once and for all; it is not what is tried here.

@@ -316,6 +316,20 @@ describe('replacing', () => {
     expect(rows).toEqual([{ number: 2 }, { number: 3 }, { number: 5 }]);
   });
 
+  it('whose old version is still valid has it ended on demand: it is destroyed, and the nodes forget it', async () => {
+    await create('hurried', 'old');
+    const id = await publish({ hurried: { $secret: 'hurried' } });
+    await replace('hurried', { value: 'new' });
+    await given(node, ({ hurried }) => hurried?.length === 2);
+    expect((await replace('hurried', { endOverlap: true })).versions.map(({ number, validUntil }) => [number, validUntil])).toEqual([[2, null]]);
+    expect((await given(node, ({ hurried }) => hurried?.length === 1)).values['hurried']).toEqual(['new']);
+    const { rows } = await admin.pool.query(
+      "SELECT 1 FROM secret_version v JOIN secret s ON s.id = v.secret_id WHERE s.name = 'hurried' AND ciphertext IS NOT NULL",
+    );
+    expect(rows).toHaveLength(1);
+    await deletePipeline(rig.acme.context, { id });
+  });
+
   it('is refused when all that pipelines use would be larger than a connector is told at once', async () => {
     const names = Array.from({ length: limits.secretsInUseBytesMax / limits.secretBytesMax }, (_, i) => `big-${String.fromCharCode(97 + i)}`);
     for (const name of names) await create(name, 'x'.repeat(limits.secretBytesMax));

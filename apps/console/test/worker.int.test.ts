@@ -3,7 +3,7 @@ import { consumePacks } from '@vrsky/bus/consumer';
 import { createUserKey } from '@vrsky/bus/platform-keys';
 import { createStreamPublisher } from '@vrsky/bus/publisher';
 import { contentHash } from '@vrsky/contracts/canonical-json';
-import type { CallTally, ConnectorCalls } from '@vrsky/contracts/connector-calls';
+import type { CallTally, ConnectorCalls, SourceRefusal } from '@vrsky/contracts/connector-calls';
 import { newId } from '@vrsky/contracts/ids';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { configKeys, consumerNames, streamNames, subjects } from '@vrsky/contracts/subjects';
@@ -12,6 +12,7 @@ import { encodeBatch } from '@vrsky/proto/message-codec';
 import { eventually } from '@vrsky/testkit/eventually';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { DestinationHealth } from '../src/features/messages/types.ts';
 import { enrolNode } from '../src/features/nodes/server/enrol-node.ts';
 import { createJoinToken } from '../src/features/nodes/server/join-token.ts';
 import { listNodes } from '../src/features/nodes/server/list-nodes.ts';
@@ -320,6 +321,76 @@ describe('the projector', () => {
     await eventually(async () => (await messageOf(again))?.replayOf === id, { what: 'the message to name the one it replays' });
   });
 
+  it('says of a destination that it fails, since when and how many wait; that it catches up; and that it has', async () => {
+    const { tenantId } = acme();
+    const { id: pipelineId } = await publishedPipeline(rig.acme, 'Down');
+    const waiting = async (tenant = rig.acme, tenantSlug = 'acme') =>
+      (await trpc('query', 'messages.waiting', { input: { pipelineId }, tenant: tenantSlug, cookie: tenant.cookie })).data as DestinationHealth[];
+    const [early, late] = [newId('msg'), newId('msg')];
+    const startMs = Date.now() - 60_000;
+    const failed = (id: string, attempt: number, afterMs: number): TrailRecord => ({
+      ...record(rig.acme, pipelineId, [id], {
+        ...{ id: 'out', state: 'retrying', attempt, startedAtMs: startMs + afterMs, code: 'connect_refused', reason: 'Nothing accepts connections.' },
+        nextAtMs: startMs + afterMs + 90_000,
+      }),
+      atMs: startMs + afterMs,
+    });
+    expect(await waiting()).toEqual([]);
+    for (const one of [failed(early, 1, 0), failed(late, 1, 5_000), failed(early, 2, 10_000)]) await node.writeTrail(tenantId, one);
+    const down = await eventually(async () => (await waiting()).find(({ failure }) => failure?.at === new Date(startMs + 10_000).toISOString()) ?? false);
+    const at = (ms: number) => new Date(startMs + ms).toISOString();
+    expect(down).toEqual({
+      ...{ destinationId: 'out', state: 'failing', waiting: 2, moreWait: false, since: at(0), nextAt: at(95_000), deliveredAt: null, caughtUp: 0, dead: null },
+      failure: { at: at(10_000), code: 'connect_refused', reason: 'Nothing accepts connections.', peerStatus: null },
+    });
+    expect(await waiting(rig.globex, 'globex')).toEqual([]);
+    await node.writeTrail(tenantId, record(rig.acme, pipelineId, [early], delivered(3)));
+    await eventually(async () => (await waiting())[0]?.state === 'recovering');
+    expect(await waiting()).toMatchObject([{ waiting: 1, caughtUp: 1, since: at(5_000) }]);
+    await node.writeTrail(tenantId, record(rig.acme, pipelineId, [late], delivered(2)));
+    await eventually(async () => (await waiting())[0]?.state === 'recovered');
+    expect(await waiting()).toMatchObject([{ waiting: 0, caughtUp: 2, since: null, nextAt: null, failure: null }]);
+    const [dead, inStep] = [newId('msg'), newId('msg')];
+    await node.writeTrail(
+      tenantId,
+      record(rig.acme, pipelineId, [inStep], { id: 'out', state: 'dead_lettered', attempt: 0, code: 'step_failed', reason: 'It threw.', dlqSeq: 44 }),
+    );
+    await node.writeTrail(
+      tenantId,
+      record(rig.acme, pipelineId, [dead], { id: 'out', state: 'dead_lettered', attempt: 1, code: 'http_404', reason: 'There is nothing.', dlqSeq: 43 }),
+    );
+    await eventually(async () => (await waiting())[0]?.state === 'failing');
+    expect(await waiting()).toMatchObject([{ waiting: 0, dead: { count: 1, reason: 'There is nothing.' } }]);
+  });
+
+  it('does not take messages that wait for their turn in strict order for a destination that fails, and counts them where one does', async () => {
+    const { tenantId } = acme();
+    const { id: pipelineId } = await publishedPipeline(rig.acme, 'In turn', { order: 'strict' });
+    const waiting = async () =>
+      (await trpc('query', 'messages.waiting', { input: { pipelineId }, tenant: 'acme', cookie: rig.acme.cookie })).data as DestinationHealth[];
+    const [first, second] = [newId('msg'), newId('msg')];
+    const startMs = Date.now() - 10_000;
+    const turn: TrailDestination = { id: 'out', state: 'retrying', attempt: 0, code: 'waits_in_order', reason: 'It waits for its turn.' };
+    await node.writeTrail(tenantId, { ...record(rig.acme, pipelineId, [first, second], turn), atMs: startMs });
+    await eventually(async () => (await messageOf(second)) !== null);
+    expect(await waiting()).toEqual([]);
+    const failure = {
+      id: 'out',
+      state: 'retrying',
+      attempt: 1,
+      startedAtMs: startMs - 1_000,
+      code: 'http_503',
+      reason: 'It answered 503.',
+      behind: 1,
+    } as const;
+    await node.writeTrail(tenantId, { ...record(rig.acme, pipelineId, [first], failure), atMs: startMs - 900 });
+    const [health] = await eventually(async () => ((await waiting()).length > 0 ? waiting() : false));
+    expect(health).toMatchObject({ state: 'failing', waiting: 2, failure: { code: 'http_503' }, since: new Date(startMs - 1_000).toISOString() });
+    for (const id of [first, second]) await node.writeTrail(tenantId, record(rig.acme, pipelineId, [id], delivered(id === first ? 2 : 1)));
+    await eventually(async () => (await waiting())[0]?.state === 'recovered');
+    expect(await waiting()).toMatchObject([{ waiting: 0, caughtUp: 1 }]);
+  });
+
   it('takes what it can from records that are broken, lie in the wrong stream or hold what Postgres refuses', async () => {
     const { tenantId } = acme();
     const { id: pipelineId } = await publishedPipeline(rig.acme, 'Broken');
@@ -371,6 +442,7 @@ describe('what connectors were asked', () => {
   });
   const started = { atMs: minuteMs + 1, kind: 'started' as const, version: '1.0.0', reason: 'The connector was started.' };
   const ended = { atMs: minuteMs + 2, kind: 'ended' as const, version: '1.0.0', reason: 'It ended by itself (status 7).' };
+  const refusal: SourceRefusal = { pipelineId: 'pl_1', sourceId: 'source', reason: 'signature_mismatch', count: 1, atMs: minuteMs + 3 };
   const minutesOf = (connector: string) => rig.platformDb.prisma.connectorMinute.findMany({ where: { connector }, orderBy: { processId: 'asc' } });
   const rejected = (reason: string) => worker.metric(`vrsky_projector_rejected_total{reason="${reason}"}`);
   /** The next record is in the tables: those before it were looked at. */
@@ -402,6 +474,29 @@ describe('what connectors were asked', () => {
     await listener.end();
   });
 
+  it('of requests that sources refused is counted by reason, with the last time, for the pipeline’s page; not yesterday’s, nor another tenant’s', async () => {
+    const { tenantId } = acme();
+    const { id: pipelineId } = await rig.platformDb.prisma.pipeline.findFirstOrThrow({ where: { tenantId } });
+    const refused = (count: number, more: Partial<SourceRefusal> = {}): SourceRefusal => ({ ...refusal, pipelineId, count, ...more });
+    const of = { connector: 'refusing', processId: 'refusing', events: [] };
+    await node.writeCalls(tenantId, record({ ...of, refusals: [refused(2)] }));
+    await node.writeCalls(
+      tenantId,
+      record({ ...of, revision: 2, refusals: [refused(5, { atMs: minuteMs + 9 }), refused(1, { reason: 'timestamp_too_old' })] }),
+    );
+    await node.writeCalls(tenantId, record({ ...of, refusals: [refused(2), refused(3)] }));
+    await node.writeCalls(tenantId, record({ ...of, minuteMs: minuteMs - 60_000, refusals: [refused(10, { atMs: minuteMs - 1 })] }));
+    const dayMs = 86_400_000;
+    await node.writeCalls(tenantId, record({ ...of, minuteMs: minuteMs - dayMs - 60_000, refusals: [refused(100, { atMs: minuteMs - dayMs - 1 })] }));
+    await settled();
+    const ask = { input: { pipelineId }, tenant: 'acme', cookie: rig.acme.cookie };
+    expect((await trpc('query', 'connectors.refusals', ask)).data).toEqual([
+      { sourceId: 'source', reason: 'signature_mismatch', count: 15, lastAt: new Date(minuteMs + 9).toISOString() },
+      { sourceId: 'source', reason: 'timestamp_too_old', count: 1, lastAt: new Date(minuteMs + 3).toISOString() },
+    ]);
+    expect((await trpc('query', 'connectors.refusals', { ...ask, tenant: 'globex', cookie: rig.globex.cookie })).data).toEqual([]);
+  });
+
   it('is not believed of another tenant, another node, a node of another pool, another time, or in another shape; the next record is', async () => {
     const { tenantId, platform } = acme();
     const [unusable, foreign] = [await rejected('unusable'), await rejected('foreign_node')].map((count) => count || 0) as [number, number];
@@ -418,6 +513,7 @@ describe('what connectors were asked', () => {
       [record({ connector: 'lie', methods: [{ ...tally(configure), payload: 'x' } as CallTally] })],
       [record({ connector: 'lie', nodeId: stranger })],
     ];
+    lies.push([record({ connector: 'lie', refusals: [{ ...refusal, atMs: 1 }] })], [record({ connector: 'lie', refusals: [{ ...refusal, reason: 'A b' }] })]);
     for (const [lie] of lies) await node.writeCalls(tenantId, lie);
     await expect(node.writeCalls(tenantId, record({ connector: 'lie', nodeId: stranger }), stranger)).rejects.toMatchObject({ code: 'BUS.UNAVAILABLE' });
     // What the server would not let through is written by somebody with all rights.

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -10,26 +10,34 @@ import { freePort } from '@vrsky/testkit/ports';
 import { brokenPromises, runTutorial } from '@vrsky/testkit/tutorial';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-// Every section of docs/http-source.md, as it is printed: its settings in the real connector, its requests in a real shell.
+// Every section about a source, as it is printed: its settings in the real connector, its requests in a real shell.
+
+const docs = path.join(repositoryRoot, 'docs');
+const pages = ['http-source.md', ...readdirSync(path.join(docs, 'http/in')).map((file) => `http/in/${file}`)];
 
 interface Section {
+  /** With its page. */
   title: string;
   settings: Record<string, unknown>;
   commands: string[];
   promised: string[];
 }
 
-const sections = readFileSync(path.join(repositoryRoot, 'docs/http-source.md'), 'utf8')
-  .split(/^## /m)
-  .slice(1)
-  .flatMap((text): Section[] => {
+const sections = pages
+  .flatMap((page) =>
+    readFileSync(path.join(docs, page), 'utf8')
+      .split(/^## /m)
+      .slice(1)
+      .map((text) => ({ page, text })),
+  )
+  .flatMap(({ page, text }): Section[] => {
     const blocks = [...text.matchAll(/^```(json|sh|text)\n([\s\S]*?)^```/gm)].map(([, language, block = '']) => ({ language, block }));
     const of = (wanted: string): string[] => blocks.filter(({ language }) => language === wanted).map(({ block }) => block);
     const [settings] = of('json');
     if (settings === undefined) return [];
     return [
       {
-        title: text.slice(0, text.indexOf('\n')),
+        title: `${page}: ${text.slice(0, text.indexOf('\n'))}`,
         settings: JSON.parse(settings),
         commands: of('sh'),
         promised: of('text').flatMap((block) => block.trimEnd().split('\n')),
@@ -68,9 +76,25 @@ afterAll(async () => {
   await rm(cwd, { recursive: true, force: true });
 });
 
-test('every way of authentication has its section', () => {
+test('every way of authentication has its page, and the index leads to it', () => {
   const schemes = new Set(sections.map(({ settings }) => (settings.auth as { scheme: string } | undefined)?.scheme));
-  for (const scheme of ['none', 'token', 'basic', 'standard-webhooks', 'github', 'stripe', 'slack', 'hmac', 'jwt']) expect(schemes).toContain(scheme);
+  const index = readFileSync(path.join(docs, 'http/README.md'), 'utf8');
+  for (const scheme of ['token', 'basic', 'standard-webhooks', 'github', 'stripe', 'slack', 'hmac', 'jwt']) {
+    expect(schemes).toContain(scheme);
+    expect(pages).toContain(`http/in/${scheme}.md`);
+  }
+  for (const page of pages.slice(1)) expect(index).toContain(`(${page.slice('http/'.length)})`);
+});
+
+test('every reason that a page explains is one that senders are answered with', () => {
+  const codesOf = (text: string): string[] =>
+    [...text.matchAll(/^\|(.*?)\|(?: `.*?\|)?/gm)].flatMap(([row]) => [...row.matchAll(/`([a-z_]+)`/g)].map(([, code = '']) => code));
+  const known = codesOf(readFileSync(path.join(docs, 'http-source.md'), 'utf8'));
+  for (const page of pages.slice(1)) {
+    const codes = codesOf(readFileSync(path.join(docs, page), 'utf8').split('## When it is refused')[1] ?? '');
+    expect(codes.length, page).toBeGreaterThan(0);
+    expect(known, page).toEqual(expect.arrayContaining(codes));
+  }
 });
 
 test.each(sections.map((section, i) => ({ ...section, i })))('$title: works as printed', async ({ settings, commands, promised, i }) => {

@@ -29,6 +29,17 @@ export const connectorEventSchema = z.strictObject({
   reason: z.string().max(1_000),
 });
 
+/** How many requests a source refused in a minute so far, for one reason. */
+export const sourceRefusalSchema = z.strictObject({
+  pipelineId: z.string().max(64),
+  sourceId: z.string().max(64),
+  /** The code that the senders were answered with. */
+  reason: z.string().regex(/^[a-z][a-z0-9_]{0,39}$/),
+  count: z.int().min(1).max(2_000_000_000),
+  /** When the last of them was told. */
+  atMs: z.int(),
+});
+
 /**
  * What one connector process did for one tenant in one minute, as far as it is known. Sent again while the minute goes on: a later
  * one with the same (node, process, minute) replaces it.
@@ -50,7 +61,10 @@ export const connectorCallsSchema = z.strictObject({
   revision: z.int().min(1),
   methods: z.array(callTallySchema).max(32),
   events: z.array(connectorEventSchema).max(64),
+  /** Left out when nothing was refused. */
+  refusals: z.array(sourceRefusalSchema).max(256).optional(),
 });
 export type CallTally = z.infer<typeof callTallySchema>;
 export type ConnectorEvent = z.infer<typeof connectorEventSchema>;
+export type SourceRefusal = z.infer<typeof sourceRefusalSchema>;
 export type ConnectorCalls = z.infer<typeof connectorCallsSchema>;

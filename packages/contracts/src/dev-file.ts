@@ -9,6 +9,8 @@ export const devFileSchema = z.strictObject({
   metrics: z.strictObject({ console: z.url(), node: z.url() }),
   nats: z.string(),
   postgres: z.string(),
+  /** Pipelines may send there; nothing listens until the person starts something. */
+  ownReceiver: z.url(),
   user: userSchema,
   tenant: z.strictObject({ slug: z.string(), customerId: z.string() }),
   apiKey: z.string(),

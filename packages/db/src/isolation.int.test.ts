@@ -39,7 +39,9 @@ beforeAll(async () => {
       INSERT INTO connector_minute (tenant_id, minute, node_id, process_id, connector, version, digest, shared, revision, methods)
         VALUES ('cus_${t}', now(), 'nod_${t}', 'p', 'http', '1', 'd', false, 1, '[]');
       INSERT INTO connector_event (tenant_id, minute, node_id, process_id, idx, at, kind, connector, version, digest, reason)
-        VALUES ('cus_${t}', now(), 'nod_${t}', 'p', 0, now(), 'started', 'http', '1', 'd', 'r');`);
+        VALUES ('cus_${t}', now(), 'nod_${t}', 'p', 0, now(), 'started', 'http', '1', 'd', 'r');
+      INSERT INTO source_refusal (tenant_id, pipeline_id, minute, source_id, reason, node_id, process_id, count, at)
+        VALUES ('cus_${t}', 'pip_${t}', now(), 'source', 'signature_mismatch', 'nod_${t}', 'p', 1, now());`);
     // The worker may not make secrets; the console does.
     await withTenant(app, `cus_${t}`, async (tx) => {
       const owner = { createdById: `usr_${t}`, createdByName: 'User' };
@@ -87,6 +89,7 @@ const readable = [
   'trail_position',
   'connector_minute',
   'connector_event',
+  'source_refusal',
   'tenant_key',
   'secret',
   'secret_version',

@@ -38,6 +38,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
         trpc.overview.pathKey(),
         trpc.messages.list.pathKey(),
         trpc.messages.get.pathKey(),
+        trpc.messages.waiting.pathKey(),
         trpc.deadLetters.pathKey(),
         trpc.pipelines.list.pathKey(),
         trpc.pipelines.get.pathKey(),
@@ -53,7 +54,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
       pipelines: [trpc.overview.pathKey(), trpc.pipelines.list.pathKey(), trpc.pipelines.get.pathKey()],
       nodes: [trpc.overview.pathKey(), trpc.nodes.pathKey(), trpc.connectors.pathKey()],
       receiver: [trpc.receiver.list.pathKey()],
-      calls: [trpc.connectors.calls.pathKey()],
+      calls: [trpc.connectors.calls.pathKey(), trpc.connectors.refusals.pathKey()],
       secrets: [trpc.secrets.pathKey()],
     };
     return createGatherer<LiveKind>(GATHER_MS, (kind) => {

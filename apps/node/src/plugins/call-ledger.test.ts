@@ -250,6 +250,7 @@ describe('a refused call', () => {
 });
 
 describe('requests that a source refused', () => {
+  const webhook = { pipelineId: 'pl_1', sourceId: 'source', title: '“Webhook” of the pipeline “Orders”' };
   const events = (records: ConnectorCalls[]) => records.at(-1)?.events.map(({ kind, reason }) => `${kind}: ${reason}`);
 
   test('are told to their tenant alone, the first at once and the rest of the minute together', async () => {
@@ -257,9 +258,9 @@ describe('requests that a source refused', () => {
     const process = ledger.process(shared);
     process.serves(new Set(['cus_a', 'cus_b']));
     await ledger.start?.(new AbortController().signal);
-    process.refusedRequests('cus_a', '“Webhook” of the pipeline “Orders”', { timestamp_too_old: 1, signature_mismatch: 2 });
+    process.refusedRequests('cus_a', webhook, { timestamp_too_old: 1, signature_mismatch: 2 });
     await eventually(() => of('cus_a').length > 0);
-    for (let i = 0; i < 3; i++) process.refusedRequests('cus_a', '“Webhook” of the pipeline “Orders”', { signature_mismatch: 10 });
+    for (let i = 0; i < 3; i++) process.refusedRequests('cus_a', webhook, { signature_mismatch: 10 });
     const first =
       'refused: “Webhook” of the pipeline “Orders” refused 3 requests: signature mismatch (2), timestamp too old (1). The sender was told why; nothing was taken in.';
     expect(events(of('cus_a'))).toEqual([first]);
@@ -272,14 +273,36 @@ describe('requests that a source refused', () => {
     expect(of('cus_b')).toEqual([]);
   });
 
+  test('are counted by source and reason, told again while the minute goes on, and counted anew in the next', async () => {
+    const { ledger, clock, flush, of } = open({ flushEveryMs: 60_000, tellRefusedEveryMs: 5 });
+    const process = ledger.process(shared);
+    process.serves(new Set(['cus_a', 'cus_b']));
+    await ledger.start?.(new AbortController().signal);
+    const counts = () =>
+      of('cus_a')
+        .at(-1)
+        ?.refusals?.map(({ pipelineId, sourceId, reason, count }) => `${pipelineId}/${sourceId} ${reason} ${count}`);
+    process.refusedRequests('cus_a', webhook, { signature_mismatch: 2 });
+    await eventually(() => counts()?.[0] === 'pl_1/source signature_mismatch 2');
+    process.refusedRequests('cus_a', webhook, { signature_mismatch: 1, timestamp_too_old: 1 });
+    await eventually(() => counts()?.length === 2);
+    expect(counts()).toEqual(['pl_1/source signature_mismatch 3', 'pl_1/source timestamp_too_old 1']);
+    clock.ms += MINUTE_MS;
+    await flush();
+    process.refusedRequests('cus_a', webhook, { signature_mismatch: 1 });
+    await eventually(() => of('cus_a').at(-1)?.minuteMs !== FIRST && counts()?.length === 1);
+    expect(counts()).toEqual(['pl_1/source signature_mismatch 1']);
+    expect(of('cus_b')).toEqual([]);
+  });
+
   test('keep their places in the minute, whatever else happens to the process, and leave room for it', async () => {
     const { ledger, flush, of } = open();
     const process = ledger.process(shared);
     process.serves(new Set(['cus_a', 'cus_b']));
-    process.refusedRequests('cus_a', 'first', { too_many: 1 });
+    process.refusedRequests('cus_a', { ...webhook, sourceId: 'first', title: 'first' }, { too_many: 1 });
     await flush();
     process.event('ended', 'It ended.');
-    for (let i = 0; i < 100; i++) process.refusedRequests('cus_a', `source ${i}`, { too_many: 1 });
+    for (let i = 0; i < 100; i++) process.refusedRequests('cus_a', { ...webhook, sourceId: `s${i}`, title: `source ${i}` }, { too_many: 1 });
     await flush();
     expect(of('cus_a').at(-1)?.events).toHaveLength(17);
     expect(events(of('cus_a'))?.slice(0, 3)).toEqual([
@@ -293,7 +316,7 @@ describe('requests that a source refused', () => {
   test('are counted by reason for the metrics', () => {
     const counted: unknown[] = [];
     const { ledger } = open({ onRefusedRequests: ({ connector }, tenantId, reason, count) => counted.push([connector, tenantId, reason, count]) });
-    ledger.process(shared).refusedRequests('cus_a', 'x', { signature_mismatch: 2 });
+    ledger.process(shared).refusedRequests('cus_a', webhook, { signature_mismatch: 2 });
     expect(counted).toEqual([['http', 'cus_a', 'signature_mismatch', 2]]);
   });
 });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { CallTally, ConnectorCalls, ConnectorEvent } from '@vrsky/contracts/connector-calls';
+import type { CallTally, ConnectorCalls, ConnectorEvent, SourceRefusal } from '@vrsky/contracts/connector-calls';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { subjects } from '@vrsky/contracts/subjects';
 import { describeError } from '@vrsky/kernel/errors';
@@ -29,12 +29,20 @@ export interface ProcessCalls {
   serves(tenantIds: ReadonlySet<string>): void;
   /** A turn in its life, in words for the customer. */
   event(kind: ConnectorEvent['kind'], reason: string, version?: string): void;
-  /** A source of this tenant, by what people call it, refused requests: how many for each reason. Only this tenant hears of it. */
-  refusedRequests(tenantId: string, source: string, reasons: Readonly<Record<string, number>>): void;
+  /** A source of this tenant refused requests: how many for each reason. Only this tenant hears of it. */
+  refusedRequests(tenantId: string, source: RefusingSource, reasons: Readonly<Record<string, number>>): void;
   /** Which version it turned out to be. */
   named(version: string): void;
   /** It is gone; what was counted is still sent. */
   end(): void;
+}
+
+/** A source that refused requests. */
+export interface RefusingSource {
+  pipelineId: string;
+  sourceId: string;
+  /** What people call it. */
+  title: string;
 }
 
 /** The books of one connector over all its starts and releases. */
@@ -73,10 +81,13 @@ export interface CallLedgerOptions {
   /** Hears now and then how many messages passed, and from `settle`; never of a single one. */
   onMessages?(process: ProcessName, direction: 'sent' | 'received', count: number): void;
   flushEveryMs?: number;
+  /** What was refused is told sooner than the rest: somebody may be setting a sender up. */
+  tellRefusedEveryMs?: number;
   nowMs?(): number;
 }
 
 const FLUSH_EVERY_MS = 10_000;
+const TELL_REFUSED_EVERY_MS = 1_000;
 const MINUTE_MS = 60_000;
 /** How long records wait for NATS, and how many. */
 const KEEP_MS = 3_600_000;
@@ -87,6 +98,9 @@ const EVENTS_MAX = 64;
 const OWN_EVENTS_MAX = 16;
 /** Sources whose refusals are kept apart until they are written. */
 const REFUSING_SOURCES_MAX = 1_000;
+/** Sources and reasons of one tenant in one minute that are counted apart. */
+const REFUSALS_MAX = 256;
+const REFUSED_COUNT_MAX = 2_000_000_000;
 const REASON_CHARS_MAX = 1_000;
 const VERSION_CHARS_MAX = 64;
 const SET_BACK_MS = 300_000;
@@ -103,7 +117,7 @@ const HEALTH = '/grpc.health.v1.Health/Check';
  * there is news, and at the minute's end. What NATS does not take waits within bounds; the oldest goes first.
  */
 export function createCallLedger(options: CallLedgerOptions): CallLedger {
-  const { nodeId, log, nowMs = Date.now, flushEveryMs = FLUSH_EVERY_MS } = options;
+  const { nodeId, log, nowMs = Date.now, flushEveryMs = FLUSH_EVERY_MS, tellRefusedEveryMs = TELL_REFUSED_EVERY_MS } = options;
   const minuteOf = (): number => Math.floor(nowMs() / MINUTE_MS) * MINUTE_MS;
   const ended = new AbortController();
   const books = new Set<Book>();
@@ -118,7 +132,7 @@ export function createCallLedger(options: CallLedgerOptions): CallLedger {
     waiting.delete(key);
     waiting.set(key, record);
   };
-  const write = (what: 'news' | 'all'): void => {
+  const write = (what: Told): void => {
     for (const book of books) {
       book.settle();
       for (const record of book.write(nodeId, minuteMs, what)) put(record);
@@ -190,6 +204,17 @@ export function createCallLedger(options: CallLedgerOptions): CallLedger {
           async () => {
             turn();
             write('news');
+            await flush();
+          },
+          ended.signal,
+          onError,
+        ),
+        every(
+          tellRefusedEveryMs,
+          async () => {
+            if (![...books].some((book) => book.hasRefused)) return;
+            turn();
+            write('refused');
             await flush();
           },
           ended.signal,
@@ -268,10 +293,13 @@ interface Share {
   receivedBytes: number;
 }
 
-/** Requests that one source refused and nobody was told of yet. */
+/** Everything, what is worth a record before the minute is over, or only of tenants whose sources refused something since. */
+type Told = 'all' | 'news' | 'refused';
+
+/** Requests that one source refused and no event has told yet. */
 interface RefusedRequests {
   tenantId: string;
-  source: string;
+  title: string;
   reasons: Map<string, number>;
 }
 
@@ -290,6 +318,10 @@ class Book implements ProcessCalls {
   /** Only ever appended to in a minute: an event is stored under its place. `tenantId` is null for what everybody hears. */
   #events: { tenantId: string | null; event: ConnectorEvent }[] = [];
   readonly #refused = new Map<string, RefusedRequests>();
+  /** By tenant, what its sources refused in this minute: by source and reason. */
+  readonly #refusals = new Map<string, Map<string, SourceRefusal>>();
+  /** Tenants with refusals that are in no record yet. */
+  readonly #untold = new Set<string>();
   /** Sources that an event of this minute speaks of. */
   readonly #refusing = new Set<string>();
   isClosed = false;
@@ -335,14 +367,30 @@ class Book implements ProcessCalls {
     this.#tell(null, EVENTS_MAX, kind, reason, version);
   }
 
-  refusedRequests(tenantId: string, source: string, reasons: Readonly<Record<string, number>>): void {
-    const key = `${tenantId} ${source}`;
-    const known = this.#refused.get(key) ?? { tenantId, source, reasons: new Map<string, number>() };
+  get hasRefused(): boolean {
+    return this.#untold.size > 0;
+  }
+
+  refusedRequests(tenantId: string, source: RefusingSource, reasons: Readonly<Record<string, number>>): void {
+    const key = `${tenantId} ${source.pipelineId}/${source.sourceId}`;
+    const known = this.#refused.get(key) ?? { tenantId, title: source.title, reasons: new Map<string, number>() };
     if (this.#refused.size < REFUSING_SOURCES_MAX) this.#refused.set(key, known);
     for (const [reason, count] of Object.entries(reasons)) {
       known.reasons.set(reason, (known.reasons.get(reason) ?? 0) + count);
+      this.#count(tenantId, source, reason, count);
       this.#options.onRefusedRequests?.(this.#name, tenantId, reason, count);
     }
+  }
+
+  #count(tenantId: string, { pipelineId, sourceId }: RefusingSource, reason: string, count: number): void {
+    const rows = this.#refusals.get(tenantId) ?? new Map<string, SourceRefusal>();
+    const key = `${pipelineId}/${sourceId} ${reason}`;
+    const row = rows.get(key);
+    if (row === undefined && rows.size >= REFUSALS_MAX) return;
+    const atMs = (this.#options.nowMs ?? Date.now)();
+    rows.set(key, { pipelineId, sourceId, reason, count: Math.min((row?.count ?? 0) + count, REFUSED_COUNT_MAX), atMs });
+    this.#refusals.set(tenantId, rows);
+    this.#untold.add(tenantId);
   }
 
   #tell(tenantId: string | null, max: number, kind: ConnectorEvent['kind'], reason: string, version?: string): void {
@@ -355,11 +403,11 @@ class Book implements ProcessCalls {
   }
 
   /** The first of a minute are told at once, so that whoever sets a sender up sees them; the rest together when the minute ends. */
-  #tellRefused(what: 'news' | 'all'): void {
-    for (const [key, { tenantId, source, reasons }] of this.#refused) {
-      if (what === 'news' && this.#refusing.has(key)) continue;
+  #tellRefused(what: Told): void {
+    for (const [key, { tenantId, title, reasons }] of this.#refused) {
+      if (what !== 'all' && this.#refusing.has(key)) continue;
       this.#refused.delete(key);
-      this.#tell(tenantId, OWN_EVENTS_MAX, 'refused', refusedWords(source, reasons, this.#refusing.has(key)));
+      this.#tell(tenantId, OWN_EVENTS_MAX, 'refused', refusedWords(title, reasons, this.#refusing.has(key)));
       this.#refusing.add(key);
     }
   }
@@ -381,21 +429,24 @@ class Book implements ProcessCalls {
   }
 
   /** The records of this minute that say more than those before them; `news` leaves out that the process is well. */
-  write(nodeId: string, minuteMs: number, what: 'news' | 'all'): ConnectorCalls[] {
+  write(nodeId: string, minuteMs: number, what: Told): ConnectorCalls[] {
     this.#tellRefused(what);
     const deltas = this.#counters.list().flatMap((counter) => deltaOf(counter, this.#before.get(counter.method)) ?? []);
     const common = sharedTallies(deltas, undefined);
     const records: ConnectorCalls[] = [];
-    for (const tenantId of new Set([...this.#tenants, ...this.#shares.keys()])) {
+    const tenants = what === 'refused' ? new Set(this.#untold) : new Set([...this.#tenants, ...this.#shares.keys(), ...this.#untold]);
+    this.#untold.clear();
+    for (const tenantId of tenants) {
       const isOwn = this.#name.tenantId === tenantId;
       const share = this.#shares.get(tenantId);
       const methods = isOwn ? ownTallies(deltas, share) : share === undefined ? common : sharedTallies(deltas, share);
       const events = this.#events.flatMap((row) => (row.tenantId === null || row.tenantId === tenantId ? [row.event] : [])).slice(0, EVENTS_MAX);
-      const isNews = events.length > 0 || methods.some(({ method }) => method !== HEALTH);
+      const refusals = [...(this.#refusals.get(tenantId)?.values() ?? [])];
+      const isNews = events.length + refusals.length > 0 || methods.some(({ method }) => method !== HEALTH);
       // That a process is well is worth a line a minute to its own tenant, and nothing to those who share it.
       if (!isNews && !(isOwn && what === 'all' && methods.length > 0)) continue;
       const known = this.#revisions.get(tenantId) ?? { revision: 0, weight: 0 };
-      const weight = weightOf(what === 'all' ? methods : methods.filter(({ method }) => method !== HEALTH)) + events.length;
+      const weight = weightOf(what === 'all' ? methods : methods.filter(({ method }) => method !== HEALTH)) + events.length + sumOf(refusals);
       if (weight <= known.weight) continue;
       const revision = known.revision + 1;
       this.#revisions.set(tenantId, { revision, weight });
@@ -403,6 +454,7 @@ class Book implements ProcessCalls {
       records.push({
         ...{ v: 1, nodeId, tenantId, connector, version, digest, processId, shared: this.#name.tenantId === null },
         ...{ minuteMs, revision, methods, events },
+        ...(refusals.length > 0 && { refusals }),
       });
     }
     return records;
@@ -417,6 +469,7 @@ class Book implements ProcessCalls {
     this.#revisions.clear();
     this.#events = [];
     this.#refusing.clear();
+    this.#refusals.clear();
   }
 }
 
@@ -429,6 +482,10 @@ function refusedWords(source: string, reasons: ReadonlyMap<string, number>, isMo
   return `${source} refused ${requests}: ${why}. The sender was told why; nothing was taken in.`;
 }
 const METHOD_CHARS_SHOWN = 100;
+
+function sumOf(refusals: readonly SourceRefusal[]): number {
+  return refusals.reduce((sum, { count }) => sum + count, 0);
+}
 
 /** Grows with everything that is counted: two records of a minute that weigh the same say the same. */
 function weightOf(methods: readonly CallTally[]): number {

@@ -160,7 +160,9 @@ export function createConnectorHost(options: ConnectorHostOptions): ConnectorHos
   /** A connector speaks for connections that it was given, and for no others. */
   const bookRefused = (calls: ProcessCalls | undefined, { connectionId, reasons }: RefusedRequests): void => {
     const connection = desired?.connections.find((one) => one.connectionId === connectionId && one.role === 'source');
-    if (connection !== undefined) calls?.refusedRequests(connection.tenantId, connection.title ?? connectionId, reasons);
+    if (connection === undefined) return;
+    const [pipelineId = '', sourceId = ''] = connectionId.split('/');
+    calls?.refusedRequests(connection.tenantId, { pipelineId, sourceId, title: connection.title ?? connectionId }, reasons);
   };
 
   const open = async (of: Release, isSuccessor = false): Promise<ConnectorSession> => {

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { destinationSettingsSchema } from './settings.ts';
 
-const docs = readFileSync(path.resolve(import.meta.dirname, '../../../../docs/http-destination.md'), 'utf8');
-const blocks = [...docs.matchAll(/```json\n(.*?)```/gs)].map((match) => match[1] as string);
+const docs = path.resolve(import.meta.dirname, '../../../../docs');
+const pages = ['http-destination.md', ...readdirSync(path.join(docs, 'http/out')).map((file) => `http/out/${file}`)];
+const blocks = pages.flatMap((page) => [...readFileSync(path.join(docs, page), 'utf8').matchAll(/```json\n(.*?)```/gs)].map((match) => match[1] as string));
 
 describe('what the docs print', () => {
   test.each(blocks)('is accepted as it is: %s', (text) => {

@@ -66,7 +66,10 @@ const standardWebhooks = z
   .meta({ title: 'Standard Webhooks', description: 'Headers webhook-id, webhook-timestamp and webhook-signature, as Svix and many others send them.' });
 
 const github = z
-  .strictObject({ scheme: z.literal('github'), secret: signingSecret('Secret', 'As entered at the webhook on GitHub.') })
+  .strictObject({
+    scheme: z.literal('github'),
+    secret: signingSecret('Secret', 'As entered at the webhook on GitHub, where the content type has to be application/json.'),
+  })
   .meta({ title: 'GitHub', description: 'Header X-Hub-Signature-256. GitHub signs no time: a replay is recognised by X-GitHub-Delivery.' });
 
 const stripe = z
@@ -139,7 +142,7 @@ const jwt = z
 export const authSchema = z
   .discriminatedUnion('scheme', [noAuth, token, basic, standardWebhooks, github, stripe, slack, hmac, jwt])
   .default({ scheme: 'none' })
-  .meta({ title: 'Authentication', description: 'Who may send. What does not pass is answered 401 with the reason, and counted on the connector’s page.' });
+  .meta({ title: 'Authentication', description: 'Who may send. What does not pass is answered 401 with the reason, and shown on the pipeline’s page.' });
 
 const deduplicate = z
   .strictObject({

@@ -7,6 +7,7 @@ import { useCallback, useMemo } from 'react';
 import { useTRPC } from '../../trpc/trpc-context.ts';
 import type { ConnectorRole, ConnectorSummary } from './types.ts';
 
+export { refusalWords } from './refusal-words.ts';
 export type { SettingsError } from './settings/check-settings.ts';
 export { partOfSchema, partOfSettings } from './settings/part-of.ts';
 export type { Json } from './settings/to-form.ts';

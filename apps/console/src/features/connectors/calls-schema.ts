@@ -9,4 +9,6 @@ export const listCallsInput = z.strictObject({
   /** The end of the stretch; now when left out. */
   until: z.iso.datetime().optional(),
 });
+export const listRefusalsInput = z.strictObject({ pipelineId: z.string().min(1).max(64) });
+export type ListRefusalsArgs = z.output<typeof listRefusalsInput>;
 export type ListCallsArgs = z.output<typeof listCallsInput>;

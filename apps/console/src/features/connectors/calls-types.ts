@@ -61,6 +61,15 @@ export interface ConnectorEventView {
   processId: string;
 }
 
+/** How many requests a source refused lately for one reason. */
+export interface SourceRefusalView {
+  sourceId: string;
+  /** The code that the senders were answered with. */
+  reason: string;
+  count: number;
+  lastAt: string;
+}
+
 /** What a connector did for a tenant in a stretch of time of at most an hour. */
 export interface ConnectorCallsView {
   connector: string;

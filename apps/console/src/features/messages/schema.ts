@@ -16,6 +16,7 @@ export const listMessagesInput = z.strictObject({
   cursor: cursorSchema.nullish(),
   limit: limitSchema,
 });
+export const listWaitingInput = z.strictObject({ pipelineId: idSchema });
 export const messageIdInput = z.strictObject({ id: idSchema });
 export const listDeadLettersInput = z.strictObject({ pipelineId: idSchema.optional(), cursor: cursorSchema.nullish(), limit: limitSchema });
 export const resendInput = z.strictObject({ messageId: idSchema, destinationId: z.string().min(1).max(40) });

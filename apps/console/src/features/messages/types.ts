@@ -40,6 +40,29 @@ export interface AttemptView {
   nodeId: string;
 }
 
+/** How a destination does that did not take everything at once lately. */
+export interface DestinationHealth {
+  destinationId: string;
+  /** `recovering`: it takes messages again, and some still wait for their time. */
+  state: 'failing' | 'recovering' | 'recovered';
+  /** Messages that wait for their next attempt. */
+  waiting: number;
+  /** There are more than were counted. */
+  moreWait: boolean;
+  /** The first failed attempt of those that wait. */
+  since: string | null;
+  /** The last failed attempt of those that wait. */
+  failure: { at: string; code: string | null; reason: string | null; peerStatus: number | null } | null;
+  /** When the first of those that wait is tried again. */
+  nextAt: string | null;
+  /** The last delivery within the last hour. */
+  deliveredAt: string | null;
+  /** Messages of the last ten minutes that were delivered by a later attempt than the first. */
+  caughtUp: number;
+  /** Given up within the last 24 hours and not sent again since. */
+  dead: { count: number; at: string; reason: string } | null;
+}
+
 export interface PayloadView {
   /** UTF-8 text when it is text, else null and `base64` counts. Cut at 256 KiB, `bytes` is the true size. */
   text: string | null;

@@ -1,4 +1,5 @@
 import { isHttp, type PipelineDraft } from '@vrsky/contracts/pipeline-spec';
+import { isOpenSource } from './open-source.ts';
 import type { PipelineDetail } from './types.ts';
 
 /** What a person building a pipeline would do next, in a sentence; null when nothing is left to do. */
@@ -19,6 +20,11 @@ export function nextStep(
   if (pipeline.publishedRevision === null) return byUrl ? 'Publish: then the URL accepts messages.' : 'Publish: then the source begins.';
   if (pipeline.hasUnpublishedChanges) return 'Publish: until then the nodes run the revision before.';
   if (pipeline.state === 'rolling_out') return 'The nodes are taking the revision over.';
-  if (pipeline.lastMessageAt === null) return byUrl ? 'Send a first message: the source has a ready curl line.' : 'Nothing has come from the source yet.';
+  if (pipeline.lastMessageAt === null) {
+    if (!byUrl) return 'Nothing has come from the source yet.';
+    return isOpenSource(draft.source)
+      ? 'Send a first message: the source has a ready curl line.'
+      : 'Let the sender send a first message. What the source refuses shows here, too, with the reason.';
+  }
   return null;
 }

@@ -33,6 +33,7 @@ export const replaceSecretChange = {
   value: valueSchema.optional().describe('The next version; left out, the value stays'),
   hosts: hostsSchema.optional(),
   overlapSeconds: overlapSchema.optional().describe('For the version replaced now, and for later ones'),
+  endOverlap: z.literal(true).optional().describe('Replaced versions stop being valid at once'),
 };
 
 export const replaceSecretInput = z.strictObject({ name: secretNameSchema, revision: z.int(), ...replaceSecretChange });

@@ -73,13 +73,13 @@ export const secretRoutes: Route[] = [
     id: 'replaceSecret',
     tag,
     summary: 'Replace the value of a secret, or change its hosts',
-    description: `Connectors get the new version without a restart; the old one stays valid for \`overlapSeconds\`, and 0 ends it at once. ${writing}`,
+    description: `Connectors get the new version without a restart; the old one stays valid for \`overlapSeconds\`, and 0 ends it at once; \`endOverlap\` ends it later. ${writing}`,
     permission: 'secret.write',
     params: nameParams,
     query: noQuery,
     body: z
       .strictObject(replaceSecretChange)
-      .refine((body) => Object.values(body).some((value) => value !== undefined), 'Send a value, hosts, or overlapSeconds'),
+      .refine((body) => Object.values(body).some((value) => value !== undefined), 'Send a value, hosts, overlapSeconds, or endOverlap'),
     success: { status: 200, description: 'The secret, without its value', schema: secretSchema },
     ifMatch: 'required',
     idempotent: true,

@@ -21,8 +21,8 @@ export function parseCalls(data: Uint8Array, subject: string, tenantId: string, 
   if (subject !== subjects.calls(record.nodeId)) return { problem: `it names node ${record.nodeId} and came as ${subject}` };
   if (record.minuteMs % MINUTE_MS !== 0) return { problem: 'its minute begins within a minute' };
   if (record.minuteMs > nowMs + AHEAD_MS || record.minuteMs < nowMs - KEEP_DAYS * DAY_MS) return { problem: 'its minute is not one that is kept' };
-  const strays = record.events.filter(({ atMs }) => Math.abs(atMs - record.minuteMs) > AHEAD_MS);
-  return strays.length > 0 ? { problem: 'an event in it is of another time than its minute' } : record;
+  const strays = [...record.events, ...(record.refusals ?? [])].filter(({ atMs }) => Math.abs(atMs - record.minuteMs) > AHEAD_MS);
+  return strays.length > 0 ? { problem: 'something in it is of another time than its minute' } : record;
 }
 
 const MINUTE_MS = 60_000;

@@ -46,6 +46,7 @@ async function deleteOld(client: pg.ClientBase, before: Date): Promise<void> {
     ['message_minute', 'minute'],
     ['connector_minute', 'minute'],
     ['connector_event', 'at'],
+    ['source_refusal', 'minute'],
   ]) {
     for (;;) {
       const { rowCount } = await client.query(

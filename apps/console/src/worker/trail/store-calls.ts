@@ -43,6 +43,7 @@ async function writeCalls(client: pg.ClientBase, tenantId: string, records: read
   const rows = [...newest.values()];
   const changed = new Set(await writeMinutes(client, tenantId, rows));
   await writeEvents(client, tenantId, rows);
+  await writeRefusals(client, tenantId, rows);
   return { connectors: changed, refused };
 }
 
@@ -103,6 +104,31 @@ async function writeEvents(client: pg.ClientBase, tenantId: string, records: rea
       column(({ event }) => event.version),
       column(({ record }) => record.digest),
       column(({ event }) => event.reason),
+    ],
+  });
+}
+
+async function writeRefusals(client: pg.ClientBase, tenantId: string, records: readonly ConnectorCalls[]): Promise<void> {
+  const refusals = records.flatMap((record) => (record.refusals ?? []).map((refusal) => ({ record, refusal })));
+  if (refusals.length === 0) return;
+  const column = <T>(pick: (row: (typeof refusals)[number]) => T): T[] => refusals.map(pick);
+  // A node that names a source twice in one record must not spoil the whole batch.
+  await client.query({
+    name: 'source-refusals',
+    text: `INSERT INTO source_refusal (tenant_id, pipeline_id, minute, source_id, reason, node_id, process_id, count, at)
+      SELECT DISTINCT ON (1, 2, 3, 4, 5, 6, 7) $1, * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[], $9::timestamptz[])
+      ON CONFLICT (tenant_id, pipeline_id, minute, source_id, reason, node_id, process_id) DO UPDATE SET count = EXCLUDED.count, at = EXCLUDED.at
+        WHERE EXCLUDED.count > source_refusal.count`,
+    values: [
+      tenantId,
+      column(({ refusal }) => refusal.pipelineId),
+      column(({ record }) => new Date(record.minuteMs)),
+      column(({ refusal }) => refusal.sourceId),
+      column(({ refusal }) => refusal.reason),
+      column(({ record }) => record.nodeId),
+      column(({ record }) => record.processId),
+      column(({ refusal }) => refusal.count),
+      column(({ refusal }) => new Date(refusal.atMs)),
     ],
   });
 }

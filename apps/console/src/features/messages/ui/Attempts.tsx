@@ -12,23 +12,15 @@ import classes from './Trail.module.css';
 
 /** Every attempt at one destination: when, what the receiver said, and what comes next. */
 export function Attempts({ destination }: { destination: MessageDetail['destinations'][number] }) {
-  const { state } = destination;
   const attempts = destination.attempts.filter(({ attempt }) => attempt > 0);
   const last = attempts.at(-1);
   if (!last) return <NotSent last={destination.attempts.at(-1)} what={destination.connector === 'http' ? 'No request was made' : 'Nothing was sent'} />;
   return (
-    <>
-      <ol className={classes.attempts}>
-        {attempts.map((attempt) => (
-          <Attempt key={`${attempt.attempt} ${attempt.at}`} attempt={attempt} />
-        ))}
-      </ol>
-      {state === 'retrying' && last.nextAt && (
-        <p>
-          Next attempt <RelativeTime at={last.nextAt} />.{last.behind !== null && last.behind > 0 && ` ${behindWords(last.behind)}`}
-        </p>
-      )}
-    </>
+    <ol className={classes.attempts}>
+      {attempts.map((attempt) => (
+        <Attempt key={`${attempt.attempt} ${attempt.at}`} attempt={attempt} isLast={attempt === last} />
+      ))}
+    </ol>
   );
 }
 
@@ -50,7 +42,7 @@ function NotSent({ last, what }: { last: AttemptView | undefined; what: string }
   );
 }
 
-function Attempt({ attempt }: { attempt: AttemptView }) {
+function Attempt({ attempt, isLast }: { attempt: AttemptView; isLast: boolean }) {
   const state: StateName = attempt.state === 'retrying' ? 'failed' : attempt.state;
   return (
     <li>
@@ -66,6 +58,17 @@ function Attempt({ attempt }: { attempt: AttemptView }) {
         )}
       </div>
       {attempt.reason && attempt.state !== 'delivered' && <div style={{ overflowWrap: 'anywhere' }}>{attempt.reason}</div>}
+      {attempt.nextAt && (
+        <div>
+          Next attempt not before <RelativeTime at={attempt.nextAt} clock />
+          {isLast && (
+            <>
+              , <RelativeTime at={attempt.nextAt} />
+            </>
+          )}
+          .{isLast && attempt.behind !== null && attempt.behind > 0 && ` ${behindWords(attempt.behind)}`}
+        </div>
+      )}
       <div className={classes.small}>
         {attempt.code && attempt.state !== 'delivered' && <span className="mono">{attempt.code}</span>}
         <span>

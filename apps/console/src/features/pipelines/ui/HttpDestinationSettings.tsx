@@ -2,7 +2,9 @@
 
 import { Skeleton } from '@mantine/core';
 import type { HttpDestinationSpec } from '@vrsky/contracts/pipeline-spec';
+import { useCallback } from 'react';
 import { partOfSchema, partOfSettings, type SettingsError, SettingsForm, useHttpSchema } from '../../connectors/api.tsx';
+import { secretHosts } from '../secret-hosts.ts';
 import classes from './PipelineEditor.module.css';
 
 type Settings = HttpDestinationSpec['settings'];
@@ -26,6 +28,7 @@ const parts = [
 /** What the connector can be set to beyond where and how often, from its own schema. */
 export function HttpDestinationSettings({ settings, errors, showAll, focus, onChange }: HttpDestinationSettingsProps) {
   const { schema, isPending } = useHttpSchema('destination');
+  const hostsFor = useCallback((pointer: string) => secretHosts(settings, pointer), [settings]);
   if (isPending) return <Skeleton height={60} />;
   if (schema === null)
     return (
@@ -44,6 +47,7 @@ export function HttpDestinationSettings({ settings, errors, showAll, focus, onCh
           errors={own}
           showAll={showAll}
           focus={focused}
+          hostsFor={hostsFor}
           onChange={(part) => onChange(withPart(settings, keys, part))}
         />
       </details>

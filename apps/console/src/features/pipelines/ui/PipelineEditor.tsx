@@ -13,12 +13,14 @@ import { nextStep } from '../next-step.ts';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
 import { ConnectorPartForm } from './ConnectorPartForm.tsx';
 import { DestinationForm } from './DestinationForm.tsx';
+import { DestinationNotices } from './DestinationNotices.tsx';
 import { EditorHeader } from './EditorHeader.tsx';
 import { OrderField } from './OrderField.tsx';
 import { PartList } from './PartList.tsx';
 import classes from './PipelineEditor.module.css';
 import { PipelineMessages } from './PipelineMessages.tsx';
 import { isStillBeingBuilt, ProblemList } from './ProblemList.tsx';
+import { RefusalsNotice } from './RefusalsNotice.tsx';
 import { RetryFields } from './RetryFields.tsx';
 import { RolloutPanel } from './RolloutPanel.tsx';
 import { SourceConnectorSelect } from './SourceConnectorSelect.tsx';
@@ -98,6 +100,8 @@ function PipelineOverview({ pipeline, editor, left, onGo }: PipelineOverviewProp
           setFocus({ path: problem.path });
         }}
       />
+      <DestinationNotices pipelineId={pipeline.id} draft={editor.draft} />
+      <RefusalsNotice pipelineId={pipeline.id} source={editor.draft.source} />
       <PipelineCanvas pipeline={pipeline} draft={editor.draft} problems={editor.problems} selectedId={selected.part.id} onSelect={select} />
       <div className={classes.work}>
         <PartList pipeline={pipeline} editor={editor} selectedId={selected.part.id} focusId={left} onSelect={select} />

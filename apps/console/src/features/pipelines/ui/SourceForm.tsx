@@ -7,6 +7,7 @@ import { CodeBlock } from '../../../ui/CodeBlock.tsx';
 import { CopyButton } from '../../../ui/CopyButton.tsx';
 import { partOfSchema, partOfSettings, type SettingsError, SettingsForm, TestConnection, useHttpSchema } from '../../connectors/api.tsx';
 import { curlLine } from '../curl-line.ts';
+import { isOpenSource } from '../open-source.ts';
 import type { DraftProblem, PipelineDetail } from '../types.ts';
 import classes from './PipelineEditor.module.css';
 
@@ -31,7 +32,7 @@ const parts = [
 ] as const;
 
 export function SourceForm({ source, pipeline, at, problems, focus, onChange, before }: SourceFormProps) {
-  const open = isOpen(source);
+  const open = isOpenSource(source);
   return (
     <section aria-label="Source">
       <h2 className={classes.formTitle}>HTTP in</h2>
@@ -60,8 +61,8 @@ export function SourceForm({ source, pipeline, at, problems, focus, onChange, be
           </div>
         ) : (
           <p className={classes.help}>
-            Requests have to show who sends them. docs/http-source.md has one that works for each way; what was refused, and why, is on the page of the
-            connector HTTP.
+            Requests have to show who sends them. docs/http has a page for each way, with a request that works as printed. What was refused, and why, shows
+            above within seconds.
           </p>
         )}
         <SourceSettings source={source} at={at} problems={problems} focus={focus} onChange={onChange} />
@@ -74,11 +75,6 @@ function leadOf({ publishedRevision }: PipelineDetail, open: boolean): string {
   if (publishedRevision === null) return 'The URL is yours already. It answers 404 until the pipeline is published.';
   const stored = 'Answers 202 with a message id once the message is stored on disk, never before.';
   return open ? `${stored} Whoever knows the URL can send: treat it like a password.` : stored;
-}
-
-/** Whether nobody is asked who they are. */
-function isOpen({ settings: { auth } }: HttpSourceSpec): boolean {
-  return typeof auth !== 'object' || auth === null || !('scheme' in auth) || auth.scheme === 'none';
 }
 
 /** What the connector can be set to, from its own schema. */

@@ -12,7 +12,7 @@ import { listSecretUses } from './secret-uses.ts';
 import { currentTenantKey } from './tenant-key.ts';
 
 /**
- * A secret's next version, its hosts, or how long replaced versions stay valid. What nodes hold follows in the same transaction: connectors
+ * A secret's next version, its hosts, how long replaced versions stay valid, or their end. What nodes hold follows in the same transaction: connectors
  * get the new version by a new configuration, beside the old one until that one's time is over.
  */
 export async function replaceSecret(ctx: TenantContext, args: ReplaceSecretArgs): Promise<SecretView> {
@@ -25,11 +25,12 @@ export async function replaceSecret(ctx: TenantContext, args: ReplaceSecretArgs)
     requireRevision(row, args.revision);
     const overlapSeconds = args.overlapSeconds ?? row.overlapSeconds;
     if (value !== null) await addVersion(ctx, tx, row, value, overlapSeconds);
+    const ended = args.endOverlap ? await endReplaced(tx, row) : 0;
     const changed = await tx.secret.update({
       where: { tenantId_id: { tenantId, id: row.id } },
       data: { hosts: args.hosts ?? row.hosts, overlapSeconds, revision: row.revision + 1, updatedAt: new Date() },
     });
-    if (value !== null || args.hosts !== undefined) await tellNodes(ctx, tx, row.name);
+    if (value !== null || args.hosts !== undefined || ended > 0) await tellNodes(ctx, tx, row.name);
     await notifyLive(tx, { tenantId, kind: 'secrets' });
     return toView(tx, changed);
   });
@@ -57,6 +58,15 @@ async function addVersion(ctx: TenantContext, tx: TenantTx, { id, name }: Secret
       createdByName: ctx.actor.name,
     },
   });
+}
+
+/** Destroys the versions that a newer one has replaced. */
+async function endReplaced(tx: TenantTx, { tenantId, id }: SecretRow): Promise<number> {
+  const { count } = await tx.secretVersion.updateMany({
+    where: { tenantId, secretId: id, validUntil: { not: null }, ciphertext: { not: null } },
+    data: { validUntil: new Date(), ciphertext: null },
+  });
+  return count;
 }
 
 /** Only when a published pipeline refers to it: nodes have no other secrets. */

@@ -12,20 +12,33 @@ import { fieldOf, hostsOf } from './secret-words.ts';
 
 const DAY = 86_400;
 
+export interface CreateSecretProps {
+  onClose: () => void;
+  /** Where it was wanted; else it is chosen later. */
+  onCreated?: (name: string) => void;
+  /** Where the setting that asks for it sends it. */
+  hosts?: string[];
+}
+
 /** Name, value, hosts. After it is stored the value is shown to nobody, also not to who typed it. */
-export function CreateSecret({ onClose }: { onClose: () => void }) {
+export function CreateSecret({ onClose, onCreated, hosts: suggested = [] }: CreateSecretProps) {
   const trpc = useTRPC();
   const queryClient = useQueryClient();
   const [name, setName] = useState('');
   const [value, setValue] = useState('');
-  const [hosts, setHosts] = useState('');
+  const [hosts, setHosts] = useState(suggested.join('\n'));
   const [overlapSeconds, setOverlap] = useState(DAY);
   const create = useMutation(
     trpc.secrets.create.mutationOptions({
       gcTime: 0,
       onSuccess: (secret) => {
-        notifications.show({ color: 'good', title: 'Secret added', message: `Choose ${secret.name} in the settings of a source or a destination.` });
+        notifications.show({
+          color: 'good',
+          title: 'Secret added',
+          message: onCreated ? `${secret.name} is chosen.` : `Choose ${secret.name} in the settings of a source or a destination.`,
+        });
         void queryClient.invalidateQueries({ queryKey: trpc.secrets.pathKey() });
+        onCreated?.(secret.name);
         onClose();
       },
     }),
@@ -33,6 +46,8 @@ export function CreateSecret({ onClose }: { onClose: () => void }) {
   const errors = fieldErrorsOf(create.error);
   const submit = (event: FormEvent) => {
     event.preventDefault();
+    // React hands it on to whatever the dialog was opened from.
+    event.stopPropagation();
     create.mutate({ name: name.trim(), value, hosts: hostsOf(hosts), overlapSeconds });
   };
   return (

@@ -19,6 +19,7 @@ import { useNeeds, useSlug } from '../../tenancy/api.tsx';
 import type { SecretView } from '../types.ts';
 import { CreateSecret } from './CreateSecret.tsx';
 import { DeleteSecret } from './DeleteSecret.tsx';
+import { EndOverlap } from './EndOverlap.tsx';
 import { ReplaceSecret } from './ReplaceSecret.tsx';
 
 export function SecretsPage() {
@@ -27,7 +28,7 @@ export function SecretsPage() {
   const needsWrite = useNeeds('secret.write');
   const secrets = useQuery(trpc.secrets.list.queryOptions(undefined, { enabled: needsRead === null }));
   const [creating, create] = useDisclosure(false);
-  const [open, setOpen] = useState<{ what: 'replace' | 'delete'; secret: SecretView } | null>(null);
+  const [open, setOpen] = useState<{ what: 'replace' | 'delete' | 'end'; secret: SecretView } | null>(null);
 
   const addButton = (
     <NeedsRole role={needsWrite}>
@@ -53,10 +54,12 @@ export function SecretsPage() {
         onRetry={() => void secrets.refetch()}
         onReplace={(secret) => setOpen({ what: 'replace', secret })}
         onDelete={(secret) => setOpen({ what: 'delete', secret })}
+        onEndOverlap={(secret) => setOpen({ what: 'end', secret })}
         action={addButton}
       />
       {creating && <CreateSecret onClose={create.close} />}
       {open?.what === 'replace' && <ReplaceSecret secret={open.secret} onClose={() => setOpen(null)} />}
+      {open?.what === 'end' && <EndOverlap secret={open.secret} onClose={() => setOpen(null)} />}
       {open?.what === 'delete' && <DeleteSecret secret={open.secret} onClose={() => setOpen(null)} />}
     </>
   );
@@ -66,6 +69,7 @@ interface RowActions {
   needsWrite: string | null;
   onReplace: (secret: SecretView) => void;
   onDelete: (secret: SecretView) => void;
+  onEndOverlap: (secret: SecretView) => void;
 }
 
 interface BodyProps extends RowActions {
@@ -113,7 +117,7 @@ function SecretTable({ secrets, ...actions }: { secrets: SecretView[] } & RowAct
   return <DataTable label="Secrets" columns={columns(slug, actions)} rows={secrets} rowKey={(secret) => secret.id} />;
 }
 
-function columns(slug: string, { needsWrite, onReplace, onDelete }: RowActions): Column<SecretView>[] {
+function columns(slug: string, { needsWrite, onReplace, onDelete, onEndOverlap }: RowActions): Column<SecretView>[] {
   return [
     {
       id: 'name',
@@ -130,7 +134,14 @@ function columns(slug: string, { needsWrite, onReplace, onDelete }: RowActions):
       narrowLabel: 'Fingerprint',
       width: 110,
     },
-    { id: 'version', header: 'Version', cell: (secret) => <Versions secret={secret} />, narrow: 'meta', narrowLabel: 'Version', width: 190 },
+    {
+      id: 'version',
+      header: 'Version',
+      cell: (secret) => <Versions secret={secret} needsWrite={needsWrite} onEndOverlap={onEndOverlap} />,
+      narrow: 'meta',
+      narrowLabel: 'Version',
+      width: 190,
+    },
     { id: 'hosts', header: 'Hosts', cell: ({ hosts }) => <Hosts hosts={hosts} />, narrow: 'full' },
     { id: 'used', header: 'Used by', cell: (secret) => <Uses slug={slug} secret={secret} />, narrow: 'full' },
     {
@@ -170,8 +181,8 @@ function columns(slug: string, { needsWrite, onReplace, onDelete }: RowActions):
   ];
 }
 
-function Versions({ secret: { versions } }: { secret: SecretView }) {
-  const [current, ...older] = versions;
+function Versions({ secret, needsWrite, onEndOverlap }: { secret: SecretView } & Pick<RowActions, 'needsWrite' | 'onEndOverlap'>) {
+  const [current, ...older] = secret.versions;
   const last = older[0];
   return (
     <>
@@ -179,7 +190,14 @@ function Versions({ secret: { versions } }: { secret: SecretView }) {
       {last?.validUntil && (
         <span style={{ color: 'var(--vr-dim)' }}>
           {' '}
-          · {last.number} too until <RelativeTime at={last.validUntil} />
+          · {last.number} too until <RelativeTime at={last.validUntil} />{' '}
+          <NeedsRole role={needsWrite}>
+            {(disabled) => (
+              <Button size="compact-xs" variant="default" disabled={disabled} onClick={() => onEndOverlap(secret)} aria-label={`End overlap of ${secret.name}`}>
+                End overlap…
+              </Button>
+            )}
+          </NeedsRole>
         </span>
       )}
     </>

@@ -1,11 +1,11 @@
 'use client';
 
-import { Anchor, Checkbox, MultiSelect, NumberInput, Select, Textarea, TextInput } from '@mantine/core';
-import { IconKey } from '@tabler/icons-react';
-import Link from 'next/link';
-import { paths } from '../../../../lib/paths.ts';
-import { useSecretNames } from '../../../secrets/api.tsx';
-import { useSlug } from '../../../tenancy/api.tsx';
+import { Button, Checkbox, MultiSelect, NumberInput, Select, Textarea, TextInput } from '@mantine/core';
+import { useDisclosure } from '@mantine/hooks';
+import { IconKey, IconPlus } from '@tabler/icons-react';
+import { NeedsRole } from '../../../../ui/NeedsRole.tsx';
+import { CreateSecret, useSecretNames } from '../../../secrets/api.tsx';
+import { useNeeds } from '../../../tenancy/api.tsx';
 import { isSecretReference, type SecretReference } from '../../settings/secret-reference.ts';
 import type { Field, Json, Option } from '../../settings/to-form.ts';
 import { type FieldInputProps, useFormContext } from './form-context.ts';
@@ -158,7 +158,9 @@ function ChoicesField({ field, pointer, value, onChange }: PropsOf<'choices'>) {
 /** Only the name: values are kept elsewhere, sealed, and reach the connector on its node. */
 function SecretField({ field, pointer, value, onChange }: PropsOf<'secret'>) {
   const control = useControl(field, pointer);
-  const slug = useSlug();
+  const { hostsFor } = useFormContext();
+  const needsWrite = useNeeds('secret.write');
+  const [creating, create] = useDisclosure(false);
   const names = useSecretNames();
   const chosen = isSecretReference(value) ? value.$secret : null;
   const isMissing = chosen !== null && names !== undefined && !names.includes(chosen);
@@ -181,9 +183,22 @@ function SecretField({ field, pointer, value, onChange }: PropsOf<'secret'>) {
         value={chosen}
         onChange={(name) => onChange(name === null ? undefined : toReference(name))}
       />
-      <Anchor component={Link} href={paths.secrets(slug)} target="_blank" size="sm" mt={4} display="inline-block">
-        New secret…
-      </Anchor>
+      <NeedsRole role={needsWrite}>
+        {(disabled) => (
+          <Button
+            variant="subtle"
+            size="compact-xs"
+            mt={4}
+            leftSection={<IconPlus size={14} aria-hidden />}
+            disabled={disabled || control.disabled}
+            aria-label={`New secret for ${field.title}`}
+            onClick={create.open}
+          >
+            New secret…
+          </Button>
+        )}
+      </NeedsRole>
+      {creating && <CreateSecret onClose={create.close} onCreated={(name) => onChange(toReference(name))} hosts={hostsFor(pointer)} />}
     </div>
   );
 }

@@ -23,10 +23,14 @@ export interface SettingsFormProps {
   /** Also what nobody has filled in yet is wrong: somebody asked. */
   showAll?: boolean;
   readOnly?: boolean;
+  /** By the pointer of a secret's field, the hosts that its value is sent to; a secret that is made there begins with them. */
+  hostsFor?: (pointer: string) => string[];
 }
 
+const noHosts = (): string[] => [];
+
 /** A connector's settings, from its schema. What the schema refuses shows at its field at once; what is merely empty, after one was there. */
-export function SettingsForm({ schema, value, errors, onChange, focus = null, showAll = false, readOnly = false }: SettingsFormProps) {
+export function SettingsForm({ schema, value, errors, onChange, focus = null, showAll = false, readOnly = false, hostsFor = noHosts }: SettingsFormProps) {
   const prefix = useId();
   const read = useMemo(() => readSchema(schema === '' ? '{"type":"object"}' : schema), [schema]);
   const form = useMemo((): Field => (read.ok ? toForm(read.schema) : asJson(read.reason)), [read]);
@@ -49,9 +53,10 @@ export function SettingsForm({ schema, value, errors, onChange, focus = null, sh
       touch: (pointer: string) => setTouched((before) => (before.has(pointer) ? before : new Set([...before, pointer]))),
       idOf,
       readOnly,
+      hostsFor,
       Input: FieldInput,
     }),
-    [messages, idOf, readOnly],
+    [messages, idOf, readOnly, hostsFor],
   );
 
   useEffect(() => {

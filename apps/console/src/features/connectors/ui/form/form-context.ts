@@ -18,6 +18,8 @@ export interface FormContextValue {
   touch(pointer: string): void;
   idOf(pointer: string): string;
   readOnly: boolean;
+  /** Hosts that a new secret of this field is for. */
+  hostsFor(pointer: string): string[];
   /** Draws any field, for those that hold others. */
   Input: ComponentType<FieldInputProps>;
 }
