@@ -387,6 +387,34 @@ describe('the projector', () => {
     expect([await listed(null), await listed('out'), await listed('next')]).toEqual([[id], [answer], []]);
   });
 
+  it('does not take messages that wait for their turn in strict order for a destination that fails, and counts them where one does', async () => {
+    const { tenantId } = acme();
+    const { id: pipelineId } = await publishedPipeline(rig.acme, 'In turn', { order: 'strict' });
+    const waiting = async () =>
+      (await trpc('query', 'messages.waiting', { input: { pipelineId }, tenant: 'acme', cookie: rig.acme.cookie })).data as DestinationHealth[];
+    const [first, second] = [newId('msg'), newId('msg')];
+    const startMs = Date.now() - 10_000;
+    const turn: TrailDestination = { id: 'out', state: 'retrying', attempt: 0, code: 'waits_in_order', reason: 'It waits for its turn.' };
+    await node.writeTrail(tenantId, { ...record(rig.acme, pipelineId, [first, second], turn), atMs: startMs });
+    await eventually(async () => (await messageOf(second)) !== null);
+    expect(await waiting()).toEqual([]);
+    const failure = {
+      id: 'out',
+      state: 'retrying',
+      attempt: 1,
+      startedAtMs: startMs - 1_000,
+      code: 'http_503',
+      reason: 'It answered 503.',
+      behind: 1,
+    } as const;
+    await node.writeTrail(tenantId, { ...record(rig.acme, pipelineId, [first], failure), atMs: startMs - 900 });
+    const [health] = await eventually(async () => ((await waiting()).length > 0 ? waiting() : false));
+    expect(health).toMatchObject({ state: 'failing', waiting: 2, failure: { code: 'http_503' }, since: new Date(startMs - 1_000).toISOString() });
+    for (const id of [first, second]) await node.writeTrail(tenantId, record(rig.acme, pipelineId, [id], delivered(id === first ? 2 : 1)));
+    await eventually(async () => (await waiting())[0]?.state === 'recovered');
+    expect(await waiting()).toMatchObject([{ waiting: 0, caughtUp: 1 }]);
+  });
+
   it('takes what it can from records that are broken, lie in the wrong stream or hold what Postgres refuses', async () => {
     const { tenantId } = acme();
     const { id: pipelineId } = await publishedPipeline(rig.acme, 'Broken');

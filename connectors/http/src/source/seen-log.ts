@@ -135,7 +135,7 @@ export function createSeenLog(options: SeenLogOptions): SeenLog {
   };
 
   const step = async (): Promise<void> => {
-    if (rewriting === null && (isBroken || isWasteful())) await beginRewrite();
+    if (rewriting === null && (isBroken || isWasteful())) await within(writeMs, beginRewrite());
     const batch = waiting;
     waiting = [];
     const rewritten = nextRewritten(Math.max(REWRITE_AT_ONCE, batch.length));
@@ -152,7 +152,7 @@ export function createSeenLog(options: SeenLogOptions): SeenLog {
       weight += entry.weight;
       entry.onSettled();
     }
-    if (isOver) await endRewrite();
+    if (isOver) await within(writeMs, endRewrite());
   };
   const work = async (): Promise<void> => {
     isWorking = true;
@@ -221,7 +221,8 @@ export function createSeenLog(options: SeenLogOptions): SeenLog {
       return found;
     },
     append(record, onSettled) {
-      if (isBroken) {
+      // What comes while all is written anew may be of a part that has been written already.
+      if (isBroken && rewriting === null) {
         giveUp([{ onSettled }]);
         return;
       }

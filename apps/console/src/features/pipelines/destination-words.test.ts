@@ -17,13 +17,18 @@ const failing: DestinationHealth = {
   dead: null,
 };
 const words = (change: Partial<DestinationHealth> = {}) => {
-  const { title, todo } = destinationWords('Shop', { ...failing, ...change }, retry);
+  const { title, todo } = destinationWords('Shop', { ...failing, ...change }, { retry });
   return { title: title.replaceAll('\u00a0', ' '), todo: todo.join(' ').replaceAll('\u00a0', ' ') };
 };
 
 test('a receiver that is down: how many wait, what to do, and that nothing is lost', () => {
   expect(words().title).toBe('“Shop” does not take messages: 3 messages wait');
   expect(words().todo).toContain('Start the receiver, or correct the URL of the destination. Nothing is lost: each message is tried 6 times in all');
+});
+
+test('in strict order the others wait behind the one that is tried', () => {
+  expect(destinationWords('Shop', failing, { retry, order: 'strict' }).todo.join(' ')).toContain('wait behind the one that is tried');
+  expect(words().todo).not.toContain('wait behind');
 });
 
 test('of very many it is said that there are more', () => {

@@ -1,4 +1,4 @@
-import type { RetryPolicy } from '@vrsky/contracts/pipeline-spec';
+import type { DestinationSpec, RetryPolicy } from '@vrsky/contracts/pipeline-spec';
 import { formatCount } from '../../ui/format.ts';
 import type { DestinationHealth } from '../messages/types.ts';
 
@@ -9,9 +9,11 @@ export interface DestinationWords {
 }
 
 /** How a destination does, for the customer; times stand beside it. */
-export function destinationWords(name: string, health: DestinationHealth, retry: RetryPolicy | undefined): DestinationWords {
+export function destinationWords(name: string, health: DestinationHealth, destination: Pick<DestinationSpec, 'retry' | 'order'> | undefined): DestinationWords {
   const called = `“${name}”`;
-  const todo = [causeOf(health), nothingIsLost(health, retry), deadOf(health)].filter((part) => part !== null);
+  const todo = [causeOf(health), nothingIsLost(health, destination?.retry), orderOf(health, destination?.order), deadOf(health)].filter(
+    (part) => part !== null,
+  );
   if (health.state === 'recovered') return { title: `${called} takes messages again`, todo };
   if (health.state === 'recovering') return { title: `${called} takes messages again; ${waitOf(health)} for the next attempt`, todo };
   if (health.waiting === 0) return { title: `${called} could not take ${formatCount(health.dead?.count ?? 0, 'message')}`, todo };
@@ -49,6 +51,11 @@ function nothingIsLost({ state, waiting }: DestinationHealth, retry: RetryPolicy
   if (state === 'recovering') return 'They are delivered when their time has come; nothing needs to be done.';
   const times = retry ? `${formatCount(retry.attempts, 'time')} in all` : 'as often as the destination says';
   return `Nothing is lost: each message is tried ${times}, with growing waits, and is delivered as soon as the receiver answers. After its last attempt it is kept as a dead letter, to be sent again.`;
+}
+
+function orderOf({ state, waiting }: DestinationHealth, order: DestinationSpec['order']): string | null {
+  if (order !== 'strict' || state !== 'failing' || waiting < 2) return null;
+  return 'In strict order the others wait behind the one that is tried. A new revision is tried at once.';
 }
 
 function deadOf({ dead }: DestinationHealth): string | null {

@@ -61,7 +61,10 @@ function toHealth(destinationId: string, row: Row | undefined, dead: Destination
   };
 }
 
-/** Attempts are in the order in which they were made, each destination for itself. */
+/**
+ * Attempts are in the order in which they were made, each destination for itself. A message that waits for its turn in strict order begins with a
+ * line that is no attempt: it waits because of another one that fails, or is about to be sent.
+ */
 async function readDestinations(tx: TenantTx, tenantId: string, pipelineId: string, nowMs: number): Promise<Row[]> {
   const recent = new Date(nowMs - RECENT_MS);
   return tx.$queryRaw<Row[]>`
@@ -73,16 +76,17 @@ async function readDestinations(tx: TenantTx, tenantId: string, pipelineId: stri
         WHERE tenant_id = ${tenantId} AND pipeline_id = ${pipelineId} AND state <> 'retrying' AND received_at >= ${recent}
         ORDER BY received_at DESC LIMIT ${RECENT_MAX})
     ), tried AS (
-      SELECT d->>'id' AS id, d->>'state' AS state, d->'attempts'->0 AS first, d->'attempts'->-1 AS last, jsonb_array_length(d->'attempts') AS attempts
+      SELECT d->>'id' AS id, CASE WHEN d->>'state' = 'retrying' AND d->'attempts'->-1->>'attempt' = '0' THEN 'in_order' ELSE d->>'state' END AS state,
+        d->'attempts'->(CASE WHEN d->'attempts'->0->>'attempt' = '0' THEN 1 ELSE 0 END) AS first, d->'attempts'->-1 AS last
       FROM looked_at, jsonb_array_elements(destinations) d WHERE d->>'state' IN ('retrying', 'delivered')
     )
     SELECT id,
-      (count(*) FILTER (WHERE state = 'retrying'))::int AS waiting,
+      (CASE WHEN bool_or(state = 'retrying') THEN count(*) FILTER (WHERE state IN ('retrying', 'in_order')) ELSE 0 END)::int AS waiting,
       (min(coalesce(nullif((first->>'startedAtMs')::bigint, 0), (first->>'atMs')::bigint)) FILTER (WHERE state = 'retrying'))::float8 AS "sinceMs",
       (max((last->>'atMs')::bigint) FILTER (WHERE state = 'retrying'))::float8 AS "failedMs",
       (min((last->>'nextAtMs')::bigint) FILTER (WHERE state = 'retrying'))::float8 AS "nextMs",
       (max((last->>'atMs')::bigint) FILTER (WHERE state = 'delivered'))::float8 AS "deliveredMs",
-      (count(*) FILTER (WHERE state = 'delivered' AND attempts > 1 AND (last->>'atMs')::bigint >= ${nowMs - CAUGHT_UP_MS}))::int AS "caughtUp",
+      (count(*) FILTER (WHERE state = 'delivered' AND (last->>'attempt')::int > 1 AND (last->>'atMs')::bigint >= ${nowMs - CAUGHT_UP_MS}))::int AS "caughtUp",
       (array_agg(last ORDER BY (last->>'atMs')::bigint DESC) FILTER (WHERE state = 'retrying'))[1] AS last
     FROM tried GROUP BY id`;
 }

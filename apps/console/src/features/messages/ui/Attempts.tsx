@@ -12,19 +12,15 @@ import classes from './Trail.module.css';
 
 /** Every attempt at one destination: when, what the receiver said, and what comes next. */
 export function Attempts({ destination }: { destination: MessageDetail['destinations'][number] }) {
-  const { state } = destination;
   const attempts = destination.attempts.filter(({ attempt }) => attempt > 0);
   const last = attempts.at(-1);
   if (!last) return <NotSent last={destination.attempts.at(-1)} what={destination.connector === 'http' ? 'No request was made' : 'Nothing was sent'} />;
   return (
-    <>
-      <ol className={classes.attempts}>
-        {attempts.map((attempt) => (
-          <Attempt key={`${attempt.attempt} ${attempt.at}`} attempt={attempt} isLast={attempt === last} />
-        ))}
-      </ol>
-      {state === 'retrying' && last.behind !== null && last.behind > 0 && <p>{behindWords(last.behind)}</p>}
-    </>
+    <ol className={classes.attempts}>
+      {attempts.map((attempt) => (
+        <Attempt key={`${attempt.attempt} ${attempt.at}`} attempt={attempt} isLast={attempt === last} />
+      ))}
+    </ol>
   );
 }
 
@@ -70,7 +66,7 @@ function Attempt({ attempt, isLast }: { attempt: AttemptView; isLast: boolean })
               , <RelativeTime at={attempt.nextAt} />
             </>
           )}
-          .
+          .{isLast && attempt.behind !== null && attempt.behind > 0 && ` ${behindWords(attempt.behind)}`}
         </div>
       )}
       <div className={classes.small}>

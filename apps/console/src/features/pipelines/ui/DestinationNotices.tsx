@@ -34,7 +34,7 @@ export function DestinationNotices({ pipelineId, draft }: { pipelineId: string; 
 function wordsOf(health: DestinationHealth, draft: PipelineDraft) {
   const destination = draft.destinations.find(({ id }) => id === health.destinationId);
   const name = destination?.name ?? health.destinationId;
-  return { name, ...destinationWords(name, health, destination?.retry) };
+  return { name, ...destinationWords(name, health, destination) };
 }
 
 const looks = {

@@ -13,6 +13,8 @@ test('a part says which connector it is of, unless its name does', () => {
   expect(words(draft)).toEqual(['HTTP in', 'Destination']);
   const renamed = { ...draft, destinations: draft.destinations.map((destination) => ({ ...destination, name: 'Orders of the day' })) };
   expect(words(renamed)).toEqual(['HTTP in', 'Schedule and file out']);
+  const strict = { ...draft, destinations: draft.destinations.map((destination) => ({ ...destination, order: 'strict' as const })) };
+  expect(words(strict)).toEqual(['HTTP in', 'Destination, in order']);
   // A connector that no node offers any more has its own name.
   expect(words(renamed, new Map())).toEqual(['HTTP in', 'schedule-and-file out']);
 });

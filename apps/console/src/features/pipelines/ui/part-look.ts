@@ -14,8 +14,9 @@ export function kindWord(item: DraftPart, titles: ReadonlyMap<string, string>): 
     const { connector } = item.part;
     const title = connector === 'http' ? 'HTTP' : (titles.get(connector) ?? connector);
     // Its name says already which connector it is.
-    if (title === item.part.name) return item.kind === 'source' ? 'Source' : 'Destination';
-    return `${title} ${item.kind === 'source' ? 'in' : 'out'}`;
+    const isOwnName = title === item.part.name;
+    if (item.kind === 'source') return isOwnName ? 'Source' : `${title} in`;
+    return `${isOwnName ? 'Destination' : `${title} out`}${item.part.order === 'strict' ? ', in order' : ''}`;
   }
   return item.part.kind === 'convert' ? 'Convert' : 'Filter';
 }
