@@ -68,7 +68,7 @@ test.describe(missing === null ? 'a Go connector' : `a Go connector (skipped: ${
       await page.getByRole('button', { name: 'Add part' }).click();
       await page.getByRole('menuitem', { name: 'HTTP request to the test receiver' }).click();
       await page.getByRole('button', { name: 'Add part' }).click();
-      await page.getByRole('menuitem', { name: 'My connector' }).click();
+      await page.getByRole('menuitem', { name: 'My connector', exact: true }).click();
       await expect(page.getByRole('combobox', { name: 'Signing key' })).toBeVisible();
       await page.getByRole('button', { name: 'Test connection' }).click();
       await expect(page.getByText('It works.')).toBeVisible({ timeout: 30_000 });

@@ -91,14 +91,14 @@ function PublishButton({ pipeline, editor }: { pipeline: PipelineDetail; editor:
       {(disabled) => (
         <Tooltip label={`Revision ${pipeline.publishedRevision} is what the draft says: there is nothing to publish.`} disabled={!nothingNew}>
           <Button
-            leftSection={<IconUpload size={15} aria-hidden />}
-            onClick={() => void run()}
+            leftSection={nothingNew ? <IconCheck size={15} aria-hidden /> : <IconUpload size={15} aria-hidden />}
+            onClick={() => void (nothingNew || run())}
             loading={publish.isPending}
             disabled={disabled}
             aria-disabled={nothingNew || undefined}
             variant={nothingNew ? 'default' : 'filled'}
           >
-            Publish revision {nothingNew ? pipeline.publishedRevision : next}
+            {nothingNew ? `Revision ${pipeline.publishedRevision} published` : `Publish revision ${next}`}
           </Button>
         </Tooltip>
       )}

@@ -97,7 +97,7 @@ function PartCard({ data, selected }: NodeProps<PartNode>) {
         <span className={classes.kind}>{problem ? 'Needs attention' : kind}</span>
         {rate && !problem && (
           <span className={classes.rate}>
-            <Sparkline values={rate.values} label={rate.label} width={64} height={18} tone={item.kind === 'source' ? 'accent' : 'good'} />
+            <Sparkline values={rate.values} label={rate.label} width={48} height={18} tone={item.kind === 'source' ? 'accent' : 'good'} />
             <span className="tabular">{rate.now}</span>
           </span>
         )}
