@@ -113,6 +113,19 @@ describe('a pipeline over REST', () => {
     expect((await rest('GET', path, { key })).status).toBe(404);
   });
 
+  it('is created whole: who may send, and that its senders wait for the result, in one call; the path is made here', async () => {
+    const source = { name: 'GitHub', settings: { auth: { scheme: 'github', secret: { $secret: 'webhook' } } } };
+    const draft = { source, reply: { from: 'out', withinMs: 5_000 }, destinations: [{ id: 'out', name: 'Out', connector: 'http', settings: { url: '' } }] };
+    const { status, body } = await rest('POST', '/pipelines', { key, body: { name: 'Whole', draft } });
+    expect([status, body.draft.reply, body.draft.source]).toMatchObject([201, draft.reply, { ...source, connector: 'http' }]);
+    expect(body.ingestUrl).toMatch(new RegExp(`/in/${body.draft.source.settings.path}$`));
+    const withPath = { source: { settings: { path: 'in_0123456789abcdefghjkmnpq' } } };
+    expect(await rest('POST', '/pipelines', { key, body: { name: 'Whole', draft: withPath } })).toMatchObject({
+      status: 400,
+      body: { errors: [{ path: '/draft/source/settings/path', message: 'The path of a new source is made here: leave it out' }] },
+    });
+  });
+
   it('created twice under one Idempotency-Key is one pipeline; the key with another body is refused', async () => {
     const headers = { 'idempotency-key': 'deploy-42' };
     const before = (await rest('GET', '/pipelines', { key })).body.items.length;

@@ -1,4 +1,4 @@
-import { pipelineDraftSchema, sourceNameSchema } from '@vrsky/contracts/pipeline-spec';
+import { type PipelineDraft, pipelineDraftSchema, sourceNameSchema } from '@vrsky/contracts/pipeline-spec';
 import { AppError } from '@vrsky/kernel/errors';
 import { z } from 'zod';
 import { rollout } from '../../features/nodes/server/rollout.ts';
@@ -18,14 +18,22 @@ import { type Route, route } from './route.ts';
 import { pageOf, pipelineSchema, pipelineSummarySchema, publishedSchema, rolloutSchema, savedSchema } from './schemas.ts';
 
 const tag = 'Pipelines';
-const partsSchema = pipelineDraftSchema.pick({ steps: true, destinations: true }).partial();
+const partsSchema = pipelineDraftSchema.pick({ steps: true, destinations: true, reply: true }).partial();
+
+const newSourceSchema = sourceNameSchema.partial().extend({
+  settings: z
+    .record(z.string().max(200), z.json())
+    .refine((settings) => !Object.hasOwn(settings, 'path'), { path: ['path'], message: 'The path of a new source is made here: leave it out' })
+    .optional()
+    .describe('Who may send, what is taken and how it is answered; the path is added'),
+});
 
 const createBody = z.strictObject({
   name: pipelineNameSchema,
   draft: partsSchema
-    .extend({ source: sourceNameSchema.optional() })
+    .extend({ source: newSourceSchema.optional() })
     .optional()
-    .describe('Steps and destinations to begin with; the source and its URL are made here'),
+    .describe('Steps and destinations to begin with, and what the source is to be; its URL is made here'),
 });
 const updateBody = z
   .strictObject({ name: pipelineNameSchema.optional(), draft: pipelineDraftSchema.optional() })
@@ -175,7 +183,13 @@ async function fill(tenant: TenantContext, id: string, parts: z.output<typeof cr
   await saveDraft(tenant, {
     id,
     draftVersion,
-    draft: { ...draft, source: { ...draft.source, ...parts?.source }, steps: parts?.steps ?? [], destinations: parts?.destinations ?? [] },
+    draft: {
+      ...draft,
+      source: { ...draft.source, ...parts?.source, settings: { ...parts?.source?.settings, ...draft.source.settings } } as PipelineDraft['source'],
+      steps: parts?.steps ?? [],
+      destinations: parts?.destinations ?? [],
+      ...(parts?.reply === undefined ? {} : { reply: parts.reply }),
+    },
   });
 }
 
