@@ -131,7 +131,7 @@ function ChoiceField({ field, pointer, value, onChange }: PropsOf<'choice'>) {
       value={indexOf(field.options, value)}
       onChange={(index) => onChange(index === null ? undefined : field.options[Number(index)]?.value)}
       placeholder={fallback ? `${fallback.title} unless set` : 'Choose one'}
-      allowDeselect={!field.required}
+      allowDeselect={false}
       clearable={!field.required}
     />
   );
@@ -178,7 +178,7 @@ function SecretField({ field, pointer, value, onChange }: PropsOf<'secret'>) {
         placeholder={names?.length === 0 ? 'There are no secrets yet' : 'Choose a secret'}
         searchable
         clearable={!field.required}
-        allowDeselect={!field.required}
+        allowDeselect={false}
         nothingFoundMessage="No secret has such a name"
         value={chosen}
         onChange={(name) => onChange(name === null ? undefined : toReference(name))}

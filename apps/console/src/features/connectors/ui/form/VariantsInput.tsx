@@ -34,7 +34,7 @@ export function VariantsInput({ field, pointer, value, onChange }: FieldInputPro
           value={index === null ? null : String(index)}
           onChange={choose}
           placeholder="Choose one"
-          allowDeselect={!field.required}
+          allowDeselect={false}
           clearable={!field.required}
           disabled={readOnly}
         />
