@@ -3,7 +3,8 @@ import { singleton } from './singleton.ts';
 
 const metrics = singleton('metrics', () => {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: 'vrsky_console_' });
+  // By default it wakes an idle process up a hundred times a second to see how late it is.
+  collectDefaultMetrics({ register: registry, prefix: 'vrsky_console_', eventLoopMonitoringPrecision: 100 });
   return {
     registry,
     httpRequests: new Counter({
