@@ -346,6 +346,8 @@ describe('the projector', () => {
       failure: { at: at(10_000), code: 'connect_refused', reason: 'Nothing accepts connections.', peerStatus: null },
     });
     expect(await waiting(rig.globex, 'globex')).toEqual([]);
+    expect((await rest('GET', `/pipelines/${pipelineId}/waiting`, { key: rig.acme.apiKey })).body).toEqual({ items: [down] });
+    expect((await rest('GET', `/pipelines/${pipelineId}/waiting`, { key: rig.globex.apiKey })).status).toBe(404);
     await node.writeTrail(tenantId, record(rig.acme, pipelineId, [early], delivered(3)));
     await eventually(async () => (await waiting())[0]?.state === 'recovering');
     expect(await waiting()).toMatchObject([{ waiting: 1, caughtUp: 1, since: at(5_000) }]);
@@ -514,10 +516,13 @@ describe('what connectors were asked', () => {
     await node.writeCalls(tenantId, record({ ...of, minuteMs: minuteMs - dayMs - 60_000, refusals: [refused(100, { atMs: minuteMs - dayMs - 1 })] }));
     await settled();
     const ask = { input: { pipelineId }, tenant: 'acme', cookie: rig.acme.cookie };
-    expect((await trpc('query', 'connectors.refusals', ask)).data).toEqual([
+    const expected = [
       { sourceId: 'source', reason: 'signature_mismatch', count: 15, lastAt: new Date(minuteMs + 9).toISOString() },
       { sourceId: 'source', reason: 'timestamp_too_old', count: 1, lastAt: new Date(minuteMs + 3).toISOString() },
-    ]);
+    ];
+    expect((await trpc('query', 'connectors.refusals', ask)).data).toEqual(expected);
+    expect((await rest('GET', `/pipelines/${pipelineId}/refusals`, { key: rig.acme.apiKey })).body).toEqual({ items: expected });
+    expect((await rest('GET', `/pipelines/${pipelineId}/refusals`, { key: rig.globex.apiKey })).status).toBe(404);
     expect((await trpc('query', 'connectors.refusals', { ...ask, tenant: 'globex', cookie: rig.globex.cookie })).data).toEqual([]);
   });
 

@@ -1,6 +1,8 @@
 import { type PipelineDraft, pipelineDraftSchema, sourceNameSchema } from '@vrsky/contracts/pipeline-spec';
 import { AppError } from '@vrsky/kernel/errors';
 import { z } from 'zod';
+import { listRefusals } from '../../features/connectors/server/list-refusals.ts';
+import { listWaiting } from '../../features/messages/server/list-waiting.ts';
 import { rollout } from '../../features/nodes/server/rollout.ts';
 import { pipelineNameSchema } from '../../features/pipelines/schema.ts';
 import { createPipeline } from '../../features/pipelines/server/create-pipeline.ts';
@@ -15,7 +17,16 @@ import type { TenantContext } from '../context.ts';
 import { asPrecondition, requireVersion, saveMatching } from './draft-version.ts';
 import { idParams, noBody, noParams, noQuery, pageQuery } from './parameters.ts';
 import { type Route, route } from './route.ts';
-import { pageOf, pipelineSchema, pipelineSummarySchema, publishedSchema, rolloutSchema, savedSchema } from './schemas.ts';
+import {
+  destinationHealthSchema,
+  pageOf,
+  pipelineSchema,
+  pipelineSummarySchema,
+  publishedSchema,
+  rolloutSchema,
+  savedSchema,
+  sourceRefusalSchema,
+} from './schemas.ts';
 
 const tag = 'Pipelines';
 const partsSchema = pipelineDraftSchema.pick({ steps: true, destinations: true, reply: true }).partial();
@@ -175,6 +186,46 @@ export const pipelineRoutes: Route[] = [
     ifMatch: 'none',
     idempotent: false,
     handle: async (tenant, { params }) => ({ body: { items: await rollout(tenant, params) } }),
+  }),
+  route({
+    method: 'GET',
+    path: '/pipelines/{id}/waiting',
+    id: 'getPipelineWaiting',
+    tag,
+    summary: 'Which destination does not take messages, since when, and how many wait',
+    permission: 'message.read',
+    params: idParams,
+    query: noQuery,
+    body: noBody,
+    success: {
+      status: 200,
+      description: 'One row a destination that fails, catches up, or did so a short while ago; none while all is well',
+      schema: z.object({ items: z.array(destinationHealthSchema) }),
+    },
+    ifMatch: 'none',
+    idempotent: false,
+    handle: async (tenant, { params }) => {
+      const { id } = await getPipeline(tenant, params);
+      return { body: { items: await listWaiting(tenant, { pipelineId: id }) } };
+    },
+  }),
+  route({
+    method: 'GET',
+    path: '/pipelines/{id}/refusals',
+    id: 'getPipelineRefusals',
+    tag,
+    summary: 'What the source refused in the last 24 hours, and why',
+    permission: 'connector.read',
+    params: idParams,
+    query: noQuery,
+    body: noBody,
+    success: { status: 200, description: 'One row a reason, the one of the last request first', schema: z.object({ items: z.array(sourceRefusalSchema) }) },
+    ifMatch: 'none',
+    idempotent: false,
+    handle: async (tenant, { params }) => {
+      const { id } = await getPipeline(tenant, params);
+      return { body: { items: await listRefusals(tenant, { pipelineId: id }) } };
+    },
   }),
 ];
 

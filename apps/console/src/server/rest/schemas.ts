@@ -72,6 +72,33 @@ export const publishedSchema = fenceSchema
   .extend({ revision: z.int(), warnings: z.array(draftProblemSchema).describe('What could not be checked, or waits for a node') })
   .meta({ id: 'PublishedRevision' });
 
+export const destinationHealthSchema = z
+  .object({
+    destinationId: z.string(),
+    state: z.enum(['failing', 'recovering', 'recovered']),
+    waiting: z.int().describe('Messages that wait for their next attempt'),
+    moreWait: z.boolean().describe('There are more than were counted'),
+    since: timeSchema.nullable().describe('The first failed attempt of those that wait'),
+    failure: z
+      .object({ at: timeSchema, code: z.string().nullable(), reason: z.string().nullable(), peerStatus: z.int().nullable() })
+      .nullable()
+      .describe('The last failed attempt of those that wait'),
+    nextAt: timeSchema.nullable().describe('When the first of those that wait is tried again'),
+    deliveredAt: timeSchema.nullable().describe('The last delivery within the last hour'),
+    caughtUp: z.int().describe('Messages of the last ten minutes that were delivered by a later attempt than the first'),
+    dead: z.object({ count: z.int(), at: timeSchema, reason: z.string() }).nullable().describe('Given up within the last 24 hours and not sent again since'),
+  })
+  .meta({ id: 'DestinationHealth' });
+
+export const sourceRefusalSchema = z
+  .object({
+    sourceId: z.string(),
+    reason: z.string().describe('The code of the problem that the sender was answered with'),
+    count: z.int(),
+    lastAt: timeSchema,
+  })
+  .meta({ id: 'SourceRefusal' });
+
 export const messageSummarySchema = z
   .object({
     id: z.string(),
