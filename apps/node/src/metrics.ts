@@ -20,8 +20,7 @@ const processLabels: ProcessLabel[] = ['connector', 'version', 'role', 'tenant']
 
 export function createMetrics() {
   const registry = new Registry();
-  // By default it wakes an idle process up a hundred times a second to see how late it is.
-  collectDefaultMetrics({ register: registry, prefix: 'vrsky_', eventLoopMonitoringPrecision: 100 });
+  collectDefaultMetrics({ register: registry, prefix: 'vrsky_' });
   const registers = [registry];
   const counter = <T extends string>(name: string, help: string, labelNames: T[] = []) => new Counter({ name, help, labelNames, registers });
   const gauge = <T extends string>(name: string, help: string, labelNames: T[] = []) => new Gauge({ name, help, labelNames, registers });

@@ -3,8 +3,7 @@ import { singleton } from './singleton.ts';
 
 const metrics = singleton('metrics', () => {
   const registry = new Registry();
-  // By default it wakes an idle process up a hundred times a second to see how late it is.
-  collectDefaultMetrics({ register: registry, prefix: 'vrsky_console_', eventLoopMonitoringPrecision: 100 });
+  collectDefaultMetrics({ register: registry, prefix: 'vrsky_console_' });
   return {
     registry,
     httpRequests: new Counter({

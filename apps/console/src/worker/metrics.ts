@@ -15,8 +15,7 @@ export interface WorkerMetrics {
 
 export function createWorkerMetrics(): WorkerMetrics {
   const registry = new Registry();
-  // By default it wakes an idle process up a hundred times a second to see how late it is.
-  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 });
+  collectDefaultMetrics({ register: registry });
   const registers = [registry];
   return {
     registry,
