@@ -240,7 +240,8 @@ export async function startControlPlane(): Promise<ControlPlane> {
     enrolled,
     async addTenant(storage) {
       const tenant: TestTenant = { tenantId: newId('cus'), accountSeed: createAccountSeed(), proofKey: randomBytes(32), trail: [], calls: [] };
-      await admin.ensureTenant({ ...accountOf(tenant), ...(storage && { storage }) });
+      // A test before may have killed NATS: our own connection to it comes back a moment after the nodes'.
+      await eventually(() => admin.ensureTenant({ ...accountOf(tenant), ...(storage && { storage }) }), { what: 'the account of a tenant' });
       tenants.set(tenant.tenantId, { tenant, pipelines: [], fence: null, hash: '' });
       await readTrail(tenant);
       return tenant;
