@@ -2,6 +2,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { configKeys } from '@vrsky/contracts/subjects';
 import { eventually } from '@vrsky/testkit/eventually';
+import { freeze } from '@vrsky/testkit/freeze';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startBus, type TestBus } from '../test/bus.ts';
 import type { Bucket } from './bucket.ts';
@@ -135,7 +136,7 @@ test('a server that stops answering without closing the connection does not hang
   const watch = watching();
   await eventually(() => watch.values.get(head) === 'before the pause');
   const { pid } = bus.nats;
-  process.kill(pid, 'SIGSTOP');
+  await freeze(pid);
   try {
     await eventually(() => watch.errors.length > 0, { timeoutMs: 20_000 });
   } finally {

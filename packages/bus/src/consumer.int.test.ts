@@ -2,6 +2,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { packHeaders } from '@vrsky/contracts/message-headers';
 import { consumerNames, streamNames, subjects } from '@vrsky/contracts/subjects';
 import { eventually } from '@vrsky/testkit/eventually';
+import { freeze } from '@vrsky/testkit/freeze';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { startBus, type TestBus } from '../test/bus.ts';
 import type { TenantAccount } from './admin.ts';
@@ -259,7 +260,7 @@ test('a server that falls silent without closing the connection is asked again',
   await send('pip_silent', 'silent-1');
   await eventually(() => seen.has('silent-1'));
   const { pid } = bus.nats;
-  process.kill(pid, 'SIGSTOP');
+  await freeze(pid);
   try {
     await eventually(() => errors.length > 0, { timeoutMs: 40_000 });
   } finally {

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { limits } from '@vrsky/contracts/limits';
 import { eventually } from '@vrsky/testkit/eventually';
+import { freeze } from '@vrsky/testkit/freeze';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startBus, type TestBus } from '../test/bus.ts';
 import { createStreamPublisher, type StreamPublisher } from './publisher.ts';
@@ -92,7 +93,7 @@ test('a subject that no stream takes is unavailable at once, not after the timeo
 test('a server that does not answer in time is unavailable, and a late answer disturbs nobody', async () => {
   const impatient = createStreamPublisher(nc, { timeoutMs: 300 });
   const { pid } = bus.nats;
-  process.kill(pid, 'SIGSTOP');
+  await freeze(pid);
   try {
     await expect(impatient.publish('in.pip_1.0', { 'Nats-Msg-Id': 'late' }, bytes('x'))).rejects.toMatchObject({
       code: 'BUS.UNAVAILABLE',
